@@ -1,0 +1,1 @@
+"""What moves weights: trainers, ensembles, fused kernels and integrators of stochastic equations."""

@@ -1,0 +1,1 @@
+"""One module per paper and one style: tidy tables in, a matplotlib figure out, nothing estimated."""
