@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
+RealSet = Literal["mnist", "cifar10", "cifar100"]
+EmbeddedSet = Literal["digits", "textures10", "textures100"]
 PaperName = Literal["chaudhari2018", "ziyin2025", "hennick2025"]
 PAPERS: tuple[PaperName, ...] = ("chaudhari2018", "ziyin2025", "hennick2025")
 
@@ -56,7 +58,7 @@ class Network(Strict):
 class Data(Strict):
     """A data set and its preparation; presets may put an embedded set in its place."""
 
-    set: Literal["mnist", "cifar10", "cifar100"]
+    set: RealSet
     preparation: Literal["full", "pool7", "pool7-five", "gcn-zca"]
     n_train: PositiveInt | None = Field(None, description="first n in canonical order; null: all")
     n_test: PositiveInt | None = None
@@ -118,9 +120,9 @@ class Preset(Strict):
     """config/presets/<name>.yaml: the scale at which everything runs."""
 
     description: Text
-    substitute: dict[
-        Literal["mnist", "cifar10", "cifar100"], Literal["digits", "textures10", "textures100"]
-    ] = Field(default={}, description="embedded sets put in the place of real ones")
+    substitute: dict[RealSet, Literal["digits", "textures10", "textures100"]] = Field(
+        default={}, description="embedded sets put in the place of real ones"
+    )
     overrides: list[Override] = []
 
 
@@ -151,9 +153,7 @@ class Claim(Strict):
     published: Text = Field(description="the published value as printed, or what is asserted")
     accept: list[Region] = Field(min_length=1)
     reason: Text = Field(description="why this region, fixed before measuring")
-    needs_real: list[Literal["mnist", "cifar10", "cifar100"]] = Field(
-        default=[], description="data without which the claim is not testable"
-    )
+    needs_real: list[RealSet] = Field(default=[], description="data without which the claim is not testable")
     needs_preset: Literal["full"] | None = Field(
         None, description="full: the claim speaks of the paper's scale and is not testable below it"
     )

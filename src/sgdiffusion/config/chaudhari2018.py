@@ -1,0 +1,17 @@
+"""Settings of the runs that only Chaudhari & Soatto 2018 needs; trainings have the common model."""
+
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from sgdiffusion.config.models import Assumption, Strict
+
+
+class DoubleWell(Strict):
+    """Fig 4: Langevin chains in the double well, dx = −∇f dt + √2 dW."""
+
+    kind: Literal["double-well"]
+    chains: PositiveInt
+    steps: PositiveInt
+    dt: PositiveFloat
+    assumptions: list[Assumption] = []

@@ -1,0 +1,141 @@
+"""Reads config/: settings, presets, experiments resolved at a preset, and claims."""
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sgdiffusion.config.messages import config_error
+from sgdiffusion.config.models import PAPERS, Claim, Preset, Settings, Strict, Training
+from sgdiffusion.config.runs import Experiments
+from sgdiffusion.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Claims(Strict):
+    """config/claims/<paper>.yaml."""
+
+    claims: list[Claim]
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file, with a ConfigError where it is missing or malformed."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def parse(model: type[Model], content: Any, source: str) -> Model:
+    """`content` as `model`, or a ConfigError naming source and key path."""
+    try:
+        return model.model_validate(content if content is not None else {})
+    except ValidationError as error:
+        raise config_error(source, model, error) from None
+
+
+def parse_settings(content: dict[str, Any], source: str = "config/config.yaml (or --config)") -> Settings:
+    return parse(Settings, content, source)
+
+
+def load_claims(folder: Path, paper: str) -> list[Claim]:
+    """The claims of one paper; ids must be unique."""
+    path = folder / "claims" / f"{paper}.yaml"
+    claims = parse(Claims, read_yaml(path), str(path)).claims
+    ids = [c.id for c in claims]
+    if doubled := sorted({i for i in ids if ids.count(i) > 1}):
+        raise ConfigError(f"{path}: claims.id: used more than once: {', '.join(doubled)}")
+    return claims
+
+
+def _put(entry: dict[str, Any], dotted: str, value: Any, source: str) -> None:
+    """entry["a"]["b"] = value for dotted = "a.b"; the keys must be there or be checked later."""
+    *parents, last = dotted.split(".")
+    for part in parents:
+        entry = entry.setdefault(part, {})
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{source}: set.{dotted}: {part} is not a section of the run")
+    entry[last] = value
+
+
+class Configuration:
+    """Everything under config/, each file read once; runs resolved at a preset.
+
+    `run("demo", "chaudhari2018", "small-fc")` is the experiment's entry with the preset's overrides.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._raw = {p: read_yaml(folder / "experiments" / f"{p}.yaml") for p in self.papers()}
+        self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
+        self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
+
+    def papers(self) -> list[str]:
+        return [p for p in PAPERS if (self.folder / "experiments" / f"{p}.yaml").exists()]
+
+    def presets(self) -> list[str]:
+        return list(self._presets)
+
+    def preset(self, name: str) -> Preset:
+        if name not in self._presets:
+            allowed = ", ".join(self._presets)
+            raise ConfigError(
+                f"preset: found {name!r}; allowed: {allowed} (one file each in {self.folder}/presets)"
+            )
+        return self._presets[name]
+
+    def runs(self, preset: str, paper: str) -> dict[str, Any]:
+        """All runs of one paper at a preset, by run id."""
+        self.preset(preset)
+        return self._runs[preset, paper]
+
+    def run(self, preset: str, paper: str, run_id: str) -> Any:
+        runs = self.runs(preset, paper)
+        if run_id not in runs:
+            raise ConfigError(f"{paper} has no run {run_id!r}; it has: {', '.join(runs)}")
+        return runs[run_id]
+
+    def source_set(self, preset: str, name: str) -> str:
+        """The set that stands for `name` at this preset: itself, or an embedded substitute."""
+        return dict(self.preset(preset).substitute).get(name, name)  # type: ignore[call-overload]
+
+    def prepared(self, preset: str, run: Training) -> str:
+        """Path of the prepared arrays a training uses."""
+        return f"data/prepared/{self.source_set(preset, run.data.set)}/{run.data.preparation}.npz"
+
+    def _preset(self, path: Path) -> Preset:
+        preset = parse(Preset, read_yaml(path), str(path))
+        for i, override in enumerate(preset.overrides):
+            paper, run_id = override.run.split("/")
+            known = list((self._raw.get(paper) or {}).get("runs", {}))
+            if run_id not in known:
+                names = ", ".join(f"{p}/{r}" for p in self._raw for r in (self._raw[p] or {}).get("runs", {}))
+                raise ConfigError(f"{path}: overrides.{i}.run: found {override.run!r}; allowed: {names}")
+        return preset
+
+    def _resolve(self, preset: str, paper: str) -> dict[str, Any]:
+        content = copy.deepcopy(self._raw[paper])
+        source = str(self.folder / "experiments" / f"{paper}.yaml")
+        parse(Experiments, content, source)
+        for i, override in enumerate(self.preset(preset).overrides):
+            of_paper, run_id = override.run.split("/")
+            if of_paper != paper:
+                continue
+            source = f"{self.folder / 'presets' / preset}.yaml: overrides.{i}"
+            for dotted, value in override.set.items():
+                _put(content["runs"][run_id], dotted, value, source)
+            parse(Experiments, content, source)
+        return dict(parse(Experiments, content, source).runs)
+
+
+def config_digest(*parts: Any) -> str:
+    """sha256 of settings (models or plain values), blind to key order."""
+    plain = [p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,17 @@
+"""Every kind of run an experiments file may hold; `kind` selects the model."""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from sgdiffusion.config.chaudhari2018 import DoubleWell
+from sgdiffusion.config.models import Strict, Training
+
+Run = Annotated[Training | DoubleWell, Field(discriminator="kind")]
+RUN: TypeAdapter[Training | DoubleWell] = TypeAdapter(Run)
+
+
+class Experiments(Strict):
+    """config/experiments/<paper>.yaml: one entry per run family."""
+
+    runs: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Run]

@@ -1,0 +1,21 @@
+"""The errors a user can act on: each carries one message that says what, where and what to do."""
+
+
+class UserError(Exception):
+    """Base of every error that is reported as a message, without a traceback."""
+
+
+class ConfigError(UserError):
+    """A configuration file has a wrong key, type or value."""
+
+
+class DataError(UserError):
+    """A data set is missing, damaged or not what it claims to be."""
+
+
+class TrainingError(UserError):
+    """A training diverged or cannot be resumed."""
+
+
+class MeasureError(UserError):
+    """A measurement is not defined on what it was given."""

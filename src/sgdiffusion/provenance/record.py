@@ -1,0 +1,164 @@
+"""The JSON beside every result: what made it, from what, on what, and in how much time."""
+
+import importlib.metadata
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "numba",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "matplotlib",
+    "snakemake",
+)
+Status = Literal["none", "real", "embedded", "mixed"]
+
+
+@dataclass(frozen=True)
+class DataUse:
+    """One prepared data set: its name, preparation, content digest, and whether it is the real one."""
+
+    set: str
+    preparation: str
+    real: bool
+    digest: str
+
+
+@dataclass
+class Record:
+    """What a job declares of its own; the rest is found at writing time."""
+
+    preset: str
+    rule: str
+    runs: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    data: list[DataUse] = field(default_factory=list)
+    config_digest: str = ""
+    code_digest: str = ""
+    device: str = "cpu"
+    threads: int = 1
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Job:
+    """Wall time and peak memory since the job began."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def cost(self) -> dict[str, float]:
+        unit = 1024 if sys.platform != "darwin" else 1024**2  # ru_maxrss: KiB on Linux, bytes on macOS
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        return {"wall_s": round(time.perf_counter() - self._began, 3), "peak_mb": round(peak, 1)}
+
+
+def record_path(output: Path) -> Path:
+    """The record of `figures/x/fig1.pdf` is `figures/x/fig1.json`."""
+    return output.with_suffix(".json")
+
+
+def read_record(output: Path) -> dict[str, Any] | None:
+    """The record beside an output, or None where it has none."""
+    path = record_path(output)
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) and "rule" in content else None
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit and whether tracked files differ from it; nulls outside a checkout."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that make numbers or marks, without importing them."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def data_status(data: list[dict[str, Any]]) -> Status:
+    kinds = {bool(d["real"]) for d in data}
+    if not kinds:
+        return "none"
+    return "mixed" if len(kinds) == 2 else "real" if True in kinds else "embedded"
+
+
+def _merged(records: list[dict[str, Any]], key: str) -> list[Any]:
+    """The union of a list-valued field, in order of appearance."""
+    merged: list[Any] = []
+    for record in records:
+        merged.extend(item for item in record[key] if item not in merged)
+    return merged
+
+
+def _step(record: dict[str, Any]) -> dict[str, Any]:
+    keys = ("output", "rule", "config_digest", "code_digest", "device", "threads", "wall_s", "peak_mb")
+    return {k: record.get(k) for k in keys}
+
+
+def compose(
+    output: Path, own: Record, cost: dict[str, float], inputs: list[Path], folder: Path
+) -> dict[str, Any]:
+    """The whole record: this job's facts, joined with those of everything upstream."""
+    before = [r for path in inputs if (r := read_record(path)) is not None]
+    mine = {
+        "output": output.as_posix(),
+        **{k: v for k, v in vars(own).items() if k != "data"},
+        "data": [vars(d) for d in own.data],
+        **cost,
+        "git": git_state(folder),
+        "versions": versions(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+    together = [mine, *before]
+    for key in ("runs", "seeds", "data"):
+        mine[key] = _merged(together, key)
+    mine["data_status"] = data_status(mine["data"])
+    steps = [step for r in before for step in [*r.get("upstream", []), _step(r)]]
+    mine["upstream"] = [s for i, s in enumerate(steps) if s not in steps[:i]]
+    mine["total_wall_s"] = round(sum(s["wall_s"] or 0 for s in [*mine["upstream"], mine]), 3)
+    return mine
+
+
+def substitute_note(record: dict[str, Any]) -> str:
+    """What a reader must be told on the figure or table itself; empty at full scale on real data."""
+    embedded = sorted({d["set"] for d in record["data"] if not d["real"]})
+    parts = [f"substitute data: {', '.join(embedded)}"] if embedded else []
+    if record["preset"] != "full":
+        parts.append(f"preset {record['preset']}: reduced scale")
+    return " · ".join(parts)
+
+
+def write_record(output: Path, content: dict[str, Any]) -> Path:
+    """Writes the record beside the output, whole or not at all."""
+    path = record_path(output)
+    partial = path.with_suffix(".json.part")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path

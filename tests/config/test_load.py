@@ -1,0 +1,196 @@
+"""Configuration: what is accepted, and that each mistake gives one message with file, key, found, allowed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sgdiffusion.config import Configuration, load_claims, parse_settings
+from sgdiffusion.config.load import config_digest
+from sgdiffusion.config.models import Region, Training
+from sgdiffusion.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    return tmp_path / "config"
+
+
+def edit(path: Path, change) -> None:
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content))
+
+
+def test_shipped_configuration_is_valid_and_has_the_three_presets():
+    configuration = Configuration(ROOT / "config")
+    assert set(configuration.presets()) == {"full", "demo", "smoke"}
+    for paper in configuration.papers():
+        assert load_claims(ROOT / "config", paper)
+
+
+def test_full_preset_changes_nothing():
+    configuration = Configuration(ROOT / "config")
+    assert configuration.preset("full").substitute == {}
+    assert configuration.preset("full").overrides == []
+
+
+SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
+    "epochs", "seeds", "data.n_train", "data.n_test", "chains", "steps", "draws", "nets", "checkpoints",
+}  # fmt: skip
+
+
+def test_shipped_presets_change_scale_only():
+    configuration = Configuration(ROOT / "config")
+    changed = {
+        key for name in configuration.presets() for o in configuration.preset(name).overrides for key in o.set
+    }
+    not_scale = {k for k in changed if k not in SCALE_FIELDS and not k.split(".")[-1].startswith("n_")}
+    assert not not_scale
+
+
+def test_override_applies_to_its_preset_alone(folder: Path):
+    configuration = Configuration(folder)
+    full, smoke = (configuration.run(p, "chaudhari2018", "small-fc") for p in ("full", "smoke"))
+    assert isinstance(full, Training)
+    assert smoke.epochs < full.epochs
+    assert smoke.schedule == full.schedule
+
+
+def test_substitutes_stand_in_for_real_sets():
+    configuration = Configuration(ROOT / "config")
+    run = configuration.run("full", "chaudhari2018", "small-fc")
+    assert configuration.prepared("full", run) == "data/prepared/mnist/pool7.npz"
+    assert configuration.prepared("demo", run) == "data/prepared/digits/pool7.npz"
+
+
+def bad_override(**override):
+    return lambda c: c["overrides"].append({"run": "chaudhari2018/small-fc", "reason": "r", **override})
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "expected"),
+    [
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"].update(epochz=5),
+            [
+                "experiments/chaudhari2018.yaml",
+                "runs.small-fc",
+                "epochz: unknown key",
+                "5",
+                "epochs",
+                "batch_size",
+            ],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"].update(epochs="many"),
+            ["runs.small-fc", "epochs: found 'many'", "integer"],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"].update(kind="trainings"),
+            ["runs.small-fc", "'training'"],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"]["network"].update(width=3),
+            ["network.width: unknown key", "allowed here: dropout, init, name"],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"].pop("batch_size"),
+            ["runs.small-fc", "batch_size: required"],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"]["schedule"][0].update(rat=1.0),
+            ["schedule.0.rat: unknown key", "allowed here: rate, to, until"],
+        ),
+        (
+            "experiments/chaudhari2018.yaml",
+            lambda c: c["runs"]["small-fc"].update(checkpoints=[0.4, 0.2, 1.0]),
+            ["checkpoints must increase"],
+        ),
+        (
+            "presets/demo.yaml",
+            lambda c: c.update(substitution={}),
+            ["presets/demo.yaml", "substitution: unknown key", "substitute"],
+        ),
+        (
+            "presets/demo.yaml",
+            lambda c: c["substitute"].update(mnist="fashion"),
+            ["substitute.mnist", "'fashion'", "digits"],
+        ),
+        (
+            "presets/demo.yaml",
+            lambda c: c["overrides"][0].update(run="chaudhari2018/small-fx"),
+            ["overrides.0.run", "small-fx", "chaudhari2018/small-fc"],
+        ),
+        (
+            "presets/demo.yaml",
+            bad_override(set={"epochz": 3}),
+            ["presets/demo.yaml: overrides.", "epochz: unknown key", "epochs"],
+        ),
+        (
+            "presets/demo.yaml",
+            bad_override(set={"epochs.deep": 3}),
+            ["overrides.", "epochs is not a section"],
+        ),
+    ],
+)
+def test_mistakes_are_named(folder: Path, file: str, change, expected: list[str]):
+    edit(folder / file, change)
+    with pytest.raises(ConfigError) as error:
+        Configuration(folder)
+    for part in expected:
+        assert part in str(error.value)
+
+
+def test_malformed_and_missing_files(folder: Path):
+    (folder / "presets/demo.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match=r"demo\.yaml: not valid YAML"):
+        Configuration(folder)
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_claims(folder, "nobody2030")
+
+
+def test_unknown_names_list_what_is_there():
+    configuration = Configuration(ROOT / "config")
+    with pytest.raises(ConfigError, match=r"found 'huge'; allowed: demo, full, smoke"):
+        configuration.preset("huge")
+    with pytest.raises(ConfigError, match=r"no run 'nothing'; it has: .*small-fc"):
+        configuration.run("full", "chaudhari2018", "nothing")
+
+
+def test_settings_refuse_unknown_keys():
+    with pytest.raises(ConfigError, match=r"mirrors: unknown key .* allowed here: mirror, preset, root_seed"):
+        parse_settings({"mirrors": "/data"})
+    assert parse_settings({}).preset == "full"
+
+
+def claim(**changes):
+    region = {"quantity": "q", "low": 0.0, "high": 1.0}
+    base = {"id": "a", "source": "Fig 1", "statement": "s", "kind": "number", "published": "1", "reason": "r"}
+    return {**base, "accept": [region], **changes}
+
+
+def test_claims_need_unique_ids_and_a_bound(folder: Path):
+    path = folder / "claims/chaudhari2018.yaml"
+    path.write_text(yaml.safe_dump({"claims": [claim(), claim()]}))
+    with pytest.raises(ConfigError, match="used more than once: a"):
+        load_claims(folder, "chaudhari2018")
+    with pytest.raises(ValueError, match="accepts everything"):
+        Region(quantity="q")
+    with pytest.raises(ValueError, match=r"low 2\.0 is above high 1\.0"):
+        Region(quantity="q", low=2.0, high=1.0)
+
+
+def test_config_digest_sees_values_not_order():
+    assert config_digest({"a": 1, "b": 2}) == config_digest({"b": 2, "a": 1})
+    assert config_digest({"a": 1}) != config_digest({"a": 2})

@@ -1,0 +1,120 @@
+"""The code digest changes with exactly what an entry point depends on, in a small package made here."""
+
+from pathlib import Path
+
+import pytest
+
+from sgdiffusion.provenance import Code
+
+FILES = {
+    "__init__.py": "",
+    "low.py": '''
+        LIMIT = 3
+        OTHER = 4
+        def base(x):
+            """Doc."""
+            return x + LIMIT  # why
+        def unused(x):
+            return OTHER
+        class Thing:
+            def go(self):
+                return helper()
+        def helper():
+            return 1
+    ''',
+    "package/__init__.py": "from sgdiffusion.package.inner import exported\n",
+    "package/inner.py": """
+        from ..low import base as renamed
+        def exported(x):
+            return renamed(x)
+        def apart(x):
+            return 5
+    """,
+    "top.py": """
+        import numpy as np
+        import sgdiffusion.low
+        from sgdiffusion import low, package
+        from sgdiffusion.low import Thing
+        TABLE = {"a": low.base}
+        def by_module(x): return low.base(np.abs(x))
+        def by_package(x): return package.exported(x)
+        def by_dotted(x): return sgdiffusion.low.helper()
+        def by_class(): return Thing().go()
+        def by_table(k): return TABLE[k]
+        def by_local():
+            from sgdiffusion.low import unused
+            return unused(1)
+        def by_whole(f): return f(low)
+        def alone(): return np.pi
+    """,
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    import textwrap
+
+    for name, text in FILES.items():
+        path = tmp_path / "src" / "sgdiffusion" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return tmp_path / "src"
+
+
+def replace(source: Path, name: str, old: str, new: str) -> None:
+    path = source / "sgdiffusion" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+ENTRIES = [f"by_{w}" for w in ("module", "package", "dotted", "class", "table", "local", "whole")] + ["alone"]
+
+
+def changed(source: Path, name: str, old: str, new: str) -> set[str]:
+    """The entries whose digest an edit changes."""
+    before = {e: Code(source).digest(f"sgdiffusion.top:{e}") for e in ENTRIES}
+    replace(source, name, old, new)
+    return {e for e in ENTRIES if Code(source).digest(f"sgdiffusion.top:{e}") != before[e]}
+
+
+def test_constant_reaches_what_uses_it(source: Path):
+    assert changed(source, "low.py", "LIMIT = 3", "LIMIT = 9") == {
+        "by_module", "by_package", "by_table", "by_whole",
+    }  # fmt: skip
+
+
+def test_method_reaches_through_its_class(source: Path):
+    assert changed(source, "low.py", "return 1", "return 2") == {"by_dotted", "by_class", "by_whole"}
+
+
+def test_local_import_counts(source: Path):
+    assert changed(source, "low.py", "OTHER = 4", "OTHER = 5") == {"by_local", "by_whole"}
+
+
+def test_neighbour_in_the_same_module_does_not_count(source: Path):
+    assert changed(source, "package/inner.py", "return 5", "return 6") == set()
+
+
+def test_comments_docstrings_and_layout_do_not_count(source: Path):
+    assert changed(source, "low.py", '"""Doc."""', '"""Other."""') == set()
+    assert changed(source, "low.py", "# why", "# because") == set()
+    assert changed(source, "low.py", "x + LIMIT", "(x   + LIMIT)") == set()
+
+
+def test_bare_statements_of_a_reached_module_count(source: Path):
+    assert "by_dotted" in changed(source, "low.py", "LIMIT = 3", "LIMIT = 3\nprint('side effect')")
+
+
+def test_script_entry_follows_its_imports(source: Path, tmp_path: Path):
+    script = tmp_path / "plot.py"
+    script.write_text('"""Doc."""\nfrom sgdiffusion.top import by_dotted\nprint(by_dotted(1))\n')
+    before = Code(source).digest(script)
+    replace(source, "low.py", "LIMIT = 3", "LIMIT = 9")
+    assert Code(source).digest(script) == before
+    replace(source, "low.py", "return 1", "return 2")
+    assert Code(source).digest(script) != before
+
+
+def test_unknown_entry_is_an_error(source: Path):
+    with pytest.raises(KeyError, match="defines no nothing"):
+        Code(source).digest("sgdiffusion.top:nothing")

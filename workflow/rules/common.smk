@@ -1,0 +1,76 @@
+# Validates the configuration and helps the rules; makes nothing itself.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "src"))
+
+from sgdiffusion.config import Configuration, load_claims, parse_settings
+from sgdiffusion.errors import ConfigError
+from sgdiffusion.provenance import Code
+
+try:
+    SETTINGS = parse_settings(config)
+    CONFIG = Configuration(Path("config"))
+    CONFIG.preset(SETTINGS.preset)
+    CLAIMS = {paper: load_claims(Path("config"), paper) for paper in CONFIG.papers()}
+except ConfigError as error:
+    raise WorkflowError(f"The configuration is not valid; nothing was run.\n{error}")
+
+CODE = Code(ROOT / "src")
+
+# What each paper gives: the rules below and the target rules in report.smk are built from these.
+FIGURES = {"chaudhari2018": ["fig1b", "fig4a", "fig4b", "fig4c"]}
+TABLES = {"chaudhari2018": ["table_spectra"]}
+QUANTITIES = {"chaudhari2018": ["spectra", "double-well"]}
+
+
+wildcard_constraints:
+    preset="|".join(CONFIG.presets()),
+    paper="|".join(CONFIG.papers()),
+    run="[a-z0-9-]+",
+    seed=r"\d+",
+
+
+def code_digest(script, *entries):
+    """Digest of a script of workflow/scripts and the library functions it and the entries depend on."""
+    return CODE.digest(ROOT / "workflow" / "scripts" / script, *entries)
+
+
+def settings(paper, run_id, *without):
+    """A params function: the run's settings at the preset, without what changes no result."""
+    exclude = {"assumptions", *without}
+    return lambda w: CONFIG.run(
+        w.preset,
+        w.paper if paper is None else paper,
+        w.run if run_id is None else run_id,
+    ).model_dump(mode="json", exclude=exclude)
+
+
+def prepared(w):
+    """The prepared arrays of a training."""
+    return CONFIG.prepared(w.preset, CONFIG.run(w.preset, w.paper, w.run))
+
+
+def of_seeds(paper, run_id, name):
+    """An input function: the same file of every seed of a run."""
+    return lambda w: [
+        f"results/{w.preset}/{paper}/{run_id or w.run}/seed-{seed}/{name}"
+        for seed in range(CONFIG.run(w.preset, paper, run_id or w.run).seeds)
+    ]
+
+
+def published(paper):
+    """Quantity -> published number, for the marks on figures and the columns of tables."""
+    regions = [region for claim in CLAIMS[paper] for region in claim.accept]
+    return {r.quantity: r.published for r in regions if r.published is not None}
+
+
+def targets(preset, paper=None):
+    """Every final file of a preset."""
+    papers = CONFIG.papers() if paper is None else [paper]
+    figures = [f"figures/{preset}/{p}/{f}.pdf" for p in papers for f in FIGURES[p]]
+    tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
+    return [*figures, *tables, f"figures/{preset}/verdicts.csv"]

@@ -1,0 +1,13 @@
+"""Judges a paper's claims by its measured quantities: the verdict table."""
+
+from _job import job, read_table
+
+from sgdiffusion.config.models import Claim
+from sgdiffusion.verdicts import read_quantities, verdict_table
+
+with job(snakemake) as run:
+    claims = [Claim.model_validate(c) for c in snakemake.params.claims]
+    quantities = read_quantities(read_table(p) for p in snakemake.input.quantities)
+    table = verdict_table(claims, quantities, run.facts.preset, snakemake.params.substituted)
+    run.publish(table)
+    run.log.info("%s", table["verdict"].value_counts().to_string())
