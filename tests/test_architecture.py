@@ -1,0 +1,86 @@
+"""The shape of the library: imports point downward, few modules touch files, nothing knows the workflow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "sgdiffusion"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+# layer -> the layers it may import beside itself; errors and streams may be imported by all
+ALLOWED = {
+    "errors": set(),
+    "streams": set(),
+    "config": set(),
+    "theory": set(),
+    "data": {"config"},
+    "networks": {"config"},
+    "dynamics": {"networks", "data", "config"},
+    "measures": {"dynamics", "networks", "data", "config"},
+    "studies": {"measures", "dynamics", "networks", "data", "config", "theory"},
+    "figures": {"theory"},
+    "verdicts": {"config"},
+    "provenance": {"config"},
+    "gallery": {"verdicts", "provenance", "config"},
+    "cli": {"measures", "config"},
+}
+# config reads its own YAML files; the rest is the design's list
+TOUCH_FILES = {"config", "data", "provenance", "gallery", "cli", "dynamics/checkpoints", "figures/style"}
+FILE_CALLS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "unlink", "mkdir", "savez", "to_csv",
+              "to_parquet", "read_csv", "read_parquet", "savefig", "rename"}  # fmt: skip
+
+
+def name(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").as_posix()
+
+
+def layer(path: Path) -> str:
+    return name(path).split("/")[0]
+
+
+def imported_layers(path: Path) -> set[str]:
+    layers = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names = [f"{node.module}.{a.name}" for a in node.names]
+        else:
+            continue
+        layers |= {n.split(".")[1] for n in names if n.startswith("sgdiffusion.")}
+    return layers - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_point_downward(path: Path):
+    if layer(path) == "__init__":
+        assert not imported_layers(path)
+        return
+    allowed = ALLOWED[layer(path)] | {layer(path), "errors", "streams"}
+    assert imported_layers(path) <= allowed
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_nothing_knows_the_workflow(path: Path):
+    # the library list of provenance names the package whose version it records: the one exception
+    text = path.read_text().lower().replace('"snakemake")', "").replace('"snakemake",', "")
+    assert "snakemake" not in text or name(path) == "config/generate"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_few_modules_touch_files(path: Path):
+    if layer(path) in TOUCH_FILES or name(path) in TOUCH_FILES:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = node.func
+            word = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+            assert word not in FILE_CALLS, f"{name(path)}:{node.lineno} calls {word}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_modules_stay_short(path: Path):
+    assert len(path.read_text().splitlines()) <= 400
