@@ -1,0 +1,28 @@
+"""Flip-crop augmentation: mirror with probability ½ and a random crop of the padded image, per example."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+PAD = 4
+
+
+def draw(generator: np.random.Generator, count: int, pad: int = PAD) -> NDArray[np.int64]:
+    """(count, 3): row and column offset of the crop, uniform on 0..2·pad, and mirror, uniform on {0, 1}."""
+    high = np.array([2 * pad + 1, 2 * pad + 1, 2])
+    return generator.integers(0, high, size=(count, 3))
+
+
+def flip_crop(images: Tensor, choices: Tensor, pad: int = PAD) -> Tensor:
+    """Images (n, channels, height, width), zero-padded by `pad`, cropped and mirrored by `choices` (n, 3).
+
+    Zero is the mean of a normalised image, so that the border carries no edge of its own.
+    """
+    height, width = images.shape[2:]
+    padded = F.pad(images, (pad, pad, pad, pad))
+    crops = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: (n, c, offsets, offsets, h, w)
+    example = torch.arange(len(images), device=images.device)
+    cropped = crops[example, :, choices[:, 0], choices[:, 1]]
+    return torch.where(choices[:, 2].bool()[:, None, None, None], cropped.flip(3), cropped)
