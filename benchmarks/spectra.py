@@ -1,0 +1,86 @@
+"""Time one exact diffusion matrix D(x) of small-lenet over 60,000 images, piece by piece.
+
+    OMP_NUM_THREADS=2 python benchmarks/spectra.py [examples]
+
+Prints the seconds of the per-example gradients, the symmetric Gram product and the eigenvalues, beside the
+floors that the arithmetic sets: N·d² operations of the symmetric product at the speed this machine reaches on
+one product of the same shape. The images are random numbers: the cost does not depend on them.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.linalg import blas
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from sgdiffusion.measures.diffusion import ROWS, diffusion_matrix
+from sgdiffusion.measures.gradients import PerExampleGradients
+from sgdiffusion.measures.spectra import eigenvalues, statistics
+from sgdiffusion.networks import build
+
+
+class Timed:
+    """The same stream, with the seconds spent inside it summed."""
+
+    def __init__(self, gradients: PerExampleGradients) -> None:
+        self.gradients, self.seconds = gradients, 0.0
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        stream = iter(self.gradients)
+        while True:
+            start = time.perf_counter()
+            block = next(stream, None)
+            self.seconds += time.perf_counter() - start
+            if block is None:
+                return
+            yield block
+
+
+def product_speed(weights: int) -> float:
+    """Operations per second of one symmetric product of ROWS gradients, from the second of two calls."""
+    rows = np.random.default_rng(0).standard_normal((ROWS, weights), dtype=np.float32)
+    lower = np.zeros((weights, weights), np.float32, order="F")
+    for _ in range(2):
+        start = time.perf_counter()
+        lower = blas.ssyrk(1.0, rows.T, 1.0, lower, lower=1, overwrite_c=1)
+        seconds = time.perf_counter() - start
+    return ROWS * weights**2 / seconds
+
+
+def main(examples: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = build("small-lenet", in_shape=(1, 28, 28), classes=10, generator=generator).eval()
+    images = torch.randn(examples, 1, 28, 28, generator=generator)
+    labels = torch.randint(10, (examples,), generator=generator)
+    stream = Timed(PerExampleGradients(network, (images, labels)))
+    weights = stream.gradients.weights
+    speed = product_speed(weights)
+    start = time.perf_counter()
+    matrix = diffusion_matrix(stream)
+    accumulated = time.perf_counter()
+    values = eigenvalues(matrix, overwrite=True)
+    end = time.perf_counter()
+    threads = os.environ.get("OMP_NUM_THREADS", "unset")
+    print(f"small-lenet: d = {weights:,}, N = {examples:,}, float32, OMP_NUM_THREADS = {threads}")
+    print(f"per-example gradients   {stream.seconds:7.1f} s  ({1e6 * stream.seconds / examples:.0f} µs each)")
+    gram = accumulated - start - stream.seconds
+    floor = examples * weights**2 / speed
+    print(f"Gram product, centring  {gram:7.1f} s  (floor {floor:.1f} s: N·d² at {speed / 1e9:.0f} GFLOP/s)")
+    print(
+        f"eigenvalues             {end - accumulated:7.1f} s  (4/3·d³ operations, half of them memory-bound)"
+    )
+    print(f"total                   {end - start:7.1f} s")
+    print(f"peak memory             {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:7.2f} GiB")
+    print(statistics(values))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60_000)

@@ -1,0 +1,1 @@
+"""What turns weights, gradients or paths into numbers: spectra, distances, estimates with intervals."""
