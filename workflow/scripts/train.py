@@ -10,14 +10,19 @@ from sgdiffusion.dynamics.training import train
 
 with job(snakemake) as run:
     settings = RUN.validate_python(snakemake.params.run)
+    family, seed = f"{snakemake.wildcards.paper}/{snakemake.wildcards.run}", int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train, settings.data.n_test)
-    run.uses(data, seeds=[int(snakemake.wildcards.seed)], runs=[snakemake.wildcards.run])
-    train(
+    run.uses(data, runs=[snakemake.wildcards.run], seeds=[seed])
+    trained = train(
         settings,
         data,
-        run_id=f"{snakemake.wildcards.paper}/{snakemake.wildcards.run}",
-        seed=int(snakemake.wildcards.seed),
+        run_id=family,
+        seed=seed,
         root_seed=snakemake.params.root_seed,
-        device=run.device,
+        classes=data.meta["classes"],
         folder=Path(snakemake.output.checkpoints).parent,
+        device=run.device,
+        code=snakemake.params.code,
+        log=run.log,
     )
+    trained.metrics.to_csv(snakemake.output.metrics, index=False)

@@ -1,0 +1,77 @@
+"""What each preset plans, and that a bad configuration stops before any job."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sgdiffusion.config import Configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def seeds(checkout: Path, preset: str, run: str) -> int:
+    return Configuration(checkout / "config").run(preset, "chaudhari2018", run).seeds
+
+
+@pytest.mark.parametrize("preset", ["full", "demo", "smoke"])
+def test_presets_plan_their_jobs(dag, checkout: Path, preset: str):
+    done = dag.run(checkout, "-n", preset)
+    assert done.returncode == 0, done.text
+    jobs = done.jobs()
+    assert jobs["judge_claims"] >= 1
+    assert jobs["plot_chaudhari2018_fig4"] == 3
+    assert jobs["train_network"] >= seeds(checkout, preset, "small-fc")
+    real = [rule for rule in jobs if rule.startswith("fetch_") or rule == "prepare_real"]
+    assert bool(real) == (preset == "full"), f"{preset} plans {real}"
+
+
+def test_all_is_the_default_preset(dag, checkout: Path):
+    assert dag.run(checkout, "-n").jobs()["prepare_real"] >= 1
+    chosen = dag.run(checkout, "-n", "--config", "preset=demo").jobs()
+    named = dag.run(checkout, "-n", "demo").jobs()
+    assert {k: v for k, v in chosen.items() if k != "all"} == {k: v for k, v in named.items() if k != "demo"}
+
+
+def test_every_figure_and_table_has_a_target_by_name(dag, checkout: Path):
+    listed = dag.run(checkout, "--list-target-rules").text
+    for target in (
+        "chaudhari2018_fig1b",
+        "chaudhari2018_fig4a",
+        "chaudhari2018_table_spectra",
+        "chaudhari2018",
+    ):
+        assert re.search(rf"\b{target}\b", listed)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("experiments/chaudhari2018.yaml", "epochs:", "epoch:", ["runs.small-fc", "unknown key", "allowed"]),
+        ("presets/demo.yaml", "mnist: digits", "mnist: letters", ["substitute.mnist", "'letters'", "digits"]),
+        ("config.yaml", "preset: full", "preset: huge", ["found 'huge'", "allowed: demo, full, smoke"]),
+        ("config.yaml", "root_seed: 0", "root_seed: zero", ["root_seed", "'zero'", "integer"]),
+        ("claims/chaudhari2018.yaml", "kind: number", "kind: nice", ["kind", "'nice'", "'number'"]),
+    ],
+)  # fmt: skip
+def test_bad_configuration_stops_before_any_job(dag, tmp_path: Path, file: str, old: str, new: str, expected):
+    folder = dag.copy(tmp_path)
+    path = folder / "config" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    done = dag.run(folder, "--cores", "1", "smoke")
+    assert done.returncode != 0
+    for part in expected if file == "config.yaml" else [file, *expected]:
+        assert part in done.text
+    assert "Traceback" not in done.text
+    assert not (folder / "results").exists()
+
+
+def test_workflow_lints_and_is_formatted(dag, checkout: Path):
+    lint = dag.run(checkout, "--lint")
+    assert lint.returncode == 0, lint.text
+    command = [Path(sys.executable).with_name("snakefmt"), "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,118 @@
+"""The preset smoke builds everything, a second call nothing; edits make stale what depends on them."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def built(smoked) -> Path:
+    folder, done = smoked
+    assert done.returncode == 0, done.text[-10000:]
+    return folder
+
+
+@pytest.fixture
+def stale(dag, built: Path):
+    """What a call would do now."""
+
+    def plan() -> dict[str, int]:
+        done = dag.run(built, "-n", "smoke")
+        assert done.returncode == 0, done.text
+        return done.jobs()
+
+    return plan
+
+
+def test_builds_every_target(built: Path):
+    figures = sorted((built / "figures/smoke").rglob("*.pdf"))
+    assert len(figures) >= 4
+    for pdf in figures:
+        assert pdf.with_suffix(".png").stat().st_size > 5000
+        record = json.loads(pdf.with_suffix(".json").read_text())
+        assert record["preset"] == "smoke"
+        assert record["code_digest"]
+        assert record["data_status"] in ("none", "embedded")
+
+
+def test_record_of_a_figure_reaches_back_to_its_trainings(built: Path):
+    record = json.loads((built / "figures/smoke/chaudhari2018/fig1b.json").read_text())
+    assert record["runs"] == ["small-fc"]
+    assert record["seeds"] == [0, 1]
+    assert [d["set"] for d in record["data"]] == ["digits"]
+    assert {"train_network", "measure_spectra"} <= {u["rule"] for u in record["upstream"]}
+    assert all(u["wall_s"] > 0 for u in record["upstream"])
+
+
+def test_verdicts_never_decide_on_substitute_data(built: Path):
+    table = pd.read_csv(built / "figures/smoke/verdicts.csv")
+    assert len(table) >= 5
+    about_mnist = table[table["claim"].str.startswith("fig1b")]
+    assert set(about_mnist["verdict"]) == {"not testable here"}
+    assert about_mnist["why"].str.contains("substitute data").all()
+    assert "substitute data" in (built / "figures/smoke/chaudhari2018/verdicts.md").read_text()
+
+
+def test_second_call_has_nothing_to_do(dag, built: Path):
+    done = dag.run(built, "--cores", "2", "smoke")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.text
+
+
+def test_touching_makes_nothing_stale(built: Path, stale):
+    for pattern in ("Snakefile", "src/**/*.py", "workflow/**/*", "config/**/*"):
+        for path in built.glob(pattern):
+            os.utime(path, (time.time() + 5, time.time() + 5))
+    assert stale() == {}
+
+
+@pytest.fixture
+def edited(built: Path, stale):
+    """What an edit makes stale; the edit is taken back."""
+
+    def edit(name: str, old: str, new: str) -> dict[str, int]:
+        path = built / name
+        text = path.read_text()
+        assert old in text, f"{name} no longer has {old!r}"
+        path.write_text(text.replace(old, new, 1))
+        try:
+            return stale()
+        finally:
+            path.write_text(text)
+
+    return edit
+
+
+def test_comment_makes_nothing_stale(edited):
+    assert edited("src/sgdiffusion/streams.py", "import hashlib", "# a word\nimport hashlib") == {}
+
+
+def test_edit_of_a_figure_redraws_that_figure_alone(edited):
+    jobs = edited(
+        "src/sgdiffusion/figures/chaudhari2018_spectra.py",
+        "def spectrum_figure(",
+        "@(lambda f: f)\ndef spectrum_figure(",
+    )
+    assert set(jobs) == {"plot_chaudhari2018_fig1", "smoke"}
+
+
+def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(edited):
+    jobs = edited("src/sgdiffusion/dynamics/training.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
+    assert jobs["train_network"] == 2
+    assert {"measure_spectra", "plot_chaudhari2018_fig1", "judge_claims"} <= set(jobs)
+    assert not any("double_well" in rule or "fig4" in rule for rule in jobs)
+
+
+def test_a_setting_makes_its_run_stale_and_no_other(edited):
+    jobs = edited("config/presets/smoke.yaml", "steps: 500", "steps: 501")
+    assert "measure_double_well" in jobs
+    assert "train_network" not in jobs
+
+
+def test_an_added_seed_trains_only_that_seed(edited):
+    jobs = edited("config/presets/smoke.yaml", "epochs: 5, seeds: 2", "epochs: 5, seeds: 3")
+    assert jobs["train_network"] == 1
