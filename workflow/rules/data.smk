@@ -1,0 +1,94 @@
+# source -> verified raw -> prepared arrays. Embedded sets are made from a rule and need no fetch.
+REAL_ARRAYS = "sgdiffusion.data.fetch:real_arrays"
+EMBEDDED_ARRAYS = {
+    "digits": "sgdiffusion.data.digits:digits",
+    "textures10": "sgdiffusion.data.textures:textures10",
+    "textures100": "sgdiffusion.data.textures:textures100",
+}
+TRANSFORMS = {
+    "full": "sgdiffusion.data.preparation:full",
+    "pool7": "sgdiffusion.data.preparation:pool7",
+    "pool7-five": "sgdiffusion.data.preparation:pool7_five",
+    "gcn-zca": "sgdiffusion.data.preparation:gcn_zca",
+}
+
+
+def whitened(heavy, light):
+    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
+    return lambda w: heavy if w.preparation == "gcn-zca" else light
+
+
+# The mirror is read by the script and is no parameter: verified bytes are the same wherever they came from.
+rule fetch_set:
+    input:
+        sources="data/sources.csv",
+        digests="data/digests.csv",
+    output:
+        manifest="data/raw/{set}/manifest.json",
+    params:
+        code=code_digest("fetch.py"),
+    wildcard_constraints:
+        set="mnist|cifar10|cifar100",
+    log:
+        "logs/data/fetch_set/{set}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/fetch.py"
+
+
+# The raw files are verified again by content, so a newer manifest alone changes nothing: hence ancient().
+rule prepare_real:
+    input:
+        manifest=ancient("data/raw/{set}/manifest.json"),
+        sources=ancient("data/sources.csv"),
+        digests="data/digests.csv",
+    output:
+        arrays="data/prepared/{set}/{preparation}.npz",
+        record="data/prepared/{set}/{preparation}.json",
+    params:
+        arrays=REAL_ARRAYS,
+        transform=lambda w: TRANSFORMS[w.preparation],
+        real=True,
+        code=lambda w: code_digest("prepare.py", REAL_ARRAYS, TRANSFORMS[w.preparation]),
+    wildcard_constraints:
+        set="mnist|cifar10|cifar100",
+        preparation="|".join(TRANSFORMS),
+    log:
+        "logs/data/prepare_real/{set}-{preparation}.log",
+    threads: whitened(2, 1)
+    resources:
+        mem_mb=whitened(3000, 1500),
+        runtime=whitened(30, 10),
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/prepare.py"
+
+
+rule prepare_embedded:
+    output:
+        arrays="data/prepared/{set}/{preparation}.npz",
+        record="data/prepared/{set}/{preparation}.json",
+    params:
+        arrays=lambda w: EMBEDDED_ARRAYS[w.set],
+        transform=lambda w: TRANSFORMS[w.preparation],
+        real=False,
+        code=lambda w: code_digest("prepare.py", EMBEDDED_ARRAYS[w.set], TRANSFORMS[w.preparation]),
+    wildcard_constraints:
+        set="|".join(EMBEDDED_ARRAYS),
+        preparation="|".join(TRANSFORMS),
+    log:
+        "logs/data/prepare_embedded/{set}-{preparation}.log",
+    threads: whitened(2, 1)
+    resources:
+        mem_mb=whitened(1500, 1000),
+        runtime=10,
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/prepare.py"
