@@ -97,13 +97,13 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
         "def spectrum_figure(",
         "@(lambda f: f)\ndef spectrum_figure(",
     )
-    assert set(jobs) == {"plot_chaudhari2018_fig1", "smoke"}
+    assert set(jobs) == {"plot_chaudhari2018_spectrum", "smoke"}
 
 
 def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(edited):
     jobs = edited("src/sgdiffusion/dynamics/training.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
     assert jobs["train_network"] == 2
-    assert {"measure_spectra", "plot_chaudhari2018_fig1", "judge_claims"} <= set(jobs)
+    assert {"measure_spectra", "plot_chaudhari2018_spectrum", "judge_claims"} <= set(jobs)
     assert not any("double_well" in rule or "fig4" in rule for rule in jobs)
 
 

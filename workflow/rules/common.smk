@@ -24,7 +24,7 @@ CODE = Code(ROOT / "src")
 # What each paper gives: the rules below and the target rules in report.smk are built from these.
 FIGURES = {"chaudhari2018": ["fig1b", "fig4a", "fig4b", "fig4c"]}
 TABLES = {"chaudhari2018": ["table_spectra"]}
-QUANTITIES = {"chaudhari2018": ["spectra", "double-well"]}
+QUANTITIES = {"chaudhari2018": ["spectra-small-fc", "double-well"]}
 
 
 wildcard_constraints:
@@ -54,18 +54,21 @@ def prepared(w):
     return CONFIG.prepared(w.preset, CONFIG.run(w.preset, w.paper, w.run))
 
 
-def of_seeds(paper, run_id, name):
+def of_seeds(paper, name):
     """An input function: the same file of every seed of a run."""
     return lambda w: [
-        f"results/{w.preset}/{paper}/{run_id or w.run}/seed-{seed}/{name}"
-        for seed in range(CONFIG.run(w.preset, paper, run_id or w.run).seeds)
+        f"results/{w.preset}/{paper}/{w.run}/seed-{seed}/{name}"
+        for seed in range(CONFIG.run(w.preset, paper, w.run).seeds)
     ]
 
 
-def published(paper):
-    """Quantity -> published number, for the marks on figures and the columns of tables."""
+def published(paper, run=None):
+    """Quantity -> published number, for marks and tables; of one run alone, without its name."""
     regions = [region for claim in CLAIMS[paper] for region in claim.accept]
-    return {r.quantity: r.published for r in regions if r.published is not None}
+    numbers = {r.quantity: r.published for r in regions if r.published is not None}
+    if run is None:
+        return numbers
+    return {q.removeprefix(f"{run}."): n for q, n in numbers.items() if q.startswith(f"{run}.")}
 
 
 def targets(preset, paper=None):

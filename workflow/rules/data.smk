@@ -25,18 +25,18 @@ rule fetch_set:
         digests="data/digests.csv",
     output:
         manifest="data/raw/{set}/manifest.json",
-    params:
-        code=code_digest("fetch.py"),
-    wildcard_constraints:
-        set="mnist|cifar10|cifar100",
     log:
         "logs/data/fetch_set/{set}.log",
+    wildcard_constraints:
+        set="mnist|cifar10|cifar100",
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=120,
-    conda:
-        "../../environment.yml"
+    params:
+        code=code_digest("fetch.py"),
     script:
         "../scripts/fetch.py"
 
@@ -50,22 +50,22 @@ rule prepare_real:
     output:
         arrays="data/prepared/{set}/{preparation}.npz",
         record="data/prepared/{set}/{preparation}.json",
+    log:
+        "logs/data/prepare_real/{set}-{preparation}.log",
+    wildcard_constraints:
+        set="mnist|cifar10|cifar100",
+        preparation="|".join(TRANSFORMS),
+    conda:
+        "../../environment.yml"
+    threads: whitened(2, 1)
+    resources:
+        mem_mb=whitened(3000, 2000),
+        runtime=whitened(30, 10),
     params:
         arrays=REAL_ARRAYS,
         transform=lambda w: TRANSFORMS[w.preparation],
         real=True,
         code=lambda w: code_digest("prepare.py", REAL_ARRAYS, TRANSFORMS[w.preparation]),
-    wildcard_constraints:
-        set="mnist|cifar10|cifar100",
-        preparation="|".join(TRANSFORMS),
-    log:
-        "logs/data/prepare_real/{set}-{preparation}.log",
-    threads: whitened(2, 1)
-    resources:
-        mem_mb=whitened(3000, 1500),
-        runtime=whitened(30, 10),
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/prepare.py"
 
@@ -74,21 +74,23 @@ rule prepare_embedded:
     output:
         arrays="data/prepared/{set}/{preparation}.npz",
         record="data/prepared/{set}/{preparation}.json",
-    params:
-        arrays=lambda w: EMBEDDED_ARRAYS[w.set],
-        transform=lambda w: TRANSFORMS[w.preparation],
-        real=False,
-        code=lambda w: code_digest("prepare.py", EMBEDDED_ARRAYS[w.set], TRANSFORMS[w.preparation]),
+    log:
+        "logs/data/prepare_embedded/{set}-{preparation}.log",
     wildcard_constraints:
         set="|".join(EMBEDDED_ARRAYS),
         preparation="|".join(TRANSFORMS),
-    log:
-        "logs/data/prepare_embedded/{set}-{preparation}.log",
+    conda:
+        "../../environment.yml"
     threads: whitened(2, 1)
     resources:
         mem_mb=whitened(1500, 1000),
         runtime=10,
-    conda:
-        "../../environment.yml"
+    params:
+        arrays=lambda w: EMBEDDED_ARRAYS[w.set],
+        transform=lambda w: TRANSFORMS[w.preparation],
+        real=False,
+        code=lambda w: code_digest(
+            "prepare.py", EMBEDDED_ARRAYS[w.set], TRANSFORMS[w.preparation]
+        ),
     script:
         "../scripts/prepare.py"

@@ -82,14 +82,22 @@ class Run:
         output = Path(self._snakemake.output[0])
         return compose(output, self.facts, self._job.cost(), self.inputs, ROOT)
 
-    def write_record(self) -> None:
-        write_record(
-            Path(self._snakemake.output.record), {**self.record(), "output": self._snakemake.output[0]}
-        )
+    def write_records(self) -> None:
+        """One record beside every output that the rule gives one: those named record, record_...
+
+        What reads that output later finds the record by its name and joins it to its own.
+        """
+        content = self.record()
+        for name, path in self._snakemake.output.items():
+            if name.split("_")[0] == "record":
+                write_record(Path(path), {**content, "output": path.removesuffix(".json")})
 
 
-def read_table(path: str) -> pd.DataFrame:
-    return pd.read_parquet(path) if path.endswith(".parquet") else pd.read_csv(path)
+def read_table(paths: Any) -> pd.DataFrame:
+    """A table of the workflow; a list of paths is one table in several files."""
+    if isinstance(paths, str):
+        return pd.read_parquet(paths) if paths.endswith(".parquet") else pd.read_csv(paths)
+    return pd.concat([read_table(path) for path in paths], ignore_index=True)
 
 
 def limit_threads(threads: int) -> None:
@@ -104,16 +112,16 @@ def limit_threads(threads: int) -> None:
 @contextmanager
 def job(snakemake: Any) -> Iterator[Run]:
     """Runs the body of a script; a UserError becomes its message and exit status 1."""
-    handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
-    logging.basicConfig(
-        level=logging.INFO, format=FORMAT, datefmt="%H:%M:%S", handlers=[handler, logging.StreamHandler()]
-    )
+    logger = logging.getLogger("sgdiffusion")
+    logger.setLevel(logging.INFO)
+    for handler in (logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"), logging.StreamHandler()):
+        handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        logger.addHandler(handler)
     limit_threads(snakemake.threads)
     run = Run(snakemake)
     try:
         yield run
-        if "record" in snakemake.output.keys():  # noqa: SIM118 (a Namedlist iterates over values)
-            run.write_record()
+        run.write_records()
     except UserError as error:
         logging.getLogger("sgdiffusion").error("error: %s", error)
         sys.exit(1)

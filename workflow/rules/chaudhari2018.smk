@@ -1,0 +1,105 @@
+# Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), the double well (Fig 4).
+SPECTRA = {"fig1b": "small-fc"}
+SPECTRUM_TITLES = {"small-fc": "small-fc, 7×7 MNIST"}
+
+
+rule measure_spectra:
+    input:
+        data=lambda w: CONFIG.prepared(w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)),
+        checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
+    output:
+        eigenvalues="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.parquet",
+        statistics="results/{preset}/chaudhari2018/{run}/seed-{seed}/statistics.parquet",
+        record="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.json",
+    params:
+        run=settings("chaudhari2018", None, "seeds"),
+        code=code_digest("measure_spectra.py"),
+    log:
+        "logs/{preset}/chaudhari2018/measure_spectra/{run}-seed-{seed}.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/{run}/seed-{seed}/measure_spectra.tsv"
+    threads: 2
+    resources:
+        gpu=0,
+        mem_mb=8000,
+        runtime=120,
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/measure_spectra.py"
+
+
+rule collect_spectra:
+    input:
+        eigenvalues=of_seeds("chaudhari2018", "eigenvalues.parquet"),
+        statistics=of_seeds("chaudhari2018", "statistics.parquet"),
+    output:
+        eigenvalues="results/{preset}/chaudhari2018/{run}/eigenvalues.parquet",
+        statistics="results/{preset}/chaudhari2018/{run}/statistics.parquet",
+        distances="results/{preset}/chaudhari2018/{run}/distances.parquet",
+        quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.csv",
+        record="results/{preset}/chaudhari2018/{run}/eigenvalues.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.json",
+    params:
+        code=code_digest("collect_spectra.py"),
+    log:
+        "logs/{preset}/chaudhari2018/collect_spectra/{run}.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/collect_spectra.py"
+
+
+rule plot_chaudhari2018_spectrum:
+    input:
+        eigenvalues=lambda w: f"results/{w.preset}/chaudhari2018/{SPECTRA[w.figure]}/eigenvalues.parquet",
+        statistics=lambda w: f"results/{w.preset}/chaudhari2018/{SPECTRA[w.figure]}/statistics.parquet",
+    output:
+        pdf="figures/{preset}/chaudhari2018/{figure}.pdf",
+        png="figures/{preset}/chaudhari2018/{figure}.png",
+        record="figures/{preset}/chaudhari2018/{figure}.json",
+    wildcard_constraints:
+        figure="|".join(SPECTRA),
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure",
+        arguments=lambda w: {
+            "published": published("chaudhari2018", SPECTRA[w.figure]),
+            "title": SPECTRUM_TITLES[SPECTRA[w.figure]],
+        },
+        code=code_digest(
+            "plot.py", "sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure"
+        ),
+    log:
+        "logs/{preset}/chaudhari2018/plot/{figure}.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/plot.py"
+
+
+rule tabulate_chaudhari2018_spectra:
+    input:
+        quantity_table=[
+            f"results/{{preset}}/chaudhari2018/quantities/spectra-{run}.csv"
+            for run in SPECTRA.values()
+        ],
+    output:
+        csv="figures/{preset}/chaudhari2018/table_spectra.csv",
+        md="figures/{preset}/chaudhari2018/table_spectra.md",
+        tex="figures/{preset}/chaudhari2018/table_spectra.tex",
+        record="figures/{preset}/chaudhari2018/table_spectra.json",
+    params:
+        table="sgdiffusion.studies.chaudhari2018_spectra:statistics_table",
+        arguments={"published": published("chaudhari2018")},
+        code=code_digest(
+            "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:statistics_table"
+        ),
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/spectra.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/tabulate.py"
