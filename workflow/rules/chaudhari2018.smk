@@ -1,30 +1,31 @@
 # Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), the double well (Fig 4).
 SPECTRA = {"fig1b": "small-fc"}
-SPECTRUM_TITLES = {"small-fc": "small-fc, 7×7 MNIST"}
 
 
 rule measure_spectra:
     input:
-        data=lambda w: CONFIG.prepared(w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)),
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)
+        ),
         checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
     output:
         eigenvalues="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.parquet",
         statistics="results/{preset}/chaudhari2018/{run}/seed-{seed}/statistics.parquet",
         record="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.json",
-    params:
-        run=settings("chaudhari2018", None, "seeds"),
-        code=code_digest("measure_spectra.py"),
     log:
         "logs/{preset}/chaudhari2018/measure_spectra/{run}-seed-{seed}.log",
     benchmark:
         "results/{preset}/chaudhari2018/{run}/seed-{seed}/measure_spectra.tsv"
+    conda:
+        "../../environment.yml"
     threads: 2
     resources:
         gpu=0,
         mem_mb=8000,
         runtime=120,
-    conda:
-        "../../environment.yml"
+    params:
+        run=settings("chaudhari2018", None, "seeds"),
+        code=code_digest("measure_spectra.py"),
     script:
         "../scripts/measure_spectra.py"
 
@@ -40,13 +41,13 @@ rule collect_spectra:
         quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.csv",
         record="results/{preset}/chaudhari2018/{run}/eigenvalues.json",
         record_quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.json",
-    params:
-        code=code_digest("collect_spectra.py"),
     log:
         "logs/{preset}/chaudhari2018/collect_spectra/{run}.log",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        code=code_digest("collect_spectra.py"),
     script:
         "../scripts/collect_spectra.py"
 
@@ -59,22 +60,22 @@ rule plot_chaudhari2018_spectrum:
         pdf="figures/{preset}/chaudhari2018/{figure}.pdf",
         png="figures/{preset}/chaudhari2018/{figure}.png",
         record="figures/{preset}/chaudhari2018/{figure}.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/{figure}.log",
     wildcard_constraints:
         figure="|".join(SPECTRA),
+    conda:
+        "../../environment.yml"
+    threads: 1
     params:
         figure="sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure",
         arguments=lambda w: {
             "published": published("chaudhari2018", SPECTRA[w.figure]),
-            "title": SPECTRUM_TITLES[SPECTRA[w.figure]],
+            "title": title(w.preset, "chaudhari2018", SPECTRA[w.figure]),
         },
         code=code_digest(
             "plot.py", "sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure"
         ),
-    log:
-        "logs/{preset}/chaudhari2018/plot/{figure}.log",
-    threads: 1
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/plot.py"
 
@@ -90,16 +91,16 @@ rule tabulate_chaudhari2018_spectra:
         md="figures/{preset}/chaudhari2018/table_spectra.md",
         tex="figures/{preset}/chaudhari2018/table_spectra.tex",
         record="figures/{preset}/chaudhari2018/table_spectra.json",
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/spectra.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
     params:
         table="sgdiffusion.studies.chaudhari2018_spectra:statistics_table",
         arguments={"published": published("chaudhari2018")},
         code=code_digest(
             "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:statistics_table"
         ),
-    log:
-        "logs/{preset}/chaudhari2018/tabulate/spectra.log",
-    threads: 1
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/tabulate.py"

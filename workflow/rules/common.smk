@@ -25,6 +25,7 @@ CODE = Code(ROOT / "src")
 FIGURES = {"chaudhari2018": ["fig1b", "fig4a", "fig4b", "fig4c"]}
 TABLES = {"chaudhari2018": ["table_spectra"]}
 QUANTITIES = {"chaudhari2018": ["spectra-small-fc", "double-well"]}
+SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
 wildcard_constraints:
@@ -68,7 +69,19 @@ def published(paper, run=None):
     numbers = {r.quantity: r.published for r in regions if r.published is not None}
     if run is None:
         return numbers
-    return {q.removeprefix(f"{run}."): n for q, n in numbers.items() if q.startswith(f"{run}.")}
+    return {
+        q.removeprefix(f"{run}."): n
+        for q, n in numbers.items()
+        if q.startswith(f"{run}.")
+    }
+
+
+def title(preset, paper, run):
+    """A figure's title: the run and the data it really used."""
+    chosen = CONFIG.run(preset, paper, run)
+    data = CONFIG.source_set(preset, chosen.data.set)
+    size = "7×7 " if chosen.data.preparation.startswith("pool7") else ""
+    return f"{run}, {size}{SET_NAMES.get(data, data)}"
 
 
 def targets(preset, paper=None):

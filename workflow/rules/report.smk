@@ -2,22 +2,23 @@
 rule judge_claims:
     input:
         quantities=lambda w: [
-            f"results/{w.preset}/{w.paper}/quantities/{q}.csv" for q in QUANTITIES[w.paper]
+            f"results/{w.preset}/{w.paper}/quantities/{q}.csv"
+            for q in QUANTITIES[w.paper]
         ],
     output:
         csv="figures/{preset}/{paper}/verdicts.csv",
         md="figures/{preset}/{paper}/verdicts.md",
         tex="figures/{preset}/{paper}/verdicts.tex",
         record="figures/{preset}/{paper}/verdicts.json",
+    log:
+        "logs/{preset}/{paper}/judge_claims.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
     params:
         claims=lambda w: [c.model_dump(mode="json") for c in CLAIMS[w.paper]],
         substituted=lambda w: sorted(CONFIG.preset(w.preset).substitute),
         code=code_digest("judge.py"),
-    log:
-        "logs/{preset}/{paper}/judge_claims.log",
-    threads: 1
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/judge.py"
 
@@ -30,20 +31,22 @@ rule tabulate_verdicts:
         md="figures/{preset}/verdicts.md",
         tex="figures/{preset}/verdicts.tex",
         record="figures/{preset}/verdicts.json",
+    log:
+        "logs/{preset}/tabulate_verdicts.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
     params:
         table="sgdiffusion.verdicts:join_verdicts",
         code=code_digest("tabulate.py", "sgdiffusion.verdicts:join_verdicts"),
-    log:
-        "logs/{preset}/tabulate_verdicts.log",
-    threads: 1
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/tabulate.py"
 
 
 for paper in CONFIG.papers():
-    for name, ending in [(f, "pdf") for f in FIGURES[paper]] + [(t, "csv") for t in TABLES[paper]]:
+    for name, ending in [(f, "pdf") for f in FIGURES[paper]] + [
+        (t, "csv") for t in TABLES[paper]
+    ]:
 
         rule:
             name:
