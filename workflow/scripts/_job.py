@@ -114,7 +114,10 @@ def job(snakemake: Any) -> Iterator[Run]:
     """Runs the body of a script; a UserError becomes its message and exit status 1."""
     logger = logging.getLogger("sgdiffusion")
     logger.setLevel(logging.INFO)
-    for handler in (logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"), logging.StreamHandler()):
+    for handler in (
+        logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"),
+        logging.StreamHandler(),
+    ):
         handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
         logger.addHandler(handler)
     limit_threads(snakemake.threads)
