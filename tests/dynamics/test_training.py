@@ -175,7 +175,7 @@ def test_an_epoch_takes_whole_batches_and_no_example_twice(tmp_path):
 def a_job(folder, changes):
     names = (7, "run", 0)
     log = logging.getLogger("test")
-    return training._Job(
+    return training.Job(
         settings(**changes), dataset(), names, folder, torch.device("cpu"), torch.float32, None, "", log
     )
 
@@ -255,14 +255,14 @@ def assert_same_run(whole, resumed):
 
 def stop_after(epochs, monkeypatch):
     """An interruption between two epochs, in this process."""
-    plain = training._Job.epoch
+    plain = training.Job.epoch
 
     def counted(job, epoch, rate):
         if epoch == epochs:
             raise KeyboardInterrupt
         plain(job, epoch, rate)
 
-    monkeypatch.setattr(training._Job, "epoch", counted)
+    monkeypatch.setattr(training.Job, "epoch", counted)
 
 
 @pytest.mark.parametrize("change", ["settings", "data", "code", "container"])
@@ -317,6 +317,13 @@ def test_overflow_of_the_last_step_is_seen(tmp_path):
         job._check_finite(torch.zeros(6), 0, 0.1)
 
 
+def test_batch_norm_needs_more_than_one_example_a_batch(tmp_path):
+    with pytest.raises(TrainingError, match="set batch_size to at least 2"):
+        fit(tmp_path, changes={"batch_size": 1})
+    plain = Network(name="mlp", sizes={"width": 6, "batch_norm": False})
+    fit(tmp_path, changes={"batch_size": 1, "network": plain, "epochs": 1})
+
+
 def test_unavailable_device(tmp_path):
     with pytest.raises(TrainingError, match="device 'nonsense' is not available"):
         fit(tmp_path, device="nonsense")
@@ -344,11 +351,22 @@ def test_read_only_arrays_are_fine(tmp_path, recwarn):
     assert not [w for w in recwarn if "writ" in str(w.message)]
 
 
+def test_long_trainings_get_fewer_rows_but_the_same_weights(tmp_path, monkeypatch):
+    changes = {"epochs": 9, "checkpoints": [0.45, 1.0]}
+    every = fit(tmp_path / "every", changes=changes)
+    monkeypatch.setattr(training, "_MOST_ROWS", 3)
+    some = fit(tmp_path / "some", changes=changes)
+    assert some.metrics["epoch"].tolist() == [3, 4, 6, 9]
+    kept = every.metrics[every.metrics["epoch"].isin([3, 4, 6, 9])].reset_index(drop=True)
+    columns = [c for c in kept if c != "seconds"]
+    assert some.metrics[columns].equals(kept[columns])
+
+
 def test_long_epochs_are_checked_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_CHECK_EVERY", 2)
     seen = []
-    check = training._Job._check_finite
-    monkeypatch.setattr(training._Job, "_check_finite", lambda job, *a: (seen.append(a[1]), check(job, *a)))
+    check = training.Job._check_finite
+    monkeypatch.setattr(training.Job, "_check_finite", lambda job, *a: (seen.append(a[1]), check(job, *a)))
     fit(tmp_path, changes={"epochs": 1})
     assert seen == [0] * 4  # after steps 2, 4, 6 and at the end
 

@@ -43,12 +43,16 @@ COLUMNS = {
     "seconds": "wall time since the start of the training, interruptions not counted, s",
 }
 _EVALUATION_BATCH = 1000
+_MOST_ROWS = 1000  # longer trainings get a row of metrics every ⌊epochs/1000⌋ epochs
 _CHECK_EVERY = 200  # steps between looks at the losses, which wait for the device
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """Where a finished training left its results; `metrics` has one row per epoch (COLUMNS)."""
+    """Where a finished training left its results.
+
+    `metrics` (COLUMNS) has one row per epoch, fewer in long trainings.
+    """
 
     run_id: str
     seed: int
@@ -78,21 +82,28 @@ def train(
     resume states. `folder` receives checkpoints.pt and, when the settings ask for snapshots, trajectory.zarr.
     """
     log = log or logging.getLogger(__name__)
-    names = (run_id, seed)
-    job = _Job(settings, data, (root_seed, *names), folder, _device(device), dtype, classes, code, log)
+    names = (root_seed, run_id, seed)
+    return run(Job(settings, data, names, folder, _device(device), dtype, classes, code, log), resume_seconds)
+
+
+def run(job: "Job", resume_seconds: float) -> TrainedRun:
+    """All epochs that are left, with a resume state every so many seconds."""
     done = job.resume()
-    eta = rates(settings.schedule, settings.epochs)
+    epochs = job.settings.epochs
+    eta = rates(job.settings.schedule, epochs)
     saved = time.monotonic()
-    for epoch in range(done, settings.epochs):
+    for epoch in range(done, epochs):
         job.epoch(epoch, float(eta[epoch]))
-        if time.monotonic() - saved >= resume_seconds and epoch + 1 < settings.epochs:
+        if time.monotonic() - saved >= resume_seconds and epoch + 1 < epochs:
             job.save_resume_state(epoch + 1)
             saved = time.monotonic()
     return job.finish()
 
 
-class _Job:
-    """One training: its network, its data on the device, its streams and its files."""
+class Job:
+    """One training of one seed: its network, its data on the device, its streams and its files."""
+
+    trainer = "torch"
 
     def __init__(
         self,
@@ -115,7 +126,9 @@ class _Job:
         self.net = self._network().to(device, dtype)
         self.optimiser = _optimiser(self.net, settings, device)
         self.batch = min(settings.batch_size, len(self.x))
+        self._refuse_single_examples()
         self.steps = len(self.x) // self.batch
+        self._row_every = max(1, settings.epochs // _MOST_ROWS)
         self.rows: list[dict[str, float]] = []
         self.states: dict[float, checkpoints.State] = {}
         self.evaluations: dict[float, dict[str, float]] = {}
@@ -137,6 +150,7 @@ class _Job:
             "data_digest": data_digest,
             "dtype": dtype,
             "device": self.device.type,
+            "trainer": self.trainer,
             "code": code,
         }
         text = json.dumps(meta, sort_keys=True)
@@ -153,6 +167,15 @@ class _Job:
             dropout=spec.dropout,
             **spec.sizes,
         )
+
+    def _refuse_single_examples(self) -> None:
+        if self.batch == 1 and any(
+            isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in self.net.modules()
+        ):
+            raise TrainingError(
+                f"training {self.names[1]}: batch-norm has no variance in batches of one example; "
+                "set batch_size to at least 2"
+            )
 
     def _history(self, dtype: torch.dtype) -> checkpoints.History | None:
         every = self.settings.snapshot_every
@@ -184,7 +207,7 @@ class _Job:
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rows, self.states, self.evaluations = state["rows"], state["states"], state["evaluations"]
-        self.progress.start(state["epoch"], self.rows[-1]["seconds"])
+        self.progress.start(state["epoch"], state["seconds"])
         self.log.info("%s: resumed after epoch %d", self.progress.name, state["epoch"])
         return int(state["epoch"])
 
@@ -199,6 +222,7 @@ class _Job:
         content = {
             "digest": self.meta["digest"],
             "epoch": epoch,
+            "seconds": self.progress.seconds(),
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rows": self.rows,
@@ -213,6 +237,11 @@ class _Job:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         train_loss, train_error = self._steps(epoch, rate)
+        if self.settings.snapshot_every and (epoch + 1) % self.settings.snapshot_every == 0:
+            self._snapshot()
+        due = [f for f in self.settings.checkpoints if epoch_at(f, self.settings.epochs) == epoch + 1]
+        if not due and (epoch + 1) % self._row_every:
+            return
         test_loss, test_error = evaluate(self.net, self.x_test, self.y_test)
         row = {
             "epoch": epoch + 1,
@@ -225,13 +254,11 @@ class _Job:
         }
         self.rows.append(row)
         self.progress.report(epoch + 1, 0, train_loss, test_error)
-        if self.settings.snapshot_every and (epoch + 1) % self.settings.snapshot_every == 0:
-            self._snapshot()
-        for fraction in self.settings.checkpoints:
-            if epoch_at(fraction, self.settings.epochs) == epoch + 1:
-                self._keep(fraction, test_loss, test_error)
+        for fraction in due:
+            self._keep(fraction, test_loss, test_error)
 
     def _steps(self, epoch: int, rate: float) -> tuple[float, float]:
+        """One epoch's steps; mean loss and share of errors over its batches."""
         self.net.train()
         order = self._order(epoch)
         choices = self._choices(epoch)
