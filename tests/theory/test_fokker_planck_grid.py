@@ -140,6 +140,19 @@ def test_slowest_modes_of_a_rotating_linear_system():
     assert_allclose(modes[2:][order], exact[2:], atol=2e-2)
 
 
+def test_correlations_of_a_rotating_linear_system():
+    # E[x(t) x(0)ᵀ] = e^{−t} R(ωt)
+    grid = fp.grid_of_width((6.0, 6.0), 0.15)
+    matrix, steady = fp.generator(grid, ou_potential, ou_stream), fp.steady_state(grid, ou_potential)
+    time = 0.7
+    found = [
+        fp.correlation(grid, matrix, steady, lambda x: x[..., 0], lambda x, k=k: x[..., k], time)
+        for k in (0, 1)
+    ]
+    exact = math.exp(-time) * np.array([math.cos(OMEGA * time), math.sin(OMEGA * time)])
+    assert_allclose(found, exact, atol=0.01)  # h²/4 is 6e-3
+
+
 def test_a_grid_too_coarse_for_the_force_is_refused():
     with pytest.raises(MeasureError, match="too coarse for a force of strength 40"):
         fp.generator(fp.Grid((3.0, 3.0), (12, 12)), dw.potential, dw.stream, 40.0)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
-from scipy.sparse.linalg import eigs, splu
+from scipy.sparse.linalg import eigs, expm_multiply, splu
 
 from sgdiffusion.errors import MeasureError
 
@@ -153,6 +153,14 @@ def dissipation_rate(grid: Grid, matrix: sparse.csc_array, density: Array, stead
     """−dF/dt = −∫ (Aρ) ln(ρ/ρ^ss) dx of the semi-discrete equation."""
     change = matrix @ density.ravel()
     return float(-(change * np.log(density / steady).ravel()).sum() * grid.area)
+
+
+def correlation(
+    grid: Grid, matrix: sparse.csc_array, steady: Array, first: Scalar, second: Scalar, time: float
+) -> float:
+    """E[first(x₀) second(x_t)] in the steady state: ∫ second · e^{tA}(first · ρ^ss) dx."""
+    later = expm_multiply(time * matrix, (first(grid.points()) * steady).ravel())
+    return float((second(grid.points()).ravel() * later).sum() * grid.area)
 
 
 def slowest_modes(matrix: sparse.csc_array, count: int = 4) -> NDArray[np.complex128]:
