@@ -81,7 +81,7 @@ def test_a_thousand_steps_are_a_thousand():
 
 
 def test_compiled_equals_interpreted(tmp_path, monkeypatch):
-    """The same source without compiler: what the reordered sums of the compiled code may change is rounding."""
+    """The same source without compiler: reordered sums of the compiled code may change its rounding."""
     chosen = settings(
         epochs=2, snapshot_every=1, batch_size=10, network=Network(name="mlp", sizes={"width": 6})
     )

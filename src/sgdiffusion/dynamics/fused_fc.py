@@ -320,9 +320,9 @@ def _bind(net: nn.Module, optimiser: torch.optim.SGD, batch: int) -> tuple[Net, 
         start += p.numel()
     layers = Layers(*(p.detach().numpy() for p in parameters))
     norm = _norm(net)
-    state = Net(
-        weights.numpy(), velocity.numpy(), layers, norm.running_mean.numpy(), norm.running_var.numpy()
-    )
+    mean = cast(torch.Tensor, norm.running_mean).numpy()
+    variance = cast(torch.Tensor, norm.running_var).numpy()
+    state = Net(weights.numpy(), velocity.numpy(), layers, mean, variance)
     return state, _work(layers, batch)
 
 
