@@ -11,6 +11,7 @@ Sums run over centred gradients g_k − c with c the mean of the first rows, so 
 from a sum much larger than D; one pass suffices, which also serves data that are redrawn in each pass.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -83,9 +84,16 @@ def diffusion_matrix(
     Memory: one d×d array, of which only the lower triangle is touched, and two blocks. Blocks on an
     accelerator are accumulated there.
     """
-    gram = _Gram(precision)
-    for rows in gradients:
-        gram.add(as_block(rows))
+    _syrk(precision)  # refuses an unknown precision before the work
+    gram: _Gram | None = None
+    for rows in map(as_block, gradients):
+        if gram is None and len(rows):
+            _require_memory(rows.shape[1], precision)
+            gram = (_Gram if rows.device.type == "cpu" else _DeviceGram)(rows, precision)
+        if gram is not None:
+            gram.add(rows)
+    if gram is None:
+        raise MeasureError("no gradients: the stream is empty")
     return gram.finish(convention)
 
 
@@ -123,6 +131,16 @@ def _to_numpy(rows: torch.Tensor, precision: Precision) -> NDArray[Any]:
     return rows.detach().cpu().numpy().astype(precision, copy=False)
 
 
+def _require_memory(weights: int, precision: Precision) -> None:
+    triangle = weights**2 * np.dtype(precision).itemsize // 2
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if triangle > present:
+        raise MeasureError(
+            f"the diffusion matrix of d = {weights:,} weights needs {triangle / 2**30:,.0f} GiB, the machine "
+            f"has {present / 2**30:,.0f}: use top_eigenvalues, which never forms it"
+        )
+
+
 def _require_finite(diagonal: NDArray[Any]) -> None:
     # A NaN or an infinity in any gradient reaches the diagonal, so d numbers tell about N·d.
     bad = np.flatnonzero(~np.isfinite(diagonal))
@@ -135,78 +153,75 @@ def _require_finite(diagonal: NDArray[Any]) -> None:
 
 
 class _Gram:
-    """Running sums of (g − c)(g − c)ᵀ, lower triangle, and of g − c, with c the mean of the first rows."""
+    """Running sums of (g − c)(g − c)ᵀ and of g − c, with c the mean of the first rows: here in BLAS.
 
-    def __init__(self, precision: Precision) -> None:
-        self.precision = precision
-        self._product = _syrk(precision)
-        self._examples = self._filled = 0
-        self._started = False
+    Only the lower triangle is computed, half the operations of a general product.
+    """
+
+    def __init__(self, first: torch.Tensor, precision: Precision) -> None:
+        self.precision, self._examples = precision, 0
+        self._shift = first.mean(0, dtype=torch.float64).cpu().numpy().astype(precision)
+        self._sum = np.zeros(len(self._shift))
+        self._allocate(first.device)
+
+    def _allocate(self, device: torch.device) -> None:
+        d = len(self._shift)
+        # Fresh zero pages above the diagonal are never touched, hence never held in memory.
+        self._lower = np.zeros((d, d), self.precision, order="F")
+        self._buffer = np.empty((ROWS, d), self.precision)
+        self._filled = 0
 
     def add(self, rows: torch.Tensor) -> None:
-        if not len(rows):
-            return
-        if not self._started:
-            self._start(rows)
         if rows.shape[1] != len(self._shift):
             raise MeasureError(f"a block has {rows.shape[1]} columns, the first had {len(self._shift)}")
         self._examples += len(rows)
-        if self._device.type != "cpu":
-            self._add_there(rows)
-            return
-        array = _to_numpy(rows, self.precision)
-        for start in range(0, len(array), ROWS):
-            self._buffered(array[start : start + ROWS])
+        for part in torch.split(rows, ROWS):
+            self._accumulate(part)
 
-    def _start(self, rows: torch.Tensor) -> None:
-        self._started, self._device = True, rows.device
-        self._shift = _to_numpy(rows.mean(0, dtype=torch.float64), "float64").astype(self.precision)
-        d = len(self._shift)
-        self._sum = np.zeros(d)
-        if rows.device.type == "cpu":
-            # Fresh zero pages above the diagonal are never touched, hence never held in memory.
-            self._lower = np.zeros((d, d), self.precision, order="F")
-            self._buffer = np.empty((ROWS, d), self.precision)
-        else:
-            kind = getattr(torch, self.precision)
-            self._there = torch.zeros(d, d, dtype=kind, device=rows.device)
-
-    def _buffered(self, array: NDArray[Any]) -> None:
-        if self._filled + len(array) > ROWS:
+    def _accumulate(self, rows: torch.Tensor) -> None:
+        if self._filled + len(rows) > ROWS:
             self._flush()
-        rows = self._buffer[self._filled : self._filled + len(array)]
-        np.subtract(array, self._shift, out=rows)
-        self._filled += len(array)
+        centred = self._buffer[self._filled : self._filled + len(rows)]
+        np.subtract(_to_numpy(rows, self.precision), self._shift, out=centred)
+        self._filled += len(rows)
 
     def _flush(self) -> None:
         rows = self._buffer[: self._filled]
         self._sum += rows.sum(0, dtype=np.float64)
         # rows.T is in Fortran order and lower is overwritten: nothing of size d×d is copied.
-        self._lower = self._product(1.0, rows.T, 1.0, self._lower, lower=1, overwrite_c=1)
+        self._lower = _syrk(self.precision)(1.0, rows.T, 1.0, self._lower, lower=1, overwrite_c=1)
         self._filled = 0
 
-    def _add_there(self, rows: torch.Tensor) -> None:
-        centred = rows.to(self._there.dtype) - torch.as_tensor(self._shift, device=rows.device)
+    def _lower_triangle(self) -> NDArray[Any]:
+        self._flush()
+        return self._lower
+
+    def finish(self, convention: Convention) -> DiffusionMatrix:
+        """scale · [Σ (g − c)(g − c)ᵀ − N (ḡ − c)(ḡ − c)ᵀ], column by column below the diagonal."""
+        lower = self._lower_triangle()
+        offset = self._sum / self._examples  # ḡ − c, small against the spread of the gradients
+        narrow, scale = offset.astype(self.precision), normalisation(self._examples, convention)
+        for j, value in enumerate(self._examples * offset):
+            column = lower[j:, j]
+            column -= narrow[j:] * lower.dtype.type(value)
+            column *= lower.dtype.type(scale)
+        _require_finite(lower.diagonal())
+        mean = self._shift.astype(np.float64) + offset
+        return DiffusionMatrix(lower, mean, self._examples, convention, self.precision)
+
+
+class _DeviceGram(_Gram):
+    """The same sums on the gradients' own accelerator, by general products, which are fast there."""
+
+    def _allocate(self, device: torch.device) -> None:
+        d, kind = len(self._shift), getattr(torch, self.precision)
+        self._there = torch.zeros(d, d, dtype=kind, device=device)
+        self._centre = torch.as_tensor(self._shift, device=device)
+
+    def _accumulate(self, rows: torch.Tensor) -> None:
+        centred = rows.to(self._there.dtype) - self._centre
         self._there.addmm_(centred.T, centred)
         self._sum += centred.sum(0, dtype=torch.float64).cpu().numpy()
 
-    def finish(self, convention: Convention) -> DiffusionMatrix:
-        if not self._examples:
-            raise MeasureError("no gradients: the stream is empty")
-        if self._device.type == "cpu":
-            self._flush()
-        else:
-            self._lower = self._there.cpu().numpy().T
-        offset = self._sum / self._examples  # ḡ − c, small against the spread of the gradients
-        self._subtract_mean_and_scale(offset, normalisation(self._examples, convention))
-        _require_finite(self._lower.diagonal())
-        mean = self._shift.astype(np.float64) + offset
-        return DiffusionMatrix(self._lower, mean, self._examples, convention, self.precision)
-
-    def _subtract_mean_and_scale(self, offset: NDArray[np.float64], scale: float) -> None:
-        """Σ (g − c)(g − c)ᵀ becomes scale · [Σ (g − c)(g − c)ᵀ − N (ḡ − c)(ḡ − c)ᵀ], column by column."""
-        narrow = offset.astype(self.precision)
-        for j, value in enumerate(self._examples * offset):
-            column = self._lower[j:, j]
-            column -= narrow[j:] * self._lower.dtype.type(value)
-            column *= self._lower.dtype.type(scale)
+    def _lower_triangle(self) -> NDArray[Any]:
+        return self._there.cpu().numpy().T

@@ -9,7 +9,7 @@ no dropout, so that the gradient of one example does not depend on the others.
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -62,13 +62,17 @@ def _depends_on_mode(part: nn.Module) -> bool:
 
 def batches(data: Data, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of at most ``size`` from a pair (inputs, targets) or from any loader of such pairs."""
-    whole = isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple | list)
-    for inputs, targets in [data] if whole else data:
+    for inputs, targets in [data] if is_whole(data) else data:
         x, y = torch.as_tensor(inputs), torch.as_tensor(targets)
         if len(x) != len(y):
             raise MeasureError(f"{len(x)} inputs but {len(y)} targets: each example needs one target")
         for start in range(0, len(x), size):
             yield x[start : start + size], y[start : start + size]
+
+
+def is_whole(data: Data) -> TypeGuard[tuple[Any, Any]]:
+    """Whether the data are one pair of arrays, not a sequence of batches."""
+    return isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple | list)
 
 
 class PerExampleGradients:
@@ -107,6 +111,11 @@ class PerExampleGradients:
         self.chunk = min(chunk, self.rows)
         self.vectorise = vectorise
         self._values = weights
+
+    @property
+    def examples(self) -> int | None:
+        """N where the data are arrays; a loader does not tell before it has been read."""
+        return len(self.data[0]) if is_whole(self.data) else None
 
     def __iter__(self) -> Iterator[Tensor]:
         require_evaluation(self.module)
@@ -196,7 +205,7 @@ def moments(gradients: Iterable[Any]) -> Moments:
             total = torch.zeros_like(shift, dtype=torch.float64)
         centred = block - shift
         total += centred.sum(0, dtype=torch.float64)
-        squares += float(torch.linalg.vector_norm(centred, dim=1).double().square().sum())
+        squares += float(torch.linalg.vector_norm(centred, dtype=torch.float64)) ** 2
         examples += len(block)
     if not examples:
         raise MeasureError("no gradients: the stream is empty")

@@ -1,6 +1,5 @@
 """The variance of mini-batch gradients, measured by drawing batches (Chaudhari & Soatto 2018, App. A)."""
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,11 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.diffusion import Convention, normalisation
 from sgdiffusion.measures.gradients import Moments, as_block, moments
+from sgdiffusion.measures.intervals import mean_interval
 
 COLUMNS = {
     "batch_size": "b, examples per mini-batch",
@@ -50,9 +49,8 @@ def minibatch_variance(
         batch_sizes, squares.reshape(len(batch_sizes), draws) / np.square(batch_sizes)[:, None], strict=True
     ):
         share = 1.0 if convention == "with_replacement" else 1.0 - b / full.examples
-        half = float(student.ppf(0.975, draws - 1)) * errors.std(ddof=1) / math.sqrt(draws)
-        mean = errors.mean()
-        rows.append((b, convention, draws, mean, mean - half, mean + half, share * trace / b))
+        measured = mean_interval(errors)
+        rows.append((b, convention, draws, *measured[:3], share * trace / b))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["columns"] = COLUMNS
     return table

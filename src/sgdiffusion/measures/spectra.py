@@ -66,8 +66,7 @@ def spectrum(
 
     The N×N path needs to know N beforehand, so that data given as a loader take the d×d path.
     """
-    count = len(gradients.data[0]) if isinstance(gradients.data, tuple) else None
-    if count is not None and count < gradients.weights:
+    if gradients.examples is not None and gradients.examples < gradients.weights:
         return dual_eigenvalues(gradients, convention=convention, precision=precision)
     matrix = diffusion_matrix(gradients, convention=convention, precision=precision)
     return eigenvalues(matrix, overwrite=True)

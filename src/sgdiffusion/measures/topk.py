@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from torch import Tensor
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.diffusion import Convention, Precision, normalisation
 from sgdiffusion.measures.gradients import as_block, moments
+from sgdiffusion.measures.intervals import mean_interval
 
 BASIS = 3  # the subspace may always grow to BASIS·k vectors before it is restarted from its best k,
 BASIS_BYTES = 2**30  # and beyond that while it and its image stay under 1 GiB: larger converges sooner
@@ -109,23 +109,22 @@ class _Operator:
         self.passes = 1
 
     def blocks(self) -> Iterator[Tensor]:
+        """Blocks of g̃_k, centred before any product so that a large ḡ cannot drown the spread in rounding."""
         for rows in self.gradients:
-            yield as_block(rows).to(self.dtype)
+            yield as_block(rows).to(self.dtype) - self.mean
         self.passes += 1
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        along_mean, count = self.mean @ vectors, 0
-        image, total = torch.zeros_like(vectors), torch.zeros_like(self.mean)
+        image, total, count = torch.zeros_like(vectors), torch.zeros_like(self.mean), 0
         for rows in self.blocks():
-            image += rows.T @ (rows @ vectors - along_mean)
+            image += rows.T @ (rows @ vectors)
             total += rows.sum(0)
             count += len(rows)
-        # Σ_k g̃_kᵀ V = 0, so centring the left factor as well would change nothing but rounding.
         self._require_same_data(total, count)
         return self.scale * image
 
     def _require_same_data(self, total: Tensor, count: int) -> None:
-        drift = float((total / max(count, 1) - self.mean).norm())
+        drift = float(total.norm()) / max(count, 1)  # of centred gradients: zero but for rounding
         if count != self.examples or not drift <= self._slack:
             raise MeasureError(
                 f"the gradients changed between passes ({self.examples} examples, then {count}, "
@@ -198,10 +197,8 @@ def _exact_square(operator: _Operator) -> float:
     """‖D‖_F² = scale² Σ_kl (g̃_k·g̃_l)², block against block; each block costs one pass over the data."""
     square = 0.0
     for left in operator.blocks():
-        centred = left - operator.mean
         for right in operator.blocks():
-            products = centred @ (right - operator.mean).T
-            square += float(products.double().square().sum())
+            square += float((left @ right.T).double().square().sum())
     return operator.scale**2 * square
 
 
@@ -220,6 +217,6 @@ def _probed_norm(
     z -= found.vectors @ (found.vectors.T @ z)
     rest = operator(z).double().square().sum(0).cpu().numpy()
     known = float(found.images.double().square().sum())
-    half = float(student.ppf(0.975, probes - 1)) * rest.std(ddof=1) / math.sqrt(probes)
-    squares = (known + max(0.0, rest.mean() - half), known + rest.mean(), known + rest.mean() + half)
-    return math.sqrt(squares[0]), math.sqrt(squares[1]), math.sqrt(squares[2])
+    probed = mean_interval(rest)
+    low, norm, high = (math.sqrt(known + max(0.0, part)) for part in (probed.low, probed.value, probed.high))
+    return low, norm, high
