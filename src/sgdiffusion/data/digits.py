@@ -10,27 +10,33 @@ from numpy.typing import NDArray
 from sgdiffusion.data.content import Arrays, Bytes, canonical_order
 
 SIDE = 28
-TEST_SHARE = 1 / 6
+TEST_PART = 6
 
 
-def interpolation(old: int, new: int) -> NDArray[np.float64]:
-    """Matrix [new, old] of linear interpolation between pixel centres; beyond the outer ones, constant."""
-    centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    left = np.minimum(centres.astype(int), old - 2)
-    weights = np.zeros((new, old))
-    weights[np.arange(new), left] = 1 - (centres - left)
-    weights[np.arange(new), left + 1] = centres - left
+def interpolation(old: int, new: int) -> NDArray[np.int64]:
+    """2·new times the matrix [new, old] of linear interpolation between pixel centres; constant beyond them.
+
+    The weights are whole multiples of 1/(2·new). As integers they make the digits the same bytes on every
+    machine: many resized values lie exactly half-way between two grey levels.
+    """
+    centres = np.clip((2 * np.arange(new) + 1) * old - new, 0, 2 * new * (old - 1))
+    left = np.minimum(centres // (2 * new), old - 2)
+    right_weight = centres - 2 * new * left
+    weights = np.zeros((new, old), dtype=np.int64)
+    weights[np.arange(new), left] = 2 * new - right_weight
+    weights[np.arange(new), left + 1] = right_weight
     return weights
 
 
 def digits(name: str = "digits") -> Arrays:
-    """The digits as bytes [n, 28, 28], grey 16 becoming 255."""
+    """The digits as bytes [n, 28, 28], grey 16 becoming 255, halves rounded up."""
     from sklearn.datasets import load_digits  # slow to import, and needed only to make this one set
 
     bunch = load_digits()
-    matrix = interpolation(8, SIDE)
-    grey = matrix @ bunch.images @ matrix.T * (255 / 16)
-    images, labels = np.rint(grey).astype(np.uint8), bunch.target.astype(np.uint8)
+    matrix, unit = interpolation(8, SIDE), 16 * (2 * SIDE) ** 2
+    grey = matrix @ bunch.images.astype(np.int64) @ matrix.T * 255
+    images = ((2 * grey + unit) // (2 * unit)).astype(np.uint8)
+    labels = bunch.target.astype(np.uint8)
     train, test = _stratified(images, labels)
     return Arrays(images[train], labels[train], images[test], labels[test])
 
@@ -40,7 +46,7 @@ def _stratified(images: Bytes, labels: Bytes) -> tuple[NDArray[np.int64], NDArra
     parts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
     for label in np.unique(labels):
         members = order[labels[order] == label]
-        cut = len(members) - round(len(members) * TEST_SHARE)
+        cut = len(members) - round(len(members) / TEST_PART)
         parts[0].append(members[:cut])
         parts[1].append(members[cut:])
     return np.concatenate(parts[0]), np.concatenate(parts[1])

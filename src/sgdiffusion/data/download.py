@@ -122,6 +122,12 @@ def writing(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder}: cannot write there: {reason}. {cure}, then run again.") from error
 
 
+def discard(partial: Path) -> None:
+    """Remove a partial file that is of no use."""
+    with writing(partial.parent):
+        partial.unlink(missing_ok=True)
+
+
 def download(
     wanted: Wanted,
     addresses: tuple[str, ...],
@@ -192,7 +198,7 @@ def _attempt(
     """One request; on return the partial file is complete and right, otherwise a _Fault says why not."""
     have = _size(partial)
     if have and (wanted.bytes is None or have >= wanted.bytes):
-        partial.unlink()  # complete but wrong, or of unknown origin: nothing to resume
+        discard(partial)  # complete but wrong, or of unknown origin: nothing to resume
         have = 0
     # identity: the checksum is of the file itself, not of a transfer encoding of it
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -211,7 +217,7 @@ def _attempt(
         raise _Fault(f"cut off after {_size(partial):,} of {wanted.bytes:,} bytes")
     wrong = difference(partial, wanted)
     if wrong:
-        partial.unlink()
+        discard(partial)
         resumed = start > 0
         raise _Fault(f"{wrong}{', in a resumed download: starting afresh' * resumed}", final=not resumed)
 
@@ -227,7 +233,7 @@ def _starting_point(response: requests.Response, wanted: Wanted, partial: Path, 
     """Where the body belongs in the file; a _Fault when it is not the file at all."""
     status = response.status_code
     if status == 416:
-        partial.unlink(missing_ok=True)
+        discard(partial)
         raise _Fault("the server cannot resume the partial file: starting afresh")
     if status not in (200, 206):
         passing = status in (408, 425, 429) or status >= 500
@@ -238,7 +244,7 @@ def _starting_point(response: requests.Response, wanted: Wanted, partial: Path, 
     if status == 206:
         start, total = _content_range(response)
         if start != have or (wanted.bytes is not None and total not in (None, wanted.bytes)):
-            partial.unlink(missing_ok=True)
+            discard(partial)
             raise _Fault("the server resumes at another place or another file: starting afresh")
     length = response.headers.get("Content-Length", "")
     if length.isdigit():
@@ -270,7 +276,7 @@ def _receive(response: requests.Response, wanted: Wanted, partial: Path, start: 
             _copy(response, wanted, handle, start, advance)
     except _Fault as fault:
         if fault.final:
-            partial.unlink(missing_ok=True)
+            discard(partial)
         raise
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgdiffusion.data.content import SPLITS, Arrays, content_digests
-from sgdiffusion.data.download import Policy, Wanted, checksums, difference, download, writing
+from sgdiffusion.data.download import Policy, Wanted, checksums, difference, discard, download, writing
 from sgdiffusion.data.formats import read_npz, read_originals
 from sgdiffusion.data.mirror import Mirror, take
 from sgdiffusion.data.sets import REAL_SETS, RealSet
@@ -159,7 +159,7 @@ def _from_mirror(
     finally:
         # a mirror's copy without a checksum cannot be resumed, so nothing of it may stay behind
         for name in (*(file.name for file in source.files), f"{spec.name}.npz"):
-            (stage / name).unlink(missing_ok=True)
+            discard(stage / name)
     return files
 
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -164,7 +164,7 @@ def read_npz(spec: RealSet, path: Path) -> Arrays:
     with _readable(path, "npz file"):
         _check_npz_sizes(spec, path)
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in NPZ_KEYS}
+            arrays = {key: npz_array(stored, key) for key in NPZ_KEYS}
     for split in SPLITS:
         _check_npz_split(spec, path, split, arrays[f"x_{split}"], arrays[f"y_{split}"])
     return Arrays(
@@ -173,6 +173,14 @@ def read_npz(spec: RealSet, path: Path) -> Arrays:
         arrays["x_test"],
         arrays["y_test"].astype(np.uint8),
     )
+
+
+def npz_array(stored: Mapping[str, Any], key: str) -> np.ndarray:
+    """An array of an npz. (numpy hands out a member that is no array as plain bytes, without a word.)"""
+    array = stored[key]
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{key} is not an array")
+    return array
 
 
 def _check_npz_sizes(spec: RealSet, path: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgdiffusion.data.download import writing
+from sgdiffusion.data.formats import npz_array
 from sgdiffusion.errors import DataError
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -101,7 +102,7 @@ def load(path: str | Path) -> Prepared:
             missing = [key for key in (*ARRAYS, "meta") if key not in stored]
             if missing:
                 raise DataError(f"{path}: lacks {', '.join(missing)}. {_CURE}")
-            arrays = {key: stored[key] for key in ARRAYS}
+            arrays = {key: npz_array(stored, key) for key in ARRAYS}
             prepared = Prepared(**arrays, meta=json.loads(str(stored["meta"])))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: not a readable prepared set ({error}). {_CURE}") from error
