@@ -84,6 +84,11 @@ def title(preset, paper, run):
     return f"{run}, {size}{SET_NAMES.get(data, data)}"
 
 
+def whitened(heavy, light):
+    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
+    return lambda w: heavy if w.preparation == "gcn-zca" else light
+
+
 def targets(preset, paper=None):
     """Every final file of a preset."""
     papers = CONFIG.papers() if paper is None else [paper]

@@ -13,11 +13,6 @@ TRANSFORMS = {
 }
 
 
-def whitened(heavy, light):
-    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
-    return lambda w: heavy if w.preparation == "gcn-zca" else light
-
-
 # The mirror is read by the script and is no parameter: verified bytes are the same wherever they came from.
 rule fetch_set:
     input:
