@@ -17,4 +17,4 @@ with job(snakemake) as run:
     raw = Path(snakemake.output.manifest).parents[1]
     manifest = fetch(REAL_SETS[name], table[name], raw, mirror)
     for file in manifest.files:
-        run.log.info("%s: %s bytes from %s", file.name, f"{file.bytes:,}", file.origin)
+        run.log.info("%s: %s bytes (%s)", file.name, f"{file.bytes:,}", file.origin)
