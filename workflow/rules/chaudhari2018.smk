@@ -1,5 +1,14 @@
 # Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), the double well (Fig 4).
 SPECTRA = {"fig1b": "small-fc"}
+FIG4_TABLES = [
+    "field",
+    "potential",
+    "histogram",
+    "marginals",
+    "points",
+    "orbits",
+    "returns",
+]
 
 
 rule measure_spectra:
@@ -104,3 +113,56 @@ rule tabulate_chaudhari2018_spectra:
         ),
     script:
         "../scripts/tabulate.py"
+
+
+rule measure_double_well:
+    output:
+        **{
+            t: f"results/{{preset}}/chaudhari2018/double-well/{{figure}}/{t}.parquet"
+            for t in FIG4_TABLES
+        },
+        quantities="results/{preset}/chaudhari2018/quantities/{figure}.csv",
+        record="results/{preset}/chaudhari2018/double-well/{figure}/field.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/{figure}.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_double_well/{figure}.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/double-well/{figure}/benchmark.tsv"
+    wildcard_constraints:
+        figure="fig4[abc]",
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", "double-well"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_double_well.py"),
+    script:
+        "../scripts/measure_double_well.py"
+
+
+rule plot_chaudhari2018_fig4:
+    input:
+        **{
+            t: f"results/{{preset}}/chaudhari2018/double-well/{{figure}}/{t}.parquet"
+            for t in FIG4_TABLES
+        },
+    output:
+        pdf="figures/{preset}/chaudhari2018/{figure}.pdf",
+        png="figures/{preset}/chaudhari2018/{figure}.png",
+        record="figures/{preset}/chaudhari2018/{figure}.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/{figure}.log",
+    wildcard_constraints:
+        figure="fig4[abc]",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_fig4:fig4",
+        code=code_digest("plot.py", "sgdiffusion.figures.chaudhari2018_fig4:fig4"),
+    script:
+        "../scripts/plot.py"

@@ -24,7 +24,7 @@ CODE = Code(ROOT / "src")
 # What each paper gives: the rules below and the target rules in report.smk are built from these.
 FIGURES = {"chaudhari2018": ["fig1b", "fig4a", "fig4b", "fig4c"]}
 TABLES = {"chaudhari2018": ["table_spectra"]}
-QUANTITIES = {"chaudhari2018": ["spectra-small-fc", "double-well"]}
+QUANTITIES = {"chaudhari2018": ["spectra-small-fc", "fig4a", "fig4b", "fig4c"]}
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
