@@ -78,10 +78,10 @@ def take(spec: RealSet, source: SetSource, mirror: Mirror, stage: Path, policy: 
     if arrays:
         return {"arrays": arrays}
     looked_for = ", ".join(file.name for file in source.files)
-    lacking = f"It has only part of them, without {', '.join(missing)}." if originals else ""
+    lacking = f"It has only part of them, without {', '.join(missing)}. " if originals else ""
     raise DataError(
         f"The mirror {mirror.location} does not have the set {spec.name}: expected the original files "
-        f"({looked_for}) or {spec.name}.npz, there or in {spec.name}/ below. {lacking} Pickle archives are "
+        f"({looked_for}) or {spec.name}.npz, there or in {spec.name}/ below. {lacking}Pickle archives are "
         f"never used. Add the files, or leave the mirror unset to download them."
     )
 
