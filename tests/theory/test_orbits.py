@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sgdiffusion.theory import double_well as dw
-from sgdiffusion.theory.orbits import first_return, limit_cycles, path
+from sgdiffusion.theory.orbits import first_return, limit_cycles, path, return_map
 
 
 def hopf(x):
@@ -28,7 +28,7 @@ def two_cycles(x):
 
 
 def test_hopf_normal_form():
-    (cycle,) = limit_cycles(hopf, np.linspace(0.3, 2, 5))
+    (cycle,) = limit_cycles(hopf, return_map(hopf, np.linspace(0.3, 2, 5)))
     assert_allclose([cycle.section_radius, cycle.mean_radius, cycle.period], [1, 1, math.pi], rtol=1e-9)
     # ∇·v = 2 − 4r² = −2 on the cycle; central differences with a step of 1e-5 are good to about 1e-9
     assert_allclose(cycle.multiplier, math.exp(-2 * math.pi), rtol=1e-6)
@@ -37,7 +37,7 @@ def test_hopf_normal_form():
 
 def test_van_der_pol_oscillator():
     # period and amplitude at μ = 1 as in the literature: 6.66328685932…, 2.00861986087…
-    (cycle,) = limit_cycles(van_der_pol, np.linspace(0.5, 3, 6))
+    (cycle,) = limit_cycles(van_der_pol, return_map(van_der_pol, np.linspace(0.5, 3, 6)))
     assert_allclose(cycle.period, 6.663286859323130, rtol=1e-8)
     assert_allclose(cycle.section_radius, 2.008619860874843, rtol=1e-8)
     # Liouville's multiplier against the slope of the return map itself
@@ -46,7 +46,7 @@ def test_van_der_pol_oscillator():
 
 
 def test_both_of_two_cycles_with_their_stability():
-    inner, outer = limit_cycles(two_cycles, [0.5, 0.8, 1.4, 3.0])
+    inner, outer = limit_cycles(two_cycles, return_map(two_cycles, [3.0, 0.5, 0.8, 1.4]))
     assert_allclose([inner.section_radius, outer.section_radius], [1, 2], rtol=1e-9)
     # dṙ/dr = 3/2 at r = 1 and −6 at r = 2, over a period of 2π
     assert_allclose(inner.multiplier, math.exp(3 * math.pi), rtol=1e-6)
@@ -62,7 +62,9 @@ def test_a_centre_has_orbits_but_no_limit_cycle():
 def test_an_orbit_that_does_not_come_back_is_not_a_number():
     found = first_return(lambda x: -x, 1.0, horizon=20.0)
     assert math.isnan(found.returned)
-    assert limit_cycles(lambda x: -dw.loss_gradient(x, 0.5), [0.5, 1.0]) == []
+    returns = return_map(lambda x: -dw.loss_gradient(x, 0.5), [0.5, 1.0])
+    assert [math.isnan(r.time) for r in returns] == [True, True]
+    assert limit_cycles(lambda x: -dw.loss_gradient(x, 0.5), returns) == []
 
 
 @pytest.mark.parametrize("lam", [0.8, 1.5, 5.0])
@@ -70,9 +72,9 @@ def test_the_double_well_has_no_limit_cycle(lam):
     def flow(x):
         return -dw.loss_gradient(x, lam)
 
-    radii = np.geomspace(0.05, 3, 9)
-    assert limit_cycles(flow, radii) == []
-    assert all(first_return(flow, r).returned < r for r in radii)
+    returns = return_map(flow, np.geomspace(0.05, 3, 9))
+    assert limit_cycles(flow, returns) == []
+    assert all(r.returned < r.radius for r in returns)
 
 
 def test_path_against_the_exponential():

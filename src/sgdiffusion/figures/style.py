@@ -140,7 +140,7 @@ def seed_band(
 ) -> FillBetweenPolyCollection:
     """The spread of replicas about a line, in the line's colour; ``label`` says which spread it is."""
     text = label if label is not None else "_band"
-    return ax.fill_between(x, low, high, color=color, label=text, **SEED_BAND)  # type: ignore[arg-type]
+    return ax.fill_between(x, low, high, color=color, label=text, **SEED_BAND)
 
 
 def panel_label(ax: Axes, text: str) -> None:
@@ -159,7 +159,7 @@ def stamp(figure: Figure, text: str) -> None:
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(text, max(12, int(width * _STAMP_CHARACTERS_PER_INCH)))
     strip = (1.25 * _STAMP_SIZE * len(lines) + 3.0) / 72.0 / height
-    engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))  # type: ignore[arg-type]
+    engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
     mark = figure.text(
         0.995,
         2.0 / 72.0 / height,

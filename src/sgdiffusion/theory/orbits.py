@@ -4,8 +4,9 @@ A flow is a function ẋ = v(x) of one point (two floats in, two floats out). Th
 x₁-axis; a point (r, 0) is followed until it has gone once round the origin and meets the section again.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ def _turn(flow: Flow, radius: float, horizon: float):  # type: ignore[no-untyped
     )
 
 
-def first_return(flow: Flow, radius: float, horizon: float = 200.0) -> Return:
+def first_return(flow: Flow, radius: float, horizon: float = 100.0) -> Return:
     """Follow (radius, 0) for one turn about the origin, for at most ``horizon`` units of time."""
     solution = _turn(flow, radius, horizon)
     if solution.t_events[0].size == 0:
@@ -92,7 +93,7 @@ def _divergence(flow: Flow, x: Array, step: float = 1e-5) -> float:
 
 def _describe(flow: Flow, radius: float) -> LimitCycle:
     """The cycle through (radius, 0). In the plane its Floquet multiplier is exp ∮ ∇·v dt (Liouville)."""
-    solution = _turn(flow, radius, 200.0)
+    solution = _turn(flow, radius, 100.0)
     period, count = float(solution.t[-1]), 2048  # the midpoint rule is spectrally accurate on closed orbits
     log_radius, angle = solution.sol(period * (np.arange(count) + 0.5) / count)
     orbit = np.exp(log_radius)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
@@ -101,17 +102,22 @@ def _describe(flow: Flow, radius: float) -> LimitCycle:
     return LimitCycle(radius, float(np.exp(log_radius).mean()), period, math.exp(expansion), sense)
 
 
-def limit_cycles(flow: Flow, radii: Sequence[float] | Array) -> list[LimitCycle]:
-    """The limit cycles about the origin that cross the section between the smallest and largest of ``radii``.
+def return_map(flow: Flow, radii: Iterable[float]) -> list[Return]:
+    """The first returns to the section from each of ``radii``."""
+    return [first_return(flow, float(radius)) for radius in radii]
 
-    The return map is evaluated at every radius; each change of sign of ln(returned/radius) is refined by
-    Brent's method. Two cycles between neighbouring radii escape, so the grid has to be fine.
+
+def limit_cycles(flow: Flow, returns: Sequence[Return]) -> list[LimitCycle]:
+    """The limit cycles about the origin that cross the section within the range of a :func:`return_map`.
+
+    Each change of sign of ln(returned/radius) between neighbours is refined by Brent's method. Two cycles
+    between neighbouring radii escape, so the map has to be fine.
     """
-    excess = [_excess(flow, float(r)) for r in radii]
     cycles = []
-    for k in range(len(excess) - 1):
-        if excess[k] * excess[k + 1] < 0:  # false for NaN: orbits that never come back bound no cycle
-            radius = brentq(lambda r: _excess(flow, r), radii[k], radii[k + 1], xtol=1e-10)
+    for inner, outer in itertools.pairwise(sorted(returns, key=lambda r: r.radius)):
+        signs = [math.log(r.returned / r.radius) for r in (inner, outer)]
+        if signs[0] * signs[1] < 0:  # false for NaN: orbits that never come back bound no cycle
+            radius = brentq(lambda r: _excess(flow, r), inner.radius, outer.radius, xtol=1e-10)
             cycles.append(_describe(flow, float(radius)))
     return cycles
 
