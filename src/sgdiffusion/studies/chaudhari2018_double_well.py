@@ -276,7 +276,7 @@ def _mean(values: Array) -> float:
 
 
 def force_quantities(name: str, lam: float) -> list[dict[str, Any]]:
-    """Assumption 4 and Lemma 7 on the example: ∇·j, the alignment of j with ∇Φ, the curl of ∇f, the loops of j.
+    """Assumption 4 and Lemma 7 on the example: ∇·j, alignment of j with ∇Φ, curl of ∇f, loops of j.
 
     Root mean squares under e^{−Φ}, relative to those of the norm of the derivative concerned; the alignment
     is E|j·∇Φ| / E‖j‖‖∇Φ‖, 0 if they are orthogonal and 2/π for directions at random.
