@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sgdiffusion.config.models import Data, Network, Phase, Sgd, Training
-from sgdiffusion.dynamics import checkpoints, fused_fc, training
+from sgdiffusion.dynamics import checkpoints, fused_fc, fused_kernel, training
 from sgdiffusion.errors import TrainingError
 
 
@@ -88,9 +88,10 @@ def test_compiled_equals_interpreted(tmp_path, monkeypatch):
     data = dataset(n=64, features=11, classes=3)
     options = {"run_id": "run", "seed": 0, "root_seed": 3, "dtype": torch.float64}
     compiled = fused_fc.train(chosen, data, folder=tmp_path / "compiled", **options)
-    for name, function in vars(fused_fc).items():
+    for name, function in list(vars(fused_kernel).items()):
         if hasattr(function, "py_func"):
-            monkeypatch.setattr(fused_fc, name, function.py_func)
+            monkeypatch.setattr(fused_kernel, name, function.py_func)
+    monkeypatch.setattr(fused_fc, "run_epoch", fused_kernel.run_epoch)
     interpreted = fused_fc.train(chosen, data, folder=tmp_path / "interpreted", **options)
     first, second = (checkpoints.trajectory(run.trajectory)["weights"] for run in (compiled, interpreted))
     np.testing.assert_allclose(first, second, rtol=0, atol=1e-12)  # 12 steps of 1e-16
@@ -168,6 +169,13 @@ def test_seeds_side_by_side_equal_seeds_alone(tmp_path):
 def test_other_nets_are_refused(tmp_path, changes, message):
     with pytest.raises(TrainingError, match=message):
         fused_fc.train(settings(**changes), dataset(), run_id="run", seed=0, root_seed=0, folder=tmp_path)
+
+
+def test_other_devices_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match="runs on the CPU, not on cuda"):
+        fused_fc.train(
+            settings(), dataset(), run_id="run", seed=0, root_seed=0, folder=tmp_path, device="cuda"
+        )
 
 
 def test_divergence_is_reported(tmp_path, caplog):

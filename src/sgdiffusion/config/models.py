@@ -95,6 +95,9 @@ class Training(Strict):
     seeds: PositiveInt = 1
     checkpoints: list[Fraction] = Field(default=[1.0], description="fractions of the training to keep")
     snapshot_every: PositiveInt | None = Field(None, description="epochs between stored weight vectors")
+    trainer: Literal["torch", "fused"] = Field(
+        "torch", description="fused: compiled steps for two-layer batch-norm nets, equal up to rounding"
+    )
     assumptions: list[Assumption] = []
 
     @model_validator(mode="after")
