@@ -116,3 +116,14 @@ def test_a_setting_makes_its_run_stale_and_no_other(edited):
 def test_an_added_seed_trains_only_that_seed(edited):
     jobs = edited("config/presets/smoke.yaml", "epochs: 5, seeds: 2", "epochs: 5, seeds: 3")
     assert jobs["train_network"] == 1
+
+
+def test_a_missing_target_is_planned_whatever_is_stale_before_it(built: Path, edited):
+    table = built / "figures/smoke/verdicts.csv"
+    text = table.read_text()
+    table.unlink()
+    try:
+        jobs = edited("src/sgdiffusion/data/preparation.py", "def pool7(", "@(lambda f: f)\ndef pool7(")
+    finally:
+        table.write_text(text)
+    assert {"prepare_embedded", "train_network", "tabulate_verdicts"} <= set(jobs)

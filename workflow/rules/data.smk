@@ -13,11 +13,13 @@ TRANSFORMS = {
 }
 
 
-# The mirror is read by the script and is no parameter: verified bytes are the same wherever they came from.
+# Neither the mirror nor the code is a parameter, and the tables are ancient(): verified bytes are the same
+# wherever they came from and however they were fetched, so nothing but their absence is a reason to fetch.
+# (ancient() on the manifest below instead would make Snakemake skip everything downstream of a stale fetch.)
 rule fetch_set:
     input:
-        sources="data/sources.csv",
-        digests="data/digests.csv",
+        sources=ancient("data/sources.csv"),
+        digests=ancient("data/digests.csv"),
     output:
         manifest="data/raw/{set}/manifest.json",
     log:
@@ -30,16 +32,13 @@ rule fetch_set:
     resources:
         mem_mb=1000,
         runtime=120,
-    params:
-        code=code_digest("fetch.py"),
     script:
         "../scripts/fetch.py"
 
 
-# The raw files are verified again by content, so a newer manifest alone changes nothing: hence ancient().
 rule prepare_real:
     input:
-        manifest=ancient("data/raw/{set}/manifest.json"),
+        manifest="data/raw/{set}/manifest.json",
         sources=ancient("data/sources.csv"),
         digests="data/digests.csv",
     output:
