@@ -7,6 +7,7 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion import networks
+from sgdiffusion.config.models import Training
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import trajectories as measures
 from sgdiffusion.measures.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
@@ -232,6 +233,19 @@ def test_long_lag_tables_are_thinned_evenly():
     assert kept[-1] == 4999
     assert np.diff(kept).max() < 20
     assert study._thinned(table.iloc[:100]).equals(table.iloc[:100])
+
+
+def test_burn_in_ends_where_the_last_phase_begins():
+    base = {
+        "kind": "training",
+        "network": {"name": "tiny-fc"},
+        "data": {"set": "mnist", "preparation": "pool7-five"},
+        "batch_size": 128,
+        "epochs": 100_000,
+    }
+    phases = [{"until": 0.005, "rate": 0.1}, {"until": 0.01, "rate": 0.01}, {"until": 1.0, "rate": 0.001}]
+    assert study.burn_in_epochs(Training(schedule=phases, **base)) == 1000
+    assert study.burn_in_epochs(Training(schedule=phases[-1:], **base)) == 0
 
 
 def test_sensitivity_table():

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sgdiffusion.config.models import Training
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import trajectories as measures
 from sgdiffusion.measures.gradient_norms import MODES, gradient_norms
@@ -81,6 +82,12 @@ def _documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(columns))
     table.attrs["columns"] = dict(columns)
     return table
+
+
+def burn_in_epochs(settings: Training) -> int:
+    """Epochs before the last phase of the schedule: Fig. 3 begins where the rate stays fixed."""
+    before = settings.schedule[:-1]
+    return round(before[-1].until * settings.epochs) if before else 0
 
 
 def trajectory_tables(
