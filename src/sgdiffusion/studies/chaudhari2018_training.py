@@ -43,7 +43,7 @@ def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> 
     running = metrics[metrics["epoch"] == metrics["epoch"].max()]
     if last.empty or set(last["seed"]) != set(running["seed"]):
         raise MeasureError(
-            f"errors of seeds {sorted(set(last['seed']))} but metrics of seeds {sorted(set(running['seed']))}: "
+            f"errors of seeds {sorted(set(last['seed']))}, metrics of seeds {sorted(set(running['seed']))}: "
             "both must come from the same trainings"
         )
     samples = {quantity: last[column] for column, quantity in _SPLITS.items()}
