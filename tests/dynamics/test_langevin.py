@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
-from scipy.linalg import expm
+from scipy.linalg import expm, solve_discrete_lyapunov
 
 from sgdiffusion.dynamics import langevin as lg
 from sgdiffusion.dynamics.langevin import Plan
@@ -145,6 +145,19 @@ def test_exact_step_has_the_exact_transition_and_stationary_law():
     turn, noise = lg.exact_step(DRIFT, covariance, 0.7)
     assert_allclose(turn, expm(-0.7 * DRIFT), rtol=1e-12)
     assert_allclose(turn @ covariance @ turn.T + noise @ noise.T, covariance, rtol=1e-12, atol=1e-14)
+
+
+def test_heun_step_is_two_drifts_averaged_and_of_second_order():
+    x, z, h = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -1.0]), 0.1
+    turn, noise = lg.heun_step(DRIFT, DIFFUSION, BETA, h)
+    kick = lg.euler_step(DRIFT, DIFFUSION, BETA, h)[1] @ z
+    predicted = x - h * DRIFT @ x + kick
+    assert_allclose(turn @ x + noise @ z, x - h / 2 * DRIFT @ (x + predicted) + kick, rtol=1e-12)
+    exact, errors = stationary_covariance(DRIFT, DIFFUSION, BETA), []
+    for h in (0.1, 0.05):
+        turn, noise = lg.heun_step(DRIFT, DIFFUSION, BETA, h)
+        errors.append(np.abs(solve_discrete_lyapunov(turn, noise @ noise.T) - exact).max())
+    assert 3.5 < errors[0] / errors[1] < 4.5
 
 
 @pytest.mark.parametrize("scheme", ["exact", "euler"])

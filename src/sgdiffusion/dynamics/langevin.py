@@ -230,7 +230,8 @@ def double_well_paths(
 def linear_paths(start: ArrayLike, turn: ArrayLike, noise: ArrayLike, plan: Plan) -> Array:
     """Paths of x ← turn·x + noise·ξ with standard normal ξ, from ``start`` (chains, d): (chains, records, d).
 
-    :func:`euler_step` and :func:`exact_step` make the two matrices for dx = −Fx dt + √(2β⁻¹D) dW.
+    For dx = −Fx dt + √(2β⁻¹D) dW the matrices come from :func:`euler_step`, :func:`heun_step` or
+    :func:`exact_step`.
     """
     matrices = tuple(np.ascontiguousarray(m, dtype=np.float64) for m in (turn, noise))
     return _run(_linear_kernel, start, matrices, plan)
@@ -240,6 +241,13 @@ def euler_step(drift: ArrayLike, diffusion: ArrayLike, beta: float, step: float)
     """Euler–Maruyama: 1 − hF and √(2h/β) chol D."""
     f, d = np.asarray(drift, dtype=np.float64), np.asarray(diffusion, dtype=np.float64)
     return np.eye(len(f)) - step * f, math.sqrt(2 * step / beta) * np.asarray(np.linalg.cholesky(d))
+
+
+def heun_step(drift: ArrayLike, diffusion: ArrayLike, beta: float, step: float) -> tuple[Array, Array]:
+    """Stochastic Heun: 1 − hF + h²F²/2 and √(2h/β) (1 − hF/2) chol D, of weak order 2."""
+    turn, noise = euler_step(drift, diffusion, beta, step)
+    hf = np.eye(len(turn)) - turn
+    return turn + hf @ hf / 2, (np.eye(len(turn)) - hf / 2) @ noise
 
 
 def exact_step(drift: ArrayLike, covariance: ArrayLike, step: float) -> tuple[Array, Array]:

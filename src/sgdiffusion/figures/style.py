@@ -4,6 +4,7 @@ A figure function is decorated with ``@style()``, makes its axes with :func:`new
 figure; only a script calls :func:`save`. Figures are made without pyplot, so that no state outlives them.
 """
 
+import logging
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,6 +174,18 @@ def stamp(figure: Figure, text: str) -> None:
     mark.set_gid("stamp")
 
 
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Without the font library's warnings about the dates inside of matplotlib's own mathematical fonts."""
+    log = logging.getLogger("fontTools.ttLib.tables._h_e_a_d")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 @style()
 def save(figure: Figure, pdf_path: str | Path, png_path: str | Path) -> None:
     """Write the figure as PDF and as PNG of 200 dpi; the same figure gives the same bytes at any time.
@@ -181,5 +194,7 @@ def save(figure: Figure, pdf_path: str | Path, png_path: str | Path) -> None:
     """
     for path in (Path(pdf_path), Path(png_path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(pdf_path, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    metadata: dict[str, Any] = {"CreationDate": None, "Creator": None, "Producer": None}
+    with _quiet_fonts():
+        figure.savefig(pdf_path, format="pdf", metadata=metadata)
     figure.savefig(png_path, format="png", dpi=200, metadata={"Software": None})

@@ -1,0 +1,79 @@
+"""Theorem 5, Lemma 6 and Theorem 22 of Chaudhari & Soatto (2018) on systems whose truth is computable.
+
+The paper has no such figure: it shows what the claims about its theorems rest on.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILION,
+    instants_palette,
+    new_figure,
+    panel_label,
+    published,
+    style,
+)
+
+FLOOR = 1e-9  # nats; below it rounding shows
+NOISE_LOOKS = {
+    "gaussian": (BLUE, "o", "SDE, simulated"),
+    "batch": (VERMILION, "s", "mini-batch SGD, simulated"),
+}
+
+
+@style()
+def theory_figure(descent: pd.DataFrame, anisotropy: pd.DataFrame, displacement: pd.DataFrame) -> Figure:
+    """(a) F(ρ) along the Fokker–Planck flow, (b) Φ against f, (c) the most likely point against η/(2b).
+
+    Takes the three tables of ``studies.chaudhari2018_theory``; bars are 95 % intervals over chains.
+    """
+    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
+    _descent(left, descent)
+    _anisotropy(middle, anisotropy)
+    _displacement(right, displacement)
+    for letter, ax in zip("abc", (left, middle, right), strict=True):
+        panel_label(ax, letter)
+    return figure
+
+
+def _descent(ax: Axes, table: pd.DataFrame) -> None:
+    strengths = sorted(set(table["lam"]))
+    for lam, color in zip(strengths, instants_palette(len(strengths)), strict=True):
+        path = table[(table["lam"] == lam) & (table["free_energy"] > FLOOR)]
+        ax.plot(path["time"], path["free_energy"], color=color, label=rf"$\lambda = {lam:g}$")
+    ax.set(yscale="log", xlabel="time", ylabel=r"$F(\rho)$ / nats", title="Theorem 5")
+    ax.legend(loc="upper right")
+
+
+def _anisotropy(ax: Axes, table: pd.DataFrame) -> None:
+    ordered = table.sort_values("ratio")
+    ax.plot(ordered["ratio"], ordered["misfit"], color=GREY, label="closed form")
+    bars = 1.96 * ordered["error"]
+    ax.errorbar(ordered["ratio"], ordered["simulated"], bars, fmt="o", color=BLUE, label="simulated ± 95 %")
+    ax.set(xscale="log", xlabel="ratio of $D$'s eigenvalues", title="Lemma 6")
+    ax.set_ylabel(r"$\min_c \| U - cF \| \, / \, \| U \|$")
+    ax.set_xticks(ordered["ratio"], [f"{ratio:g}" for ratio in ordered["ratio"]])
+    ax.minorticks_off()
+    ax.legend(loc="lower right")
+
+
+def _displacement(ax: Axes, table: pd.DataFrame) -> None:
+    """Displacement per η/2b, so that a law linear in η/b is a horizontal line."""
+    for noise, (color, marker, label) in NOISE_LOOKS.items():
+        part = table[table["noise"] == noise].sort_values("temperature")
+        x, y, bars = (part[name] for name in ("temperature", "displacement", "error"))
+        ax.errorbar(x, y / x, 1.96 * bars / x, fmt=marker, color=color, markersize=3.5, label=label)
+    line = table.drop_duplicates("temperature").sort_values("temperature")
+    x = line["temperature"]
+    ax.plot(x, line["sde"] / x, color=BLUE, linewidth=0.8, label="SDE, closed form")
+    published(ax, y=float((line["theorem"] / x).iloc[0]), label=r"Theorem 22: $-D'/f''$")
+    third = float((line["corrected"] / x).iloc[0])
+    ax.axhline(third, color=GREEN, linestyle=":", label=r"with third cumulant: $+2\kappa_3/3D$")
+    ax.set(xlabel=r"$\eta / 2b$", ylabel=r"(mode $-$ minimum of $f$) / $(\eta/2b)$", title="Theorem 22")
+    ax.set(xlim=(0, 1.05 * float(x.max())), ylim=(0, 2.1 * third))
+    ax.legend(loc="upper left", handletextpad=0.4)
