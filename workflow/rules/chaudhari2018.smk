@@ -1,5 +1,5 @@
 # Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), the double well (Fig 4).
-SPECTRA = {"fig1b": "small-fc"}
+SPECTRA = {"fig1a": "small-lenet", "fig1b": "small-fc"}
 FIG4_TABLES = [
     "field",
     "potential",
@@ -59,6 +59,26 @@ rule collect_spectra:
         code=code_digest("collect_spectra.py"),
     script:
         "../scripts/collect_spectra.py"
+
+
+rule measure_errors:
+    input:
+        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt"),
+        metrics=of_seeds("chaudhari2018", "metrics.csv"),
+    output:
+        errors="results/{preset}/chaudhari2018/{run}/errors.csv",
+        quantities="results/{preset}/chaudhari2018/quantities/errors-{run}.csv",
+        record="results/{preset}/chaudhari2018/{run}/errors.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/errors-{run}.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_errors/{run}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=code_digest("measure_errors.py"),
+    script:
+        "../scripts/measure_errors.py"
 
 
 rule plot_chaudhari2018_spectrum:

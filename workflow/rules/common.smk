@@ -22,9 +22,18 @@ except ConfigError as error:
 CODE = Code(ROOT / "src")
 
 # What each paper gives: the rules below and the target rules in report.smk are built from these.
-FIGURES = {"chaudhari2018": ["fig1b", "fig4a", "fig4b", "fig4c"]}
+FIGURES = {"chaudhari2018": ["fig1a", "fig1b", "fig4a", "fig4b", "fig4c"]}
 TABLES = {"chaudhari2018": ["table_spectra"]}
-QUANTITIES = {"chaudhari2018": ["spectra-small-fc", "fig4a", "fig4b", "fig4c"]}
+QUANTITIES = {
+    "chaudhari2018": [
+        *(
+            f"{kind}-{run}"
+            for run in ("small-lenet", "small-fc")
+            for kind in ("errors", "spectra")
+        ),
+        *("fig4a", "fig4b", "fig4c"),
+    ]
+}
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
