@@ -126,7 +126,7 @@ def judge(claim: Claim, quantities: Mapping[str, Measured], blocked: str | None 
         return {**row, "verdict": "not testable here", "why": why}
     standings = [standing(m, r) for r, m in here]
     why = "; ".join(f"{r.quantity} is {s} {_bounds(r)}" for (r, _), s in zip(here, standings, strict=True))
-    return {**row, "verdict": _verdict(standings), "why": f"{why}. {claim.reason}"}
+    return {**row, "verdict": _verdict(standings), "why": f"{why}. Rule: {claim.reason}"}
 
 
 def verdict_table(
