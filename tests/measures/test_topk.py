@@ -75,6 +75,14 @@ def test_restarts_reach_the_same_values(monkeypatch):
     np.testing.assert_allclose(found.eigenvalues, values[:4], rtol=1e-10)
 
 
+def test_a_tolerance_beyond_the_precision_does_not_use_up_the_passes():
+    values = np.geomspace(1.0, 1e-2, 60)
+    found = top_eigenvalues([rows_with_spectrum(values)], 3, seed=3, tolerance=1e-12, passes=500)
+    assert found.passes < 100
+    np.testing.assert_allclose(found.eigenvalues, values[:3], rtol=1e-5)
+    assert 0 < found.residuals.max() < 1e-5
+
+
 def test_multiple_eigenvalues_and_more_than_the_rank():
     values = np.array([3.0, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0])
     found = top_eigenvalues([rows_with_spectrum(values)], 7, seed=5, **EXACT)
