@@ -123,6 +123,13 @@ def test_without_the_force_nothing_turns_and_nothing_is_displaced():
     assert not found["quantity"].str.contains("force|loop").any()
 
 
+def test_scan_finds_no_limit_cycle_at_any_strength():
+    found = {row["quantity"]: row["value"] for row in study.scan_quantities((0.9, 4.0))}
+    assert found["fig4.limit_cycles_any_strength"] == 0
+    assert_allclose(found["fig4.onset"], math.exp(-0.25))
+    assert found["fig4.focus_decay"] > 0
+
+
 def test_edges_follow_the_number_of_samples():
     assert len(study.edges_for(np.zeros((10, 10, 2)))) == 9
     assert len(study.edges_for(np.zeros((4000, 100, 2)))) == 65

@@ -270,6 +270,19 @@ def flow_quantities(name: str, lam: float, returns: pd.DataFrame) -> list[dict[s
     return rows
 
 
+def scan_quantities(strengths: Sequence[float] = (0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)) -> list[dict[str, Any]]:
+    """Whether the flow has a limit cycle at any λ above the one at which its sinks meet in the origin."""
+    cycles = 0
+    for lam in strengths:
+        returns = orbits.return_map(lambda x, lam=lam: -well.loss_gradient(x, lam), RADII[RADII < 1.1])  # type: ignore[misc]
+        cycles += len(orbits.limit_cycles(lambda x, lam=lam: -well.loss_gradient(x, lam), returns))  # type: ignore[misc]
+    return [
+        quantity("fig4.onset", well.ONSET),
+        quantity("fig4.limit_cycles_any_strength", cycles),
+        quantity("fig4.focus_decay", well.focus_decay(LAMBDAS["fig4c"])),
+    ]
+
+
 def _mean(values: Array) -> float:
     """Expectation under e^{−Φ}/Z by the midpoint rule on the grid."""
     return float((values * fokker_planck.steady_state(GRID, well.potential)).sum() * GRID.area)
