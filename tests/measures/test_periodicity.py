@@ -74,10 +74,18 @@ def test_order_is_the_one_of_least_bic():
 
 
 def test_short_series_use_a_narrower_window():
-    found = periodicity.peaks(brownian(np.random.default_rng(8), 100, 5))
+    found = periodicity.peaks(brownian(np.random.default_rng(8), 110, 5))
     assert np.isfinite(found.ratio).all()
-    with pytest.raises(MeasureError, match="at least 65 increments, found 63"):
-        periodicity.peaks(brownian(np.random.default_rng(8), 64, 5))
+    with pytest.raises(MeasureError, match="at least 20 cycles needs 103 increments, found 99"):
+        periodicity.peaks(brownian(np.random.default_rng(8), 100, 5))
+
+
+def test_a_slow_drift_is_no_line():
+    n, m = 4001, 50
+    paths = brownian(np.random.default_rng(11), n, m)
+    drift = 900 * np.exp(-np.arange(n) / 1500)[:, None]  # its increments go from −0.6 to −0.04
+    assert (periodicity.peaks(paths + drift, fewest_cycles=1).p_holm < 0.01).all()
+    assert not (periodicity.peaks(paths + drift).p_holm < 0.01).any()
 
 
 def test_slope_of_a_power_law_is_exact():

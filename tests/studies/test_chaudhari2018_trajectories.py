@@ -89,15 +89,13 @@ def test_decorrelation_is_compared_with_brownian_paths(by_kind):
 def test_spectrum_numbers_of_white_and_bound_increments(by_kind):
     white = study._spectrum_numbers(by_kind["brownian"].spectrum)
     # few bins of 40 weights at low frequency: relative s.e. 1/√(40·10)
-    assert white["a.low_frequency_power"][0] == pytest.approx(1, abs=4 / np.sqrt(400))
+    assert white["a.slow_power"][0] == pytest.approx(1, abs=4 / np.sqrt(400))
     assert abs(white["a.slope_high"][0]) < 0.05
     bound = study._spectrum_numbers(by_kind["bound"].spectrum)
     # increments of an AR(1): little power at low frequency, 4/(1 + φ)² · (1 + φ)/2 = 2/(1 + φ) at the highest
-    assert bound["a.low_frequency_power"][0] < 0.6
-    assert bound["a.high_frequency_power"][0] == pytest.approx(2 / 1.9, abs=0.05)
-    assert bound["a.low_frequency_power_ornstein_uhlenbeck"][0] == pytest.approx(
-        bound["a.low_frequency_power"][0], abs=0.25
-    )
+    assert bound["a.slow_power"][0] < 0.6
+    assert bound["a.fast_power"][0] == pytest.approx(2 / 1.9, abs=0.05)
+    assert bound["a.slow_power_ornstein_uhlenbeck"][0] == pytest.approx(bound["a.slow_power"][0], abs=0.25)
 
 
 def test_units_are_epochs_whatever_the_spacing(by_kind):

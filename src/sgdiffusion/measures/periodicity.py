@@ -13,6 +13,7 @@ from sgdiffusion.measures.trajectories import BLOCK, frequencies, holm, periodog
 Array = NDArray[Any]
 MAX_ORDER = 8
 HALF_WINDOW = 100
+FEWEST_CYCLES = 20
 
 
 class Peaks(NamedTuple):
@@ -25,7 +26,12 @@ class Peaks(NamedTuple):
     p_holm: Array  # and for the number of weights
 
 
-def peaks(weights: Array, half_window: int = HALF_WINDOW, max_order: int = MAX_ORDER) -> Peaks:
+def peaks(
+    weights: Array,
+    half_window: int = HALF_WINDOW,
+    max_order: int = MAX_ORDER,
+    fewest_cycles: int = FEWEST_CYCLES,
+) -> Peaks:
     """Test the increments Δx_k for periodic components on top of noise of any smooth colour.
 
     The periodogram is divided by the spectrum of an autoregression (order 0 to max_order by BIC) and each
@@ -33,22 +39,30 @@ def peaks(weights: Array, half_window: int = HALF_WINDOW, max_order: int = MAX_O
     spectrum the ratio is F(2, 2m), p = (1 + ratio/m)^{−m}. The smallest p of a weight is corrected for
     the number of frequencies (Bonferroni; ordinates are independent, so little is lost) and for the
     number of weights (Holm, which allows that they move together).
+
+    A line must complete `fewest_cycles` in the trajectory: a slow drift puts all its power into the lowest
+    frequencies, which look like a line there and are none.
     """
     n = len(weights) - 1
-    if len(frequencies(n)) < 32:
-        raise MeasureError(f"a search for lines needs at least 65 increments, found {n}")
+    if len(frequencies(n)) < fewest_cycles + 31:
+        needed = 2 * (fewest_cycles + 31) + 1
+        raise MeasureError(
+            f"a search for lines of at least {fewest_cycles} cycles needs {needed} increments, found {n}"
+        )
     parts = []
     for start in range(0, weights.shape[1], BLOCK):
         increments = np.diff(np.asarray(weights[:, start : start + BLOCK], dtype=np.float64), axis=0)
-        parts.append(_strongest(increments, half_window, max_order))
+        parts.append(_strongest(increments, half_window, max_order, fewest_cycles))
     frequency, ratio, order, p_value = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Peaks(frequency, ratio, order, p_value, holm(p_value))
 
 
-def _strongest(increments: Array, half_window: int, max_order: int) -> tuple[Array, Array, Array, Array]:
-    f = frequencies(len(increments))
+def _strongest(
+    increments: Array, half_window: int, max_order: int, fewest_cycles: int
+) -> tuple[Array, Array, Array, Array]:
+    f = frequencies(len(increments))[fewest_cycles - 1 :]
     coefficients = autoregression(increments, max_order)
-    flat = periodogram(increments) * _inverse_spectrum(coefficients, f)
+    flat = periodogram(increments)[fewest_cycles - 1 :] * _inverse_spectrum(coefficients, f)
     half_window = min(half_window, (len(f) - 1) // 4)
     neighbours = 2 * half_window
     ratio = flat / _local_level(flat, half_window)

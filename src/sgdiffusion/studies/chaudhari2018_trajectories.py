@@ -245,11 +245,15 @@ def _spectrum_numbers(spectrum: pd.DataFrame) -> Numbers:
     for series, suffix in ((SGD, ""), (WHITE, "_white_noise"), (OU, "_ornstein_uhlenbeck")):
         part = spectrum[spectrum["series"] == series]
         f, power = part["frequency"].to_numpy(), part["power"].to_numpy()
-        top = f.max()
-        low, high = power[f <= 0.02 * top], power[f >= 0.5 * top]
-        out[f"a.low_frequency_power{suffix}"] = (float(low.mean()), "white noise = 1")
-        out[f"a.high_frequency_power{suffix}"] = (float(high.mean()), "white noise = 1")
-        out[f"a.slope_high{suffix}"] = (_slope(f / top * 0.5, power), "d log A / d log f")
+        cycles, share = f / f.min(), f / f.max()
+        bands = {
+            "drift": cycles < 10,  # fewer than ten cycles in the whole trajectory
+            "slow": (cycles >= 10) & (share <= 0.02),  # up to a hundredth of a cycle per snapshot
+            "fast": share >= 0.5,  # from a quarter of a cycle per snapshot on
+        }
+        for band, inside in bands.items():
+            out[f"a.{band}_power{suffix}"] = (float(power[inside].mean()), "white noise = 1")
+        out[f"a.slope_high{suffix}"] = (_slope(0.5 * share, power), "d log A / d log f")
     return out
 
 
