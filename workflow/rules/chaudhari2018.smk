@@ -1,5 +1,7 @@
-# Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), the double well (Fig 4).
+# Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), long trajectories (Fig 3), the double
+# well (Fig 4) and the theorems.
 SPECTRA = {"fig1a": "small-lenet", "fig1b": "small-fc"}
+FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
 FIG4_TABLES = [
     "field",
     "potential",
@@ -184,5 +186,186 @@ rule plot_chaudhari2018_fig4:
     params:
         figure="sgdiffusion.figures.chaudhari2018_fig4:fig4",
         code=code_digest("plot.py", "sgdiffusion.figures.chaudhari2018_fig4:fig4"),
+    script:
+        "../scripts/plot.py"
+
+
+rule measure_trajectory:
+    input:
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)
+        ),
+        checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
+        trajectory="results/{preset}/chaudhari2018/{run}/seed-{seed}/trajectory.zarr",
+    output:
+        **{
+            t: f"results/{{preset}}/chaudhari2018/{{run}}/seed-{{seed}}/{t}.parquet"
+            for t in FIG3_TABLES
+        },
+        record="results/{preset}/chaudhari2018/{run}/seed-{seed}/spectrum.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_trajectory/{run}-seed-{seed}.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/{run}/seed-{seed}/measure_trajectory.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", None, "seeds"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_trajectory.py"),
+    script:
+        "../scripts/measure_trajectory.py"
+
+
+rule collect_trajectories:
+    input:
+        spectrum=of_seeds("chaudhari2018", "spectrum.parquet"),
+        autocorrelation=of_seeds("chaudhari2018", "autocorrelation.parquet"),
+        weights=of_seeds("chaudhari2018", "weights.parquet"),
+        gradients=of_seeds("chaudhari2018", "gradients.parquet"),
+    output:
+        **{
+            t: f"results/{{preset}}/chaudhari2018/{{run}}/fig3/{t}.parquet"
+            for t in FIG3_TABLES
+        },
+        quantities="results/{preset}/chaudhari2018/quantities/trajectory-{run}.csv",
+        record="results/{preset}/chaudhari2018/{run}/fig3/spectrum.json",
+        record_autocorrelation="results/{preset}/chaudhari2018/{run}/fig3/autocorrelation.json",
+        record_gradients="results/{preset}/chaudhari2018/{run}/fig3/gradients.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/trajectory-{run}.json",
+    log:
+        "logs/{preset}/chaudhari2018/collect_trajectories/{run}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        run=settings("chaudhari2018", None, "seeds"),
+        code=code_digest("collect_trajectories.py"),
+    script:
+        "../scripts/collect_trajectories.py"
+
+
+rule plot_chaudhari2018_fig3a:
+    input:
+        spectrum="results/{preset}/chaudhari2018/tiny-fc/fig3/spectrum.parquet",
+    output:
+        pdf="figures/{preset}/chaudhari2018/fig3a.pdf",
+        png="figures/{preset}/chaudhari2018/fig3a.png",
+        record="figures/{preset}/chaudhari2018/fig3a.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/fig3a.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3a",
+        arguments=lambda w: {
+            "title": title(w.preset, "chaudhari2018", "tiny-fc"),
+        },
+        code=code_digest(
+            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3a"
+        ),
+    script:
+        "../scripts/plot.py"
+
+
+rule plot_chaudhari2018_fig3b:
+    input:
+        autocorrelation="results/{preset}/chaudhari2018/tiny-fc/fig3/autocorrelation.parquet",
+    output:
+        pdf="figures/{preset}/chaudhari2018/fig3b.pdf",
+        png="figures/{preset}/chaudhari2018/fig3b.png",
+        record="figures/{preset}/chaudhari2018/fig3b.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/fig3b.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3b",
+        arguments=lambda w: {
+            "title": title(w.preset, "chaudhari2018", "tiny-fc"),
+        },
+        code=code_digest(
+            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3b"
+        ),
+    script:
+        "../scripts/plot.py"
+
+
+rule plot_chaudhari2018_fig3c:
+    input:
+        gradients="results/{preset}/chaudhari2018/tiny-fc/fig3/gradients.parquet",
+    output:
+        pdf="figures/{preset}/chaudhari2018/fig3c.pdf",
+        png="figures/{preset}/chaudhari2018/fig3c.png",
+        record="figures/{preset}/chaudhari2018/fig3c.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/fig3c.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3c",
+        arguments=lambda w: {
+            "title": title(w.preset, "chaudhari2018", "tiny-fc"),
+            "burn_in": CONFIG.run(w.preset, "chaudhari2018", "tiny-fc").burn_in,
+        },
+        code=code_digest(
+            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3c"
+        ),
+    script:
+        "../scripts/plot.py"
+
+
+rule measure_theory:
+    output:
+        descent="results/{preset}/chaudhari2018/theory/descent.parquet",
+        anisotropy="results/{preset}/chaudhari2018/theory/anisotropy.parquet",
+        displacement="results/{preset}/chaudhari2018/theory/displacement.parquet",
+        quantities="results/{preset}/chaudhari2018/quantities/theory.csv",
+        record="results/{preset}/chaudhari2018/theory/descent.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/theory.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_theory.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/theory/benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", "theory"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_theory.py"),
+    script:
+        "../scripts/measure_theory.py"
+
+
+rule plot_chaudhari2018_theory:
+    input:
+        descent="results/{preset}/chaudhari2018/theory/descent.parquet",
+        anisotropy="results/{preset}/chaudhari2018/theory/anisotropy.parquet",
+        displacement="results/{preset}/chaudhari2018/theory/displacement.parquet",
+    output:
+        pdf="figures/{preset}/chaudhari2018/theory.pdf",
+        png="figures/{preset}/chaudhari2018/theory.png",
+        record="figures/{preset}/chaudhari2018/theory.json",
+    log:
+        "logs/{preset}/chaudhari2018/plot/theory.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.chaudhari2018_theory:theory_figure",
+        code=code_digest(
+            "plot.py", "sgdiffusion.figures.chaudhari2018_theory:theory_figure"
+        ),
     script:
         "../scripts/plot.py"

@@ -22,7 +22,22 @@ except ConfigError as error:
 CODE = Code(ROOT / "src")
 
 # What each paper gives: the rules below and the target rules in report.smk are built from these.
-FIGURES = {"chaudhari2018": ["fig1a", "fig1b", "fig4a", "fig4b", "fig4c"]}
+FIGURES = {
+    "chaudhari2018": [
+        *(
+            "fig1a",
+            "fig1b",
+            "fig3a",
+            "fig3b",
+            "fig3c",
+            "fig4a",
+            "fig4b",
+            "fig4c",
+            "theory",
+        ),
+    ]
+}
+TRAJECTORIES = ["tiny-fc"]
 TABLES = {"chaudhari2018": ["table_spectra"]}
 QUANTITIES = {
     "chaudhari2018": [
@@ -31,7 +46,7 @@ QUANTITIES = {
             for run in ("small-lenet", "small-fc")
             for kind in ("errors", "spectra")
         ),
-        *("fig4a", "fig4b", "fig4c"),
+        *("errors-tiny-fc", "trajectory-tiny-fc", "fig4a", "fig4b", "fig4c", "theory"),
     ]
 }
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}

@@ -15,3 +15,13 @@ class DoubleWell(Strict):
     steps: PositiveInt
     dt: PositiveFloat
     assumptions: list[Assumption] = []
+
+
+class TheoryChecks(Strict):
+    """Lemmas 6 and 20, Theorem 22: simulated chains of systems whose truth is computable."""
+
+    kind: Literal["theory-checks"]
+    chains: PositiveInt
+    linear_records: PositiveInt
+    regression_records: PositiveInt
+    assumptions: list[Assumption] = []

@@ -100,6 +100,11 @@ class Training(Strict):
     )
     assumptions: list[Assumption] = []
 
+    @property
+    def burn_in(self) -> int:
+        """Epochs before the last piece of the schedule."""
+        return round(self.schedule[-2].until * self.epochs) if len(self.schedule) > 1 else 0
+
     @model_validator(mode="after")
     def _increasing(self) -> "Training":
         for name, values in (

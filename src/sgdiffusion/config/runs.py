@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from sgdiffusion.config.chaudhari2018 import DoubleWell
+from sgdiffusion.config.chaudhari2018 import DoubleWell, TheoryChecks
 from sgdiffusion.config.models import Strict, Training
 
-Run = Annotated[Training | DoubleWell, Field(discriminator="kind")]
-RUN: TypeAdapter[Training | DoubleWell] = TypeAdapter(Run)
+Run = Annotated[Training | DoubleWell | TheoryChecks, Field(discriminator="kind")]
+RUN: TypeAdapter[Training | DoubleWell | TheoryChecks] = TypeAdapter(Run)
 
 
 class Experiments(Strict):

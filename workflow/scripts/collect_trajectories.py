@@ -1,0 +1,15 @@
+"""Joins the trajectories of a run's seeds and takes the numbers behind Fig 3's claims over seeds."""
+
+from _job import job, read_table
+
+from sgdiffusion.config.runs import RUN
+from sgdiffusion.studies.chaudhari2018_trajectories import Tables, burn_in_epochs, quantities
+
+with job(snakemake) as run:
+    settings = RUN.validate_python(snakemake.params.run)
+    for name, table in run.tables().items():
+        run.write(name, table)
+    per_seed = zip(*(snakemake.input[name] for name in Tables._fields), strict=True)
+    tables = [Tables(*(read_table(path) for path in paths)) for paths in per_seed]
+    gradients = run.tables("gradients")["gradients"]
+    run.write("quantities", quantities(tables, gradients, burn_in=burn_in_epochs(settings)))

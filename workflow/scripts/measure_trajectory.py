@@ -1,0 +1,30 @@
+"""Fourier transform, autocorrelation, nulls and gradient norms of one long trajectory (Fig 3)."""
+
+from pathlib import Path
+
+import torch
+from _job import job
+
+from sgdiffusion.config.runs import RUN
+from sgdiffusion.data import load, subset
+from sgdiffusion.dynamics import checkpoints
+from sgdiffusion.streams import generator
+from sgdiffusion.studies.chaudhari2018_trajectories import burn_in_epochs, gradient_table, trajectory_tables
+
+with job(snakemake) as run:
+    settings, seed = RUN.validate_python(snakemake.params.run), int(snakemake.wildcards.seed)
+    data = subset(load(snakemake.input.data), settings.data.n_train)
+    module = checkpoints.modules(Path(snakemake.input.checkpoints))[1.0]
+    history = checkpoints.trajectory(Path(snakemake.input.trajectory))
+    names = ("chaudhari2018", snakemake.wildcards.run, seed, "nulls")
+    tables = trajectory_tables(
+        history["weights"],
+        history["epochs"],
+        burn_in=burn_in_epochs(settings),
+        generator=generator(snakemake.params.root_seed, *names),
+        seed=seed,
+    )
+    for name, table in tables._asdict().items():
+        run.write(name, table)
+    x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
+    run.write("gradients", gradient_table(module, history, x, y, seed=seed))
