@@ -38,6 +38,10 @@ FIGURES = {
     ]
 }
 TRAJECTORIES = ["tiny-fc"]
+TRAINERS = {
+    "torch": "sgdiffusion.dynamics.training:train",
+    "fused": "sgdiffusion.dynamics.fused_fc:train",
+}
 TABLES = {"chaudhari2018": ["table_spectra"]}
 QUANTITIES = {
     "chaudhari2018": [
@@ -77,6 +81,11 @@ def settings(paper, run_id, *without):
 def prepared(w):
     """The prepared arrays of a training."""
     return CONFIG.prepared(w.preset, CONFIG.run(w.preset, w.paper, w.run))
+
+
+def trainer(w):
+    """The function that trains a run."""
+    return TRAINERS[CONFIG.run(w.preset, w.paper, w.run).trainer]
 
 
 def of_seeds(paper, name):

@@ -24,7 +24,8 @@ rule train_network:
     params:
         run=settings(None, None, "seeds"),
         root_seed=SETTINGS.root_seed,
-        code=code_digest("train.py"),
+        trainer=trainer,
+        code=lambda w: code_digest("train.py", trainer(w)),
     script:
         "../scripts/train.py"
 
@@ -55,6 +56,7 @@ rule train_trajectory:
     params:
         run=settings(None, None, "seeds"),
         root_seed=SETTINGS.root_seed,
-        code=code_digest("train.py"),
+        trainer=trainer,
+        code=lambda w: code_digest("train.py", trainer(w)),
     script:
         "../scripts/train.py"

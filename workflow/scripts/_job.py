@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ class Run:
         for name, path in self._snakemake.output.items():
             if name.split("_")[0] == "record":
                 write_record(Path(path), {**content, "output": path.removesuffix(".json")})
+
+
+def named(entry: str) -> Any:
+    """The function of "module:function": rules name what differs between jobs of one script.
+
+    Importing by name, not at the top of the script, keeps each job's code digest to what that job calls.
+    """
+    module, name = entry.split(":")
+    return getattr(import_module(module), name)
 
 
 def read_table(paths: Any) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Spectrum of the diffusion matrix D at each checkpoint of one training (Chaudhari & Soatto, Figs 1 and 2)."""
+"""Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2)."""
 
 from _job import job
 

@@ -1,19 +1,11 @@
 """Prepares one data set: canonical order, then the preparation that the rule names (data/README.md)."""
 
-from importlib import import_module
 from pathlib import Path
 
-from _job import job
+from _job import job, named
 
 from sgdiffusion.data.preparation import apply
 from sgdiffusion.data.store import save
-
-
-def named(entry):
-    """The function of "module:function"."""
-    module, name = entry.split(":")
-    return getattr(import_module(module), name)
-
 
 with job(snakemake) as run:
     wildcards, params = snakemake.wildcards, snakemake.params

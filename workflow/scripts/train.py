@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from _job import job
+from _job import job, named
 
 from sgdiffusion.config.runs import RUN
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import fused_fc, training
-
-TRAINERS = {"torch": training.train, "fused": fused_fc.train}
 
 with job(snakemake) as run:
     settings = RUN.validate_python(snakemake.params.run)
     family, seed = f"{snakemake.wildcards.paper}/{snakemake.wildcards.run}", int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train, settings.data.n_test)
     run.uses(data, runs=[snakemake.wildcards.run], seeds=[seed])
-    trained = TRAINERS[settings.trainer](
+    trained = named(snakemake.params.trainer)(
         settings,
         data,
         run_id=family,
