@@ -147,3 +147,13 @@ def test_png_has_200_dots_per_inch(tmp_path):
     style.save(_example(), tmp_path / "f.pdf", tmp_path / "f.png")
     header = (tmp_path / "f.png").read_bytes()[16:24]
     assert int.from_bytes(header[:4], "big") == 680  # 3.4 in x 200 dpi
+
+
+def test_stamp_does_not_touch_a_legend_outside_the_axes():
+    figure, ax = style.new_figure(height=2.0)
+    ax.plot([0, 1], label="a long label that fills the width of the figure")
+    figure.legend(loc="outside lower center")
+    style.stamp(figure, "substitute data: digits")
+    figure.draw_without_rendering()
+    (mark,) = (t for t in figure.texts if t.get_gid() == "stamp")
+    assert not mark.get_window_extent().overlaps(figure.legends[0].get_window_extent())

@@ -161,6 +161,8 @@ def stamp(figure: Figure, text: str) -> None:
     lines = textwrap.wrap(text, max(12, int(width * _STAMP_CHARACTERS_PER_INCH)))
     strip = (1.25 * _STAMP_SIZE * len(lines) + 3.0) / 72.0 / height
     engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
+    for legend in figure.legends:  # those outside the axes are anchored to the figure, not to the layout
+        legend.set_bbox_to_anchor((0.0, strip, 1.0, 1.0 - strip), transform=figure.transFigure)
     mark = figure.text(
         0.995,
         2.0 / 72.0 / height,
