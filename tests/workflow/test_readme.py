@@ -56,7 +56,7 @@ def test_files_it_links_to_exist():
 
 
 def test_files_it_lists_exist():
-    (tree,) = (b for b in re.findall(r"```\n(.*?)```", README, flags=re.S) if "Snakefile" in b)
-    for line in tree.splitlines():
+    (tree,) = (block for block in README.split("```")[1::2] if block.startswith("\nSnakefile"))
+    for line in tree.strip().splitlines():
         for name in re.split(r",? +", line.split("   ")[0].strip()):
             assert "<" in name or (ROOT / name).exists() or name in ("results/",), name

@@ -102,9 +102,15 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
 
 def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(edited):
     jobs = edited("src/sgdiffusion/dynamics/training.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
-    assert jobs["train_network"] == 2
+    assert jobs["train_network"] == 3
     assert {"measure_spectra", "plot_chaudhari2018_spectrum", "judge_claims"} <= set(jobs)
     assert not any("double_well" in rule or "fig4" in rule for rule in jobs)
+
+
+def test_edit_of_the_fused_kernel_leaves_what_the_torch_trainer_made(edited):
+    jobs = edited("src/sgdiffusion/dynamics/fused_fc.py", "def train(", "@(lambda f: f)\ndef train(")
+    assert jobs["train_trajectory"] == 1
+    assert "train_network" not in jobs
 
 
 def test_a_setting_makes_its_run_stale_and_no_other(edited):
