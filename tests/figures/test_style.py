@@ -152,8 +152,11 @@ def test_png_has_200_dots_per_inch(tmp_path):
 def test_stamp_does_not_touch_a_legend_outside_the_axes():
     figure, ax = style.new_figure(height=2.0)
     ax.plot([0, 1], label="a long label that fills the width of the figure")
+    ax.set_xlabel("x")
     figure.legend(loc="outside lower center")
     style.stamp(figure, "substitute data: digits")
     figure.draw_without_rendering()
     (mark,) = (t for t in figure.texts if t.get_gid() == "stamp")
-    assert not mark.get_window_extent().overlaps(figure.legends[0].get_window_extent())
+    legend = figure.legends[0].get_window_extent()
+    assert not mark.get_window_extent().overlaps(legend)
+    assert not ax.get_tightbbox().overlaps(legend)  # and the axes still make room for it

@@ -161,8 +161,11 @@ def stamp(figure: Figure, text: str) -> None:
     lines = textwrap.wrap(text, max(12, int(width * _STAMP_CHARACTERS_PER_INCH)))
     strip = (1.25 * _STAMP_SIZE * len(lines) + 3.0) / 72.0 / height
     engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
-    for legend in figure.legends:  # those outside the axes are anchored to the figure, not to the layout
-        legend.set_bbox_to_anchor((0.0, strip, 1.0, 1.0 - strip), transform=figure.transFigure)
+    for legend in figure.legends:
+        # One outside the lower edge hangs on the figure, not on the layout. A new anchor would take it out of
+        # the layout altogether, so it is lifted by its padding, which is in units of its font size.
+        if getattr(legend, "_outside_loc", None) == "lower":
+            legend.borderaxespad += strip * height * 72.0 / legend.prop.get_size_in_points()
     mark = figure.text(
         0.995,
         2.0 / 72.0 / height,
