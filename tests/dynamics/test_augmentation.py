@@ -38,3 +38,13 @@ def test_draws_are_uniform():
         share = 1 / size
         error = np.sqrt(90_000 * share * (1 - share))
         assert abs(counts - 90_000 * share).max() < 4.5 * error  # 20 counts at 4.5 standard errors, seed 2
+
+
+def test_augmented_set_holds_every_image_in_each_draw():
+    images = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
+    x, y = augmentation.augmented(images, np.arange(5), 3, np.random.default_rng(1))
+    assert x.shape == (15, 3, 8, 8)
+    assert y.tolist() == [0, 1, 2, 3, 4] * 3
+    again, _ = augmentation.augmented(images, np.arange(5), 3, np.random.default_rng(1))
+    assert torch.equal(x, again)
+    assert not torch.equal(x[:5], x[5:10])

@@ -114,7 +114,7 @@ def test_edit_of_the_fused_kernel_leaves_what_the_torch_trainer_made(edited):
 
 
 def test_a_setting_makes_its_run_stale_and_no_other(edited):
-    jobs = edited("config/presets/smoke.yaml", "steps: 500", "steps: 501")
+    jobs = edited("config/presets/smoke.yaml", "steps: 1500", "steps: 1501")
     assert "measure_double_well" in jobs
     assert "train_network" not in jobs
 

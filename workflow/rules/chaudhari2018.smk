@@ -1,6 +1,5 @@
 # Chaudhari & Soatto 2018: spectra of the diffusion matrix (Figs 1, 2), long trajectories (Fig 3), the double
 # well (Fig 4) and the theorems.
-SPECTRA = {"fig1a": "small-lenet", "fig1b": "small-fc"}
 FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
 FIG4_TABLES = [
     "field",
@@ -20,13 +19,13 @@ rule measure_spectra:
         ),
         checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
     output:
-        eigenvalues="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.parquet",
-        statistics="results/{preset}/chaudhari2018/{run}/seed-{seed}/statistics.parquet",
-        record="results/{preset}/chaudhari2018/{run}/seed-{seed}/eigenvalues.json",
+        eigenvalues="results/{preset}/chaudhari2018/{run}/seed-{seed}/{evaluation}/eigenvalues.parquet",
+        statistics="results/{preset}/chaudhari2018/{run}/seed-{seed}/{evaluation}/statistics.parquet",
+        record="results/{preset}/chaudhari2018/{run}/seed-{seed}/{evaluation}/eigenvalues.json",
     log:
-        "logs/{preset}/chaudhari2018/measure_spectra/{run}-seed-{seed}.log",
+        "logs/{preset}/chaudhari2018/measure_spectra/{run}-{evaluation}-seed-{seed}.log",
     benchmark:
-        "results/{preset}/chaudhari2018/{run}/seed-{seed}/measure_spectra.tsv"
+        "results/{preset}/chaudhari2018/{run}/seed-{seed}/{evaluation}/measure_spectra.tsv"
     conda:
         "../../environment.yml"
     threads: 2
@@ -36,6 +35,7 @@ rule measure_spectra:
         runtime=120,
     params:
         run=settings("chaudhari2018", None, "seeds"),
+        root_seed=SETTINGS.root_seed,
         code=code_digest("measure_spectra.py"),
     script:
         "../scripts/measure_spectra.py"
@@ -43,21 +43,22 @@ rule measure_spectra:
 
 rule collect_spectra:
     input:
-        eigenvalues=of_seeds("chaudhari2018", "eigenvalues.parquet"),
-        statistics=of_seeds("chaudhari2018", "statistics.parquet"),
+        eigenvalues=of_seeds("chaudhari2018", "{evaluation}/eigenvalues.parquet"),
+        statistics=of_seeds("chaudhari2018", "{evaluation}/statistics.parquet"),
     output:
-        eigenvalues="results/{preset}/chaudhari2018/{run}/eigenvalues.parquet",
-        statistics="results/{preset}/chaudhari2018/{run}/statistics.parquet",
-        distances="results/{preset}/chaudhari2018/{run}/distances.parquet",
-        quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.csv",
-        record="results/{preset}/chaudhari2018/{run}/eigenvalues.json",
-        record_quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}.json",
+        eigenvalues="results/{preset}/chaudhari2018/{run}/{evaluation}/eigenvalues.parquet",
+        statistics="results/{preset}/chaudhari2018/{run}/{evaluation}/statistics.parquet",
+        distances="results/{preset}/chaudhari2018/{run}/{evaluation}/distances.parquet",
+        quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}-{evaluation}.csv",
+        record="results/{preset}/chaudhari2018/{run}/{evaluation}/eigenvalues.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}-{evaluation}.json",
     log:
-        "logs/{preset}/chaudhari2018/collect_spectra/{run}.log",
+        "logs/{preset}/chaudhari2018/collect_spectra/{run}-{evaluation}.log",
     conda:
         "../../environment.yml"
     threads: 1
     params:
+        name=lambda w: quantity_name(w.run, w.evaluation),
         code=code_digest("collect_spectra.py"),
     script:
         "../scripts/collect_spectra.py"
@@ -85,8 +86,8 @@ rule measure_errors:
 
 rule plot_chaudhari2018_spectrum:
     input:
-        eigenvalues=lambda w: f"results/{w.preset}/chaudhari2018/{SPECTRA[w.figure]}/eigenvalues.parquet",
-        statistics=lambda w: f"results/{w.preset}/chaudhari2018/{SPECTRA[w.figure]}/statistics.parquet",
+        eigenvalues=spectra("eigenvalues.parquet"),
+        statistics=spectra("statistics.parquet"),
     output:
         pdf="figures/{preset}/chaudhari2018/{figure}.pdf",
         png="figures/{preset}/chaudhari2018/{figure}.png",
@@ -101,8 +102,8 @@ rule plot_chaudhari2018_spectrum:
     params:
         figure="sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure",
         arguments=lambda w: {
-            "published": published("chaudhari2018", SPECTRA[w.figure]),
-            "title": title(w.preset, "chaudhari2018", SPECTRA[w.figure]),
+            "published": published("chaudhari2018", quantity_name(*SPECTRA[w.figure])),
+            "title": spectrum_title(w),
         },
         code=code_digest(
             "plot.py", "sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure"
@@ -114,8 +115,8 @@ rule plot_chaudhari2018_spectrum:
 rule tabulate_chaudhari2018_spectra:
     input:
         quantity_table=[
-            f"results/{{preset}}/chaudhari2018/quantities/spectra-{run}.csv"
-            for run in SPECTRA.values()
+            f"results/{{preset}}/chaudhari2018/quantities/spectra-{run}-{evaluation}.csv"
+            for run, evaluation in SPECTRA.values()
         ],
     output:
         csv="figures/{preset}/chaudhari2018/table_spectra.csv",

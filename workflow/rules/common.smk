@@ -21,39 +21,42 @@ except ConfigError as error:
 
 CODE = Code(ROOT / "src")
 
-# What each paper gives: the rules below and the target rules in report.smk are built from these.
-FIGURES = {
-    "chaudhari2018": [
-        *(
-            "fig1a",
-            "fig1b",
-            "fig3a",
-            "fig3b",
-            "fig3c",
-            "fig4a",
-            "fig4b",
-            "fig4c",
-            "theory",
-        ),
-    ]
+# figure: run, and over which examples D is evaluated
+SPECTRA = {
+    "fig1a": ("small-lenet", "plain"),
+    "fig1b": ("small-fc", "plain"),
+    "fig2a": ("small-allcnn", "plain"),
+    "fig2b": ("small-allcnn-cifar100", "plain"),
+    "fig2c": ("small-allcnn-augmented", "augmented"),
+    "fig2c-plain": ("small-allcnn-augmented", "plain"),
 }
 TRAJECTORIES = ["tiny-fc"]
+TRAINED = [*dict.fromkeys(run for run, _ in SPECTRA.values()), *TRAJECTORIES]
 TRAINERS = {
     "torch": "sgdiffusion.dynamics.training:train",
     "fused": "sgdiffusion.dynamics.fused_fc:train",
 }
+SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+
+# What each paper gives: the target rules in report.smk are built from these.
+FIGURES = {
+    "chaudhari2018": [
+        *SPECTRA,
+        *(f"fig3{panel}" for panel in "abc"),
+        *(f"fig4{panel}" for panel in "abc"),
+        "theory",
+    ]
+}
 TABLES = {"chaudhari2018": ["table_spectra"]}
 QUANTITIES = {
     "chaudhari2018": [
-        *(
-            f"{kind}-{run}"
-            for run in ("small-lenet", "small-fc")
-            for kind in ("errors", "spectra")
-        ),
-        *("errors-tiny-fc", "trajectory-tiny-fc", "fig4a", "fig4b", "fig4c", "theory"),
+        *(f"spectra-{run}-{evaluation}" for run, evaluation in SPECTRA.values()),
+        *(f"errors-{run}" for run in TRAINED),
+        *(f"trajectory-{run}" for run in TRAJECTORIES),
+        *(f"fig4{panel}" for panel in "abc"),
+        "theory",
     ]
 }
-SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
 wildcard_constraints:
@@ -61,6 +64,7 @@ wildcard_constraints:
     paper="|".join(CONFIG.papers()),
     run="[a-z0-9-]+",
     seed=r"\d+",
+    evaluation="plain|augmented",
 
 
 def code_digest(script, *entries):
@@ -107,6 +111,24 @@ def published(paper, run=None):
         for q, n in numbers.items()
         if q.startswith(f"{run}.")
     }
+
+
+def spectra(name):
+    """An input function: a file of the spectra that a figure shows."""
+    return lambda w: "results/{}/chaudhari2018/{}/{}/{}".format(
+        w.preset, *SPECTRA[w.figure], name
+    )
+
+
+def quantity_name(run, evaluation):
+    """The first part of the ids of a spectrum's quantities."""
+    return run if evaluation == "plain" else f"{run}.{evaluation}"
+
+
+def spectrum_title(w):
+    run, evaluation = SPECTRA[w.figure]
+    over = {"plain": "", "augmented": ", D over augmented images"}[evaluation]
+    return title(w.preset, "chaudhari2018", run) + over
 
 
 def title(preset, paper, run):

@@ -6,7 +6,7 @@ from _job import job
 from sgdiffusion.studies.chaudhari2018_spectra import distance_quantities, distances, quantities
 
 with job(snakemake) as run:
-    tables, name = run.tables(), snakemake.wildcards.run
+    tables, name = run.tables(), snakemake.params.name
     apart = distances(tables["eigenvalues"])
     for output, table in tables.items():
         run.write(output, table)

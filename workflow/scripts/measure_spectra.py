@@ -1,17 +1,30 @@
-"""Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2)."""
+"""Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2).
+
+For the augmented evaluation D is that of the augmented distribution: every image in DRAWS random versions.
+"""
+
+from pathlib import Path
 
 from _job import job
 
 from sgdiffusion.config.runs import RUN
 from sgdiffusion.data import load, subset
 from sgdiffusion.dynamics import checkpoints
+from sgdiffusion.dynamics.augmentation import augmented
+from sgdiffusion.streams import generator
 from sgdiffusion.studies.chaudhari2018_spectra import spectra_table
+
+DRAWS = 2
 
 with job(snakemake) as run:
     settings, seed = RUN.validate_python(snakemake.params.run), int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train)
-    modules = checkpoints.modules(snakemake.input.checkpoints)
+    x, y = data.x_train, data.y_train
+    if snakemake.wildcards.evaluation == "augmented":
+        names = (snakemake.wildcards.run, seed, "augmented evaluation")
+        x, y = augmented(x, y, DRAWS, generator(snakemake.params.root_seed, *names))
+    modules = checkpoints.modules(Path(snakemake.input.checkpoints))
     instants = {(seed, fraction): module.to(run.device) for fraction, module in modules.items()}
-    eigenvalues, statistics = spectra_table(instants, (data.x_train, data.y_train))
+    eigenvalues, statistics = spectra_table(instants, (x, y), evaluation=snakemake.wildcards.evaluation)
     run.write("eigenvalues", eigenvalues)
     run.write("statistics", statistics)

@@ -5,6 +5,7 @@ from _job import job
 
 from sgdiffusion.config.runs import RUN
 from sgdiffusion.studies import chaudhari2018_theory as theory
+from sgdiffusion.studies.chaudhari2018_double_well import scan_quantities
 
 with job(snakemake) as run:
     settings = RUN.validate_python(snakemake.params.run)
@@ -20,6 +21,7 @@ with job(snakemake) as run:
         *theory.lemma6_quantities(anisotropy, settings.chains),
         *theory.lemma20_quantities(**linear),
         *theory.theorem22_quantities(displacement, settings.chains),
+        *scan_quantities(),
     ]
     run.write("descent", descent)
     run.write("anisotropy", anisotropy)

@@ -26,3 +26,12 @@ def flip_crop(images: Tensor, choices: Tensor, pad: int = PAD) -> Tensor:
     example = torch.arange(len(images), device=images.device)
     cropped = crops[example, :, choices[:, 0], choices[:, 1]]
     return torch.where(choices[:, 2].bool()[:, None, None, None], cropped.flip(3), cropped)
+
+
+def augmented(
+    images: NDArray[np.float32], labels: NDArray[np.int64], draws: int, generator: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Every image in `draws` independent versions, and their labels: a sample of the augmented distribution."""
+    choices = torch.from_numpy(draw(generator, draws * len(images))).view(draws, len(images), 3)
+    versions = [flip_crop(torch.from_numpy(images), chosen) for chosen in choices]
+    return torch.cat(versions), torch.from_numpy(labels).repeat(draws)
