@@ -51,6 +51,7 @@ rule collect_spectra:
         distances="results/{preset}/chaudhari2018/{run}/{evaluation}/distances.parquet",
         quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}-{evaluation}.csv",
         record="results/{preset}/chaudhari2018/{run}/{evaluation}/eigenvalues.json",
+        record_statistics="results/{preset}/chaudhari2018/{run}/{evaluation}/statistics.json",
         record_quantities="results/{preset}/chaudhari2018/quantities/spectra-{run}-{evaluation}.json",
     log:
         "logs/{preset}/chaudhari2018/collect_spectra/{run}-{evaluation}.log",
@@ -370,3 +371,104 @@ rule plot_chaudhari2018_theory:
         ),
     script:
         "../scripts/plot.py"
+
+
+rule measure_minibatch:
+    input:
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", "small-fc")
+        ),
+        checkpoints="results/{preset}/chaudhari2018/small-fc/seed-0/checkpoints.pt",
+    output:
+        minibatch="results/{preset}/chaudhari2018/minibatch/minibatch.parquet",
+        quantities="results/{preset}/chaudhari2018/quantities/minibatch.csv",
+        record="results/{preset}/chaudhari2018/minibatch/minibatch.json",
+        record_quantities="results/{preset}/chaudhari2018/quantities/minibatch.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_minibatch.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/minibatch/benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=0,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", "minibatch"),
+        network=settings("chaudhari2018", "small-fc", "seeds"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_minibatch.py"),
+    script:
+        "../scripts/measure_minibatch.py"
+
+
+rule tabulate_chaudhari2018_minibatch:
+    input:
+        minibatch="results/{preset}/chaudhari2018/minibatch/minibatch.parquet",
+    output:
+        csv="figures/{preset}/chaudhari2018/table_minibatch.csv",
+        md="figures/{preset}/chaudhari2018/table_minibatch.md",
+        tex="figures/{preset}/chaudhari2018/table_minibatch.tex",
+        record="figures/{preset}/chaudhari2018/table_minibatch.json",
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/minibatch.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table="sgdiffusion.studies.chaudhari2018_spectra:published_minibatch",
+        code=code_digest(
+            "tabulate.py",
+            "sgdiffusion.studies.chaudhari2018_spectra:published_minibatch",
+        ),
+    script:
+        "../scripts/tabulate.py"
+
+
+rule measure_diversity:
+    input:
+        mnist="results/{preset}/chaudhari2018/small-lenet/plain/statistics.parquet",
+        cifar10="results/{preset}/chaudhari2018/small-allcnn/plain/statistics.parquet",
+        cifar100="results/{preset}/chaudhari2018/small-allcnn-cifar100/plain/statistics.parquet",
+        augmented="results/{preset}/chaudhari2018/small-allcnn-augmented/augmented/statistics.parquet",
+    output:
+        quantities="results/{preset}/chaudhari2018/quantities/diversity.csv",
+        record_quantities="results/{preset}/chaudhari2018/quantities/diversity.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_diversity.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=code_digest("measure_diversity.py"),
+    script:
+        "../scripts/measure_diversity.py"
+
+
+rule tabulate_chaudhari2018_remarks:
+    input:
+        **{
+            run: f"results/{{preset}}/chaudhari2018/{run}/plain/statistics.parquet"
+            for run, _ in SPECTRA.values()
+        },
+    output:
+        csv="figures/{preset}/chaudhari2018/table_remarks.csv",
+        md="figures/{preset}/chaudhari2018/table_remarks.md",
+        tex="figures/{preset}/chaudhari2018/table_remarks.tex",
+        record="figures/{preset}/chaudhari2018/table_remarks.json",
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/remarks.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table="sgdiffusion.studies.chaudhari2018_spectra:published_remarks",
+        arguments=lambda w: noise_settings(w.preset),
+        code=code_digest(
+            "tabulate.py",
+            "sgdiffusion.studies.chaudhari2018_spectra:published_remarks",
+        ),
+    script:
+        "../scripts/tabulate.py"

@@ -47,14 +47,14 @@ FIGURES = {
         "theory",
     ]
 }
-TABLES = {"chaudhari2018": ["table_spectra"]}
+TABLES = {"chaudhari2018": ["table_spectra", "table_minibatch", "table_remarks"]}
 QUANTITIES = {
     "chaudhari2018": [
         *(f"spectra-{run}-{evaluation}" for run, evaluation in SPECTRA.values()),
         *(f"errors-{run}" for run in TRAINED),
         *(f"trajectory-{run}" for run in TRAJECTORIES),
         *(f"fig4{panel}" for panel in "abc"),
-        "theory",
+        *("diversity", "minibatch", "theory"),
     ]
 }
 
@@ -129,6 +129,17 @@ def spectrum_title(w):
     run, evaluation = SPECTRA[w.figure]
     over = {"plain": "", "augmented": ", D over augmented images"}[evaluation]
     return title(w.preset, "chaudhari2018", run) + over
+
+
+def noise_settings(preset):
+    """Last learning rate and batch size of every run with a spectrum, for Remark 15."""
+    runs = {
+        run: CONFIG.run(preset, "chaudhari2018", run) for run, _ in SPECTRA.values()
+    }
+    return {
+        "rates": {name: run.schedule[-1].rate for name, run in runs.items()},
+        "batches": {name: run.batch_size for name, run in runs.items()},
+    }
 
 
 def title(preset, paper, run):

@@ -2,11 +2,11 @@
 
 from _job import job, read_table
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.models import Training
 from sgdiffusion.studies.chaudhari2018_trajectories import Tables, burn_in_epochs, quantities
 
 with job(snakemake) as run:
-    settings = RUN.validate_python(snakemake.params.run)
+    settings = Training.model_validate(snakemake.params.run)
     for name, table in run.tables().items():
         run.write(name, table)
     per_seed = zip(*(snakemake.input[name] for name in Tables._fields), strict=True)

@@ -2,11 +2,11 @@
 
 from _job import job
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.chaudhari2018 import DoubleWell
 from sgdiffusion.studies.chaudhari2018_double_well import LAMBDAS, quantities, simulate, tables
 
 with job(snakemake) as run:
-    settings, figure = RUN.validate_python(snakemake.params.run), snakemake.wildcards.figure
+    settings, figure = DoubleWell.model_validate(snakemake.params.run), snakemake.wildcards.figure
     run.facts.runs.append("double-well")
     paths = simulate(
         LAMBDAS[figure],

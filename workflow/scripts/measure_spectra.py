@@ -7,7 +7,7 @@ from pathlib import Path
 
 from _job import job
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
 from sgdiffusion.dynamics import checkpoints
 from sgdiffusion.dynamics.augmentation import augmented
@@ -17,7 +17,7 @@ from sgdiffusion.studies.chaudhari2018_spectra import spectra_table
 DRAWS = 2
 
 with job(snakemake) as run:
-    settings, seed = RUN.validate_python(snakemake.params.run), int(snakemake.wildcards.seed)
+    settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train)
     x, y = data.x_train, data.y_train
     if snakemake.wildcards.evaluation == "augmented":

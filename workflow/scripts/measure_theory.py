@@ -3,12 +3,12 @@
 import pandas as pd
 from _job import job
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.chaudhari2018 import TheoryChecks
 from sgdiffusion.studies import chaudhari2018_theory as theory
 from sgdiffusion.studies.chaudhari2018_double_well import scan_quantities
 
 with job(snakemake) as run:
-    settings = RUN.validate_python(snakemake.params.run)
+    settings = TheoryChecks.model_validate(snakemake.params.run)
     run.facts.runs.append("theory")
     common = {"seed": snakemake.params.root_seed, "threads": snakemake.threads}
     linear = {"chains": settings.chains, "records": settings.linear_records, **common}

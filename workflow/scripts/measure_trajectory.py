@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 from _job import job
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
 from sgdiffusion.dynamics import checkpoints
 from sgdiffusion.streams import generator
 from sgdiffusion.studies.chaudhari2018_trajectories import burn_in_epochs, gradient_table, trajectory_tables
 
 with job(snakemake) as run:
-    settings, seed = RUN.validate_python(snakemake.params.run), int(snakemake.wildcards.seed)
+    settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train)
     module = checkpoints.modules(Path(snakemake.input.checkpoints))[1.0]
     history = checkpoints.trajectory(Path(snakemake.input.trajectory))

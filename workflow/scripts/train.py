@@ -4,11 +4,11 @@ from pathlib import Path
 
 from _job import job, named
 
-from sgdiffusion.config.runs import RUN
+from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
 
 with job(snakemake) as run:
-    settings = RUN.validate_python(snakemake.params.run)
+    settings = Training.model_validate(snakemake.params.run)
     family, seed = f"{snakemake.wildcards.paper}/{snakemake.wildcards.run}", int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train, settings.data.n_test)
     run.uses(data, runs=[snakemake.wildcards.run], seeds=[seed])

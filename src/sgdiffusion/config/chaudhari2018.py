@@ -1,8 +1,8 @@
 """Settings of the runs that only Chaudhari & Soatto 2018 needs; trainings have the common model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from sgdiffusion.config.models import Assumption, Strict
 
@@ -24,4 +24,13 @@ class TheoryChecks(Strict):
     chains: PositiveInt
     linear_records: PositiveInt
     regression_records: PositiveInt
+    assumptions: list[Assumption] = []
+
+
+class MinibatchNoise(Strict):
+    """App. A: the variance of mini-batch gradients on a trained network, by drawing batches."""
+
+    kind: Literal["minibatch-noise"]
+    draws: Annotated[int, Field(ge=2)]
+    batch_sizes: list[PositiveInt] = Field(min_length=1, description="N is always added")
     assumptions: list[Assumption] = []

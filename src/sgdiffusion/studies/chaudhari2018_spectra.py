@@ -222,6 +222,20 @@ def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def published_remarks(
+    rates: Mapping[str, float], batches: Mapping[str, int], **statistics: pd.DataFrame
+) -> pd.DataFrame:
+    """`remarks_table` of runs whose last learning rates and batch sizes are given by name."""
+    return remarks_table({name: (table, rates[name], batches[name]) for name, table in statistics.items()})
+
+
+def diversity_quantities(pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+    """Remark R14: ``r14.<pair>.mean``, ``.sd``, ``.rank_percent``, each the ratio first/second of a pair."""
+    columns = ("mean", "sd", "rank_percent")
+    parts = [contrast(*tables, c, f"r14.{pair}.{c}") for pair, tables in pairs.items() for c in columns]
+    return pd.concat(parts, ignore_index=True)
+
+
 def minibatch_table(
     gradients: Iterable[Any], batch_sizes: Sequence[int], *, draws: int, generator: np.random.Generator
 ) -> pd.DataFrame:
@@ -234,6 +248,12 @@ def minibatch_table(
     table = pd.concat(parts, ignore_index=True)
     table.attrs["columns"] = parts[0].attrs["columns"]
     return table
+
+
+def published_minibatch(minibatch: pd.DataFrame) -> pd.DataFrame:
+    """App. A's table: measured and predicted Tr Var(∇f_b), and their ratio where the prediction is not 0."""
+    ratio = minibatch["measured"] / minibatch["predicted"].where(minibatch["predicted"] > 0)
+    return minibatch.assign(**{"measured/predicted": ratio})
 
 
 def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
