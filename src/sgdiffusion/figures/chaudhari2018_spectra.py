@@ -56,7 +56,7 @@ def spectrum_figure(
     right.axvline(mean, color=BLACK, linewidth=0.8)
     _mark(left, right, cut, published or {})
     _label(left, right, cut, top, title)
-    _describe(left, last, published or {})
+    _describe(right, last, published or {})
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     return figure
@@ -123,8 +123,7 @@ def _describe(ax: Axes, last: pd.DataFrame, numbers: Mapping[str, float]) -> Non
     lines.append(f"measured, above threshold: {_pair(mean['mean_above'], mean['sd_above'])}")
     seeds = last["seed"].nunique()
     lines.append(f"{seeds} seed{'s' * (seeds > 1)}, d = {int(last['weights'].iloc[0]):,}")
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
-    ax.text(0.02, 0.03, "\n".join(lines), transform=ax.transAxes, fontsize=6, color=BLACK, bbox=box)
+    ax.set_title("\n".join(lines), loc="right", fontsize=6)  # above the axes: it must cover no line
 
 
 def _pair(mean: float, sd: float) -> str:
