@@ -31,7 +31,7 @@ def flip_crop(images: Tensor, choices: Tensor, pad: int = PAD) -> Tensor:
 def augmented(
     images: NDArray[np.float32], labels: NDArray[np.int64], draws: int, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Every image in `draws` independent versions, and their labels: a sample of the augmented distribution."""
+    """Every image in `draws` independent versions, and their labels: a sample of what training sees."""
     choices = torch.from_numpy(draw(generator, draws * len(images))).view(draws, len(images), 3)
     versions = [flip_crop(torch.from_numpy(images), chosen) for chosen in choices]
     return torch.cat(versions), torch.from_numpy(labels).repeat(draws)
