@@ -103,7 +103,7 @@ rule plot_chaudhari2018_spectrum:
     params:
         figure="sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure",
         arguments=lambda w: {
-            "published": published("chaudhari2018", quantity_name(*SPECTRA[w.figure])),
+            "published": published_spectrum(w.figure),
             "title": spectrum_title(w),
         },
         code=code_digest(
@@ -131,7 +131,7 @@ rule tabulate_chaudhari2018_spectra:
     threads: 1
     params:
         table="sgdiffusion.studies.chaudhari2018_spectra:statistics_table",
-        arguments={"published": published("chaudhari2018")},
+        arguments={"published": published_spectra()},
         code=code_digest(
             "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:statistics_table"
         ),

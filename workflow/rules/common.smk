@@ -100,16 +100,31 @@ def of_seeds(paper, name):
     ]
 
 
-def published(paper, run=None):
-    """Quantity -> published number, for marks and tables; of one run alone, without its name."""
+def published(paper, name):
+    """What is published of the quantities <name>.<statistic>: statistic -> number."""
     regions = [region for claim in CLAIMS[paper] for region in claim.accept]
     numbers = {r.quantity: r.published for r in regions if r.published is not None}
-    if run is None:
-        return numbers
     return {
-        q.removeprefix(f"{run}."): n
+        q.removeprefix(f"{name}."): n
         for q, n in numbers.items()
-        if q.startswith(f"{run}.")
+        if q.startswith(f"{name}.")
+    }
+
+
+def published_spectrum(figure):
+    """Mean, s.d. and rank published with a figure; the second evaluation of Fig 2c has the same."""
+    numbers = published(
+        "chaudhari2018", quantity_name(*SPECTRA[figure.removesuffix("-plain")])
+    )
+    return {k: numbers[k] for k in ("mean", "sd", "rank_percent")}
+
+
+def published_spectra():
+    """The same for all figures, by quantity."""
+    return {
+        f"{quantity_name(*SPECTRA[figure])}.{statistic}": number
+        for figure in SPECTRA
+        for statistic, number in published_spectrum(figure).items()
     }
 
 
@@ -127,7 +142,7 @@ def quantity_name(run, evaluation):
 
 def spectrum_title(w):
     run, evaluation = SPECTRA[w.figure]
-    over = {"plain": "", "augmented": ", D over augmented images"}[evaluation]
+    over = {"plain": "", "augmented": "\nD over augmented images"}[evaluation]
     return title(w.preset, "chaudhari2018", run) + over
 
 
