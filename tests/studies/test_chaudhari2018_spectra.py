@@ -191,6 +191,26 @@ class TestRemarks:
         assert noise["value"] == pytest.approx(0.1 / 50 * last["mean"].mean())
         assert score["value"] == pytest.approx((last["rank"] / last["weights"] + last["sd"] ** 2).mean())
 
+    def test_the_published_table_is_the_remarks_of_the_named_runs(self, tables):
+        _, stats = tables
+        found = study.published_remarks({"net": 0.1}, {"net": 50}, net=stats)
+        pd.testing.assert_frame_equal(found, study.remarks_table({"net": (stats, 0.1, 50)}))
+
+    def test_diversity_is_a_ratio_for_each_statistic_of_each_pair(self, tables):
+        _, stats = tables
+        larger = stats.assign(mean=3.0 * stats["mean"], sd=2.0 * stats["sd"])
+        found = by_id(study.diversity_quantities({"a_over_b": (larger, stats)}))
+        assert found.loc["r14.a_over_b.mean", "value"] == pytest.approx(3.0)
+        assert found.loc["r14.a_over_b.sd", "value"] == pytest.approx(2.0)
+        assert found.loc["r14.a_over_b.rank_percent", "value"] == pytest.approx(1.0)
+
+
+def test_the_published_minibatch_table_has_a_ratio_where_the_prediction_is_not_zero():
+    table = pd.DataFrame({"measured": [3.0, 1e-20], "predicted": [2.0, 0.0]})
+    ratio = study.published_minibatch(table)["measured/predicted"]
+    assert ratio[0] == 1.5
+    assert pd.isna(ratio[1])
+
 
 def test_minibatch_law_on_a_network(checkpoints, data):
     stream = PerExampleGradients(checkpoints[0, 1.0], data)

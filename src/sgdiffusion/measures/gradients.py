@@ -6,9 +6,11 @@ matrix (Def. 1) from these gradients with the network in evaluation mode: runnin
 no dropout, so that the gradient of one example does not depend on the others.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeGuard
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.workers import in_order
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Data = tuple[Any, Any] | Iterable[tuple[Any, Any]]
@@ -81,7 +84,9 @@ class PerExampleGradients:
     ``data`` is a pair (inputs, targets) of tensors or arrays, or a loader of such pairs (re-iterable where a
     measure needs several passes). ``loss(outputs, targets)`` returns one loss per example, without reduction.
     Blocks have the dtype and device of the module's weights; floating-point inputs are cast to that dtype.
-    ``vectorise=False`` differentiates one example at a time, for the few modules torch.func cannot vectorise.
+    On the CPU as many chunks as torch has threads are differentiated side by side, each on one thread; the
+    result does not depend on their number. ``vectorise=False`` differentiates one example at a time, for the
+    few modules torch.func cannot vectorise.
     """
 
     def __init__(
@@ -119,18 +124,18 @@ class PerExampleGradients:
 
     def __iter__(self) -> Iterator[Tensor]:
         require_evaluation(self.module)
-        differentiate = vmap(grad(self._example_loss), (None, 0, 0)) if self.vectorise else self._one_by_one
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
         block, filled, seen = self._new_block(), 0, 0
-        for inputs, targets in batches(self.data, self.chunk):
-            gradients = differentiate(self._values, self._to_module(inputs), self._to_module(targets))
-            if filled + len(inputs) > self.rows:
+        for gradients in in_order(self._differentiator, batches(self.data, self.chunk), workers):
+            count = len(gradients[0])
+            if filled + count > self.rows:
                 yield block[:filled]
                 block, filled = self._new_block(), 0
-            rows = block[filled : filled + len(inputs)]
-            for column, name in zip(torch.split(rows, self.sizes, 1), self.names, strict=True):
-                column.copy_(gradients[name].reshape(len(inputs), -1))
+            rows = block[filled : filled + count]
+            for column, part in zip(torch.split(rows, self.sizes, 1), gradients, strict=True):
+                column.copy_(part.reshape(count, -1))
             self._require_finite(rows, seen)
-            seen, filled = seen + len(inputs), filled + len(inputs)
+            seen, filled = seen + count, filled + count
         if not seen:
             raise MeasureError("the data holds no example (or a one-shot iterator is spent): no gradients")
         yield block[:filled]
@@ -142,22 +147,26 @@ class PerExampleGradients:
     def _to_module(self, values: Tensor) -> Tensor:
         return values.to(self.device, self.dtype if values.is_floating_point() else values.dtype)
 
-    def _example_loss(self, weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        value = self.loss(functional_call(self.module, weights, (x.unsqueeze(0),)), y.unsqueeze(0))
+    def _differentiator(self) -> Callable[[tuple[Tensor, Tensor]], list[Tensor]]:
+        """The function batch -> gradients by parameter, with a module of its own to run on one thread."""
+        module = copy.deepcopy(self.module)  # a functional call swaps the module's weights while it runs
+        loss = partial(self._example_loss, module)
+        differentiate = vmap(grad(loss), (None, 0, 0)) if self.vectorise else partial(_one_by_one, loss)
+
+        def work(batch: tuple[Tensor, Tensor]) -> list[Tensor]:
+            gradients = differentiate(self._values, *map(self._to_module, batch))
+            return [gradients[name] for name in self.names]
+
+        return work
+
+    def _example_loss(self, module: nn.Module, weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        value = self.loss(functional_call(module, weights, (x.unsqueeze(0),)), y.unsqueeze(0))
         if value.shape != (1,):
             raise MeasureError(
                 f"the loss of one example has shape {tuple(value.shape)}, expected (1,): return one loss per "
                 "example, without averaging over the batch (reduction='none')"
             )
         return value[0]
-
-    def _one_by_one(self, weights: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        leaves = {name: p.clone().requires_grad_() for name, p in weights.items()}
-        rows: list[tuple[Tensor, ...]] = []
-        for x, y in zip(inputs, targets, strict=True):
-            value = self._example_loss(leaves, x, y)
-            rows.append(torch.autograd.grad(value, list(leaves.values()), materialize_grads=True))
-        return {name: torch.stack(parts) for name, parts in zip(leaves, zip(*rows, strict=True), strict=True)}
 
     def _require_finite(self, rows: Tensor, first: int) -> None:
         # A finite sum proves finite terms; only a suspicious sum pays for the exact look.
@@ -174,6 +183,17 @@ class PerExampleGradients:
             f"non-finite gradients of {len(examples)} example(s) among the first {first + len(rows)} "
             f"(index {shown}) in {', '.join(names)}: check these inputs, and the weights for divergence"
         )
+
+
+@torch.enable_grad()
+def _one_by_one(
+    loss: Callable[..., Tensor], weights: dict[str, Tensor], inputs: Tensor, targets: Tensor
+) -> dict[str, Tensor]:
+    leaves = {name: p.clone().requires_grad_() for name, p in weights.items()}
+    rows: list[tuple[Tensor, ...]] = []
+    for x, y in zip(inputs, targets, strict=True):
+        rows.append(torch.autograd.grad(loss(leaves, x, y), list(leaves.values()), materialize_grads=True))
+    return {name: torch.stack(parts) for name, parts in zip(leaves, zip(*rows, strict=True), strict=True)}
 
 
 def as_block(rows: Any) -> Tensor:
