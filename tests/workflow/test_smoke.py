@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sgdiffusion.config import Configuration
+
 
 @pytest.fixture
 def built(smoked) -> Path:
@@ -100,9 +102,12 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
     assert set(jobs) == {"plot_chaudhari2018_spectrum", "smoke"}
 
 
-def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(edited):
+def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(built: Path, edited):
     jobs = edited("src/sgdiffusion/dynamics/training.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
-    assert jobs["train_network"] == 3
+    runs = Configuration(built / "config").runs("smoke", "chaudhari2018").values()
+    assert jobs["train_network"] == sum(
+        r.seeds for r in runs if r.kind == "training" and r.trainer == "torch"
+    )
     assert {"measure_spectra", "plot_chaudhari2018_spectrum", "judge_claims"} <= set(jobs)
     assert not any("double_well" in rule or "fig4" in rule for rule in jobs)
 
