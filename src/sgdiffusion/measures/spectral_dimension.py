@@ -9,7 +9,6 @@ return is lost and every step is new, whatever the dimension.
 import itertools
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -77,34 +76,18 @@ def return_probability(
     return pd.DataFrame(rows, columns=["time", "probability", "count"])
 
 
-@numba.njit(cache=True, nogil=True)
-def _cover(path, radius):  # type: ignore[no-untyped-def]
-    times, dimension = path.shape
-    centres = np.empty((times, dimension))
-    counts, used = np.empty(times, np.int64), 0
-    for t in range(times):
-        new = True
-        for c in range(used - 1, -1, -1):  # the latest centres are the likeliest
-            square = 0.0
-            for k in range(dimension):
-                square += (path[t, k] - centres[c, k]) ** 2
-                if square >= radius * radius:
-                    break
-            if square < radius * radius:
-                new = False
-                break
-        if new:
-            centres[used] = path[t]
-            used += 1
-        counts[t] = used
-    return counts
-
-
 def volume_visited(path: ArrayLike, radius: float) -> NDArray[np.int64]:
     """Balls of `radius` needed so far to cover a path [times, dimension], each centred where no ball
     reached.
     """
-    return _cover(np.ascontiguousarray(path, dtype=np.float64), float(radius))
+    points = np.asarray(path, dtype=np.float64)
+    centres, counts, used = np.empty_like(points), np.empty(len(points), np.int64), 0
+    for t, point in enumerate(points):
+        if not used or ((centres[:used] - point) ** 2).sum(1).min() >= radius**2:
+            centres[used] = point
+            used += 1
+        counts[t] = used
+    return counts
 
 
 def from_volume(
