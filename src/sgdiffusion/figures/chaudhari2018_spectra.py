@@ -41,7 +41,7 @@ def spectrum_figure(
     Lines are medians over seeds and bands reach from the lowest to the highest seed. ``published`` may hold
     ``mean``, ``sd`` and ``rank_percent``, marked where they apply. Takes the two tables of ``spectra_table``.
     """
-    figure, (left, right) = new_figure(columns=2, height=2.75, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.1, ncols=2)
     fractions = sorted(set(eigenvalues["fraction"]))
     last = statistics[statistics["fraction"] == fractions[-1]]
     cut = float(last["threshold"].median())
