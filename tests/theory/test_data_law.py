@@ -56,6 +56,16 @@ def test_mirror_and_noise():
     assert c.noise(v) == pytest.approx(2 * v**2 - 2 * c.alpha2 * v + c.alpha3, rel=1e-12)
 
 
+def test_uncorrelated_products():
+    """b = xy of a sample of 40 pairs, crossed with every x: empirical independence is exact."""
+    rng = np.random.default_rng(6)
+    x, b = np.meshgrid(rng.normal(size=40), 1 + rng.normal(size=40))
+    c = data_law.from_sample(x.ravel(), (b / x).ravel())
+    exact = data_law.uncorrelated(np.mean(x**2), np.mean(x**4), b.mean(), b.var())
+    for name in ("alpha1", "alpha2", "alpha3", "beta1", "beta2"):
+        assert getattr(c, name) == pytest.approx(getattr(exact, name), rel=1e-9, abs=1e-9)
+
+
 def test_interpolation_has_no_delta():
     assert data_law.gaussian_linear(1.3, 0.0).delta == 0.0
     assert data_law.near_interpolation(1.3, 0.2, 1.0, 3.0).delta == 0.0

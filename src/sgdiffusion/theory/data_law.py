@@ -113,6 +113,13 @@ def student_linear(k: float, noise: float, dof: float) -> DataConstants:
     return linear_law(k, noise, x2, 3 * x2**2 * (dof - 2) / (dof - 4))
 
 
+def uncorrelated(x2: float, x4: float, xy: float, xy_variance: float) -> DataConstants:
+    """Products xy that are independent of x² (y = b/x with b independent of x): α₂ = 0, so that the gradient
+    noise is even in v and a density reaches its tail soonest.
+    """
+    return DataConstants(x4 - x2**2, 0.0, xy_variance, x2, xy)
+
+
 def near_interpolation(k: float, c: float, x2: float, x4: float) -> DataConstants:
     """The special case Δ = 0: y = kx − c/x, whose gradient noise vanishes at v = k but whose mean does
     not.

@@ -23,6 +23,11 @@ def _require_noise(c: DataConstants) -> None:
         )
 
 
+def _require_one_correction(decay: float, learning_rate: float) -> None:
+    if decay and learning_rate:
+        raise MeasureError("the second-order law is derived without weight decay: set one of them to 0")
+
+
 def _require_shape(depth: int, width: int) -> None:
     if depth < 0 or width < 1:
         raise MeasureError(f"depth must be ≥ 0 and width ≥ 1, got D = {depth}, d = {width}")
@@ -52,6 +57,7 @@ def depth_zero(
     """
     temperature, c = require_temperature(temperature), constants
     _require_noise(c)
+    _require_one_correction(decay, learning_rate)
     second = 1 + learning_rate * (c.beta1 + decay)
     b1, b2 = (c.beta1 + decay) * second, c.beta2 * second
     power = -1 - b1 / (2 * temperature * c.alpha1)
@@ -80,8 +86,7 @@ def depth_one(
     """
     temperature, c = require_temperature(temperature), constants
     _require_noise(c)
-    if decay and learning_rate:
-        raise MeasureError("the second-order law is implemented without weight decay: set one of them to 0")
+    _require_one_correction(decay, learning_rate)
     q0 = -(c.beta2 - decay) + learning_rate * c.beta2**2
     q1 = c.beta1 - 4 * learning_rate * c.beta1 * c.beta2
     q2 = 3 * learning_rate * c.beta1**2
@@ -114,10 +119,13 @@ def _deep_potential(c: DataConstants, n: int, s: np.ndarray) -> np.ndarray:
     r = complex(c.alpha2, math.sqrt(c.delta)) / c.alpha1
     roots = abs(r) ** (1 / n) * np.exp(1j * (np.angle(r) + 2 * np.pi * np.arange(n)) / n)
     residues = (c.beta1 * r - c.beta2) / (roots ** (2 * n - 2) * 2j * math.sqrt(c.delta))
-    polar = n * c.beta2 / (c.alpha3 * (n - 2)) * s ** (2.0 - n)
+    potential = n * c.beta2 / (c.alpha3 * (n - 2)) * s ** (2.0 - n)
     # Σ residues = 0 (n ≥ 3), so dividing by a common scale changes nothing but the rounding.
-    logs = np.log((s[..., None] - roots) / np.hypot(s, abs(r) ** (1 / n))[..., None])
-    return polar + 2 * (logs @ residues).real
+    scale = np.hypot(s, abs(r) ** (1 / n))
+    for root, residue in zip(roots, residues, strict=True):
+        right, up = (s - root.real) / scale, -root.imag / scale
+        potential += residue.real * np.log(right**2 + up**2) - 2 * residue.imag * np.arctan2(up, right)
+    return potential
 
 
 def deep(constants: DataConstants, temperature: float, depth: int, width: int = 1) -> StationaryLaw:
