@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgdiffusion.dynamics.batched import Batched
+from sgdiffusion.dynamics.batched import Batched, nets_at_once
 from sgdiffusion.errors import MeasureError
 
-_FLOATS = 1 << 23  # activations in work at once
+_EXAMPLES = 2000  # in a block, where its size is free
 
 
 def blocks(net: Batched, examples: int, batch: int | None) -> Iterator[slice]:
@@ -44,7 +44,7 @@ def average_loss(
     for block in blocks(net, len(x), batch or _fitting(net, x)):
         chosen = order[block]
         inputs, targets = x[chosen][None], y[chosen][None]
-        for rows in _rows(theta, len(chosen) * x[0].numel()):
+        for rows in _rows(net, theta, len(chosen), x):
             fixed = None if frozen is None else frozen[rows]
             total[rows] += net.losses(theta[rows], inputs, targets, None, fixed).double() * len(chosen)
         seen += len(chosen)
@@ -68,7 +68,7 @@ def accuracy(
     seen = 0
     for block in blocks(net, len(x), batch or _fitting(net, x)):
         inputs, targets = x[block][None], labels[block]
-        for rows in _rows(theta, len(targets) * x[0].numel()):
+        for rows in _rows(net, theta, len(targets), x):
             found = net.outputs(theta[rows], inputs, None if frozen is None else frozen[rows]).argmax(-1)
             right[rows] += (found == targets).sum(-1).double()
         seen += len(targets)
@@ -76,11 +76,11 @@ def accuracy(
 
 
 def _fitting(net: Batched, x: Tensor) -> int | None:
-    """Without coupling the block size is free: as many examples as one net's activations allow."""
-    return None if net.couples else max(1, _FLOATS // (8 * max(x[0].numel(), 64)))
+    """Without coupling the block size is free."""
+    return None if net.couples else min(_EXAMPLES, len(x))
 
 
-def _rows(theta: Tensor, floats: int) -> Iterator[slice]:
-    size = max(1, _FLOATS // max(floats, 1))
+def _rows(net: Batched, theta: Tensor, examples: int, x: Tensor) -> Iterator[slice]:
+    size = nets_at_once(net, examples, x[0].numel())
     for first in range(0, len(theta), size):
         yield slice(first, first + size)

@@ -39,6 +39,8 @@ class Batched(ABC):
 
     weights: int
     """d."""
+    units = 0
+    """Numbers that an example leaves in the layers, outputs included, where known."""
     couples = False
     """Whether an example's output depends on the others given with it (batch-norm by the batch)."""
 
@@ -57,6 +59,16 @@ class Batched(ABC):
         self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Losses [M] and their gradients [M, d]."""
+
+
+def nets_at_once(net: Batched, batch: int, features: int, own: int = 0) -> int:
+    """How many nets to compute together: as many as fit into the cache, at least 4 to share the calls' cost.
+
+    Measured on a core with 1 MB of second-level cache: a third or a fourth of the time of one large batch.
+    `own` is what a net moves beside its examples and weights.
+    """
+    by_examples = 400_000 // (batch * (features + net.units))
+    return max(4, min(by_examples, (1 << 20) // (4 * net.weights + own)))
 
 
 def stack(nets: Sequence[nn.Module], dtype: torch.dtype | None = None) -> Tensor:

@@ -78,6 +78,7 @@ class BatchedMlp(Batched):
         if self._frozen and all(s.norm is None for s in stages):
             raise ConfigError('this net has no batch-norm statistics to freeze; use batch_norm="batch"')
         self.weights = sum(p.numel() for p in net.parameters())
+        self.units = sum(s.fan_out for s in stages)
         self.couples = not self._frozen and any(s.norm is not None for s in stages)
 
     def _matrix(self, theta: Tensor, stage: Stage) -> Tensor:

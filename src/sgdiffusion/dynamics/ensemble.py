@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sgdiffusion.dynamics.batched import Batched
+from sgdiffusion.dynamics.batched import Batched, nets_at_once
 from sgdiffusion.dynamics.sgld import Data, gather
 from sgdiffusion.errors import ConfigError, TrainingError
 
-_CHUNK = 1 << 21  # floats of inputs and weights in work together: more falls out of the cache
 _BLOCK = 32  # steps whose examples are chosen at once
 
 
@@ -95,8 +94,7 @@ def train(
     sizes = np.asarray(batch_sizes, dtype=np.int64)
     _check(starts, sizes, rates, seeds, len(data), steps, keep)
     moments = log_steps(steps) if record is None else np.asarray(record, dtype=np.int64)
-    moved = int(sizes.max()) * data.x[0].numel() + 6 * starts.shape[1]
-    width = chunk or max(1, _CHUNK // moved)
+    width = chunk or nets_at_once(net, int(sizes.max()), data.x[0].numel(), 2 * starts.shape[1])
     parts = []
     for first in range(0, len(starts), width):
         rows = slice(first, first + width)

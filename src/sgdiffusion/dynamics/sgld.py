@@ -25,11 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sgdiffusion.dynamics.batched import Batched
+from sgdiffusion.dynamics.batched import Batched, nets_at_once
 from sgdiffusion.errors import ConfigError
 
 _BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: calls are dear, not numbers
-_CHUNK = 1 << 21  # floats of inputs and weights moved together: more than this falls out of the cache
 
 
 @dataclass(frozen=True)
@@ -168,8 +167,7 @@ def sample(
     if len(seeds) != len(starts):
         raise ConfigError(f"{len(starts)} chains need as many seeds, found {len(seeds)}")
     batch = len(data) if sgld.batch_size is None else sgld.batch_size
-    moved = batch * data.x[0].numel() + 4 * starts.shape[1] + _BLOCK
-    size = chunk or max(1, _CHUNK // moved)
+    size = chunk or nets_at_once(net, batch, data.x[0].numel(), _BLOCK)
     extra = {"centres": starts if centres is None else centres, "step_sizes": step_sizes}
     extra |= {"preconditioner": preconditioner, "frozen": frozen, "references": references}
     parts = []
