@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sgdiffusion.dynamics.batched import Batched
+from sgdiffusion.dynamics.batched import Batched, nets_at_once
 from sgdiffusion.dynamics.sgld import Data, Sgld, chain_seeds, gather, sample
 from sgdiffusion.errors import ConfigError, MeasureError
 
@@ -65,42 +65,49 @@ def calibrate(
     """
     if not 0 < share < 1:
         raise ConfigError(f"calibrate: the allowed share of the error must be between 0 and 1, found {share}")
-    spread = [None if t is None else t.repeat_interleave(pilots, 0) for t in (points, preconditioner, frozen)]
-    starts, factors, fixed = spread
-    assert starts is not None
-    bounds = _Bounds(net, data, sgld, share, examples, seed, factors, fixed)
-    length = max(20, sgld.burn_in // max(rounds, 1))
-    where, lost, rows = starts, torch.zeros(len(starts), dtype=torch.bool, device=points.device), []
-    steps = points.new_full((len(starts),), sgld.step_size)
+    size = nets_at_once(net, min(examples, len(data)), data.x[0].numel())
+    steps, tables = [], []
+    for first in range(0, len(points), size):
+        rows = slice(first, first + size)
+        given = [None if t is None else t[rows] for t in (preconditioner, frozen)]
+        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots, *given)
+        found, table = _narrow(bounds, points[rows].repeat_interleave(pilots, 0), rounds, first)
+        steps.append(found)
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs["columns"] = dict(COLUMNS)
+    return Calibration(torch.cat(steps), table)
+
+
+def _narrow(bounds: "_Bounds", starts: Tensor, rounds: int, first: int) -> tuple[Tensor, pd.DataFrame]:
+    """Rounds of measuring and moving on; the step sizes of the points that begin with number `first`."""
+    where, lost, rows = starts, torch.zeros(len(starts), dtype=torch.bool, device=starts.device), []
+    steps = starts.new_full((len(starts),), bounds.sgld.step_size)
+    length = max(20, bounds.sgld.burn_in // max(rounds, 1))
     number = calm = 0
     while calm <= rounds and number <= rounds + _RESTARTS:
         found = bounds.at(where)
         allowed = torch.minimum(found["discretisation_step"], found["noise_step"])
-        steps = _smallest(torch.where(lost, steps / 10, torch.minimum(steps, allowed)), pilots)
-        rows.append(_rows(number, found, steps, lost, pilots))
+        steps = bounds.smallest(torch.where(lost, steps / 10, torch.minimum(steps, allowed)))
+        rows.append(_rows(number, found, steps, lost, bounds.pilots, first))
         number, calm = number + 1, calm + (not bool(lost.any()))
         if calm <= rounds:
             where, lost = bounds.pilot(starts, where, steps, length, number)
     if bool(lost.any()):
         raise MeasureError(
             f"no step size down to {float(steps.min()):.3g} keeps the pilot chains of point "
-            f"{int(lost.nonzero()[0]) // pilots} finite; localise more strongly or lower nβ"
+            f"{first + int(lost.nonzero()[0]) // bounds.pilots} finite; localise more strongly or lower nβ"
         )
-    table = pd.concat(rows, ignore_index=True)
-    table.attrs["columns"] = dict(COLUMNS)
-    return Calibration(steps[::pilots], table)
+    return steps[:: bounds.pilots], pd.concat(rows, ignore_index=True)
 
 
-def _smallest(steps: Tensor, pilots: int) -> Tensor:
-    """One ε per point: the smallest of its pilots', given to each of them."""
-    return steps.view(-1, pilots).amin(1).repeat_interleave(pilots)
-
-
-def _rows(number: int, found: dict[str, Tensor], steps: Tensor, lost: Tensor, pilots: int) -> pd.DataFrame:
+def _rows(
+    number: int, found: dict[str, Tensor], steps: Tensor, lost: Tensor, pilots: int, first: int
+) -> pd.DataFrame:
     columns = {k: v.double().cpu().numpy() for k, v in found.items()}
     columns |= {"step_size": steps.double().cpu().numpy(), "diverged": lost.cpu().numpy()}
     table = pd.DataFrame(columns).assign(round=number)
-    table["point"], table["pilot"] = np.divmod(np.arange(len(steps)), pilots)
+    table["point"], table["pilot"] = np.divmod(first * pilots + np.arange(len(steps)), pilots)
     return table[list(COLUMNS)]
 
 
@@ -115,22 +122,29 @@ class _Bounds:
         share: float,
         examples: int,
         seed: int,
+        pilots: int,
         preconditioner: Tensor | None,
         frozen: Tensor | None,
     ):
-        self._net, self._data, self._sgld, self._share = net, data, sgld, share
-        self._preconditioner, self._frozen, self._seed = preconditioner, frozen, seed
-        self._root = None if preconditioner is None else preconditioner.sqrt()
+        self.sgld, self.pilots = sgld, pilots
+        self._net, self._data, self._share, self._seed = net, data, share, seed
+        spread = [None if t is None else t.repeat_interleave(pilots, 0) for t in (preconditioner, frozen)]
+        self._preconditioner, self._frozen = spread
+        self._root = None if self._preconditioner is None else self._preconditioner.sqrt()
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(data))[: min(examples, len(data))]
         self._x, self._y = data.x[chosen][None], data.y[chosen][None]
         batch = min(sgld.batch_size or len(data), len(data))
         self._batches = torch.from_numpy(rng.integers(len(data), size=(_BATCHES, batch)))
 
+    def smallest(self, steps: Tensor) -> Tensor:
+        """One ε per point: the smallest of its pilots', given to each of them."""
+        return steps.view(-1, self.pilots).amin(1).repeat_interleave(self.pilots)
+
     def at(self, theta: Tensor) -> dict[str, Tensor]:
         direction, curvature = self._top(theta)
         noise = self._noise(theta, direction)
-        sgld = self._sgld
+        sgld = self.sgld
         pull = sgld.localisation * (1.0 if self._preconditioner is None else self._preconditioner.amax(1))
         stiffness = sgld.n_beta * curvature + pull
         tiny = torch.finfo(theta.dtype).tiny
@@ -166,7 +180,7 @@ class _Bounds:
 
     def _noise(self, theta: Tensor, direction: Tensor) -> Tensor:
         """Variance over mini-batches of the slope along `direction`; 0 when every step sees all examples."""
-        if self._sgld.batch_size is None:
+        if self.sgld.batch_size is None:
             return theta.new_zeros(len(theta))
         along = direction if self._root is None else direction * self._root
         slopes = []
@@ -179,7 +193,7 @@ class _Bounds:
         self, points: Tensor, where: Tensor, steps: Tensor, length: int, number: int
     ) -> tuple[Tensor, Tensor]:
         """Where the pilot chains are `length` steps further on, and which blew up (they are back at w*)."""
-        plan = replace(self._sgld, draws=1, burn_in=length, every=1)
+        plan = replace(self.sgld, draws=1, burn_in=length, every=1)
         seeds = chain_seeds(self._seed + number, len(points))
         chains = sample(
             *(self._net, self._data, where, plan, seeds),
@@ -194,7 +208,7 @@ class _Bounds:
     def _escaped(self, points: Tensor, ends: Tensor) -> Tensor:
         """Finite, but with an energy nβ(L − L*) that no chain in equilibrium has: its mean is at most d/2."""
         given = (self._x, self._y, None, self._frozen)
-        rise = (self._net.losses(ends, *given) - self._net.losses(points, *given)) * self._sgld.n_beta
+        rise = (self._net.losses(ends, *given) - self._net.losses(points, *given)) * self.sgld.n_beta
         return ~(rise <= 2 * points.shape[1] + 50)
 
 
