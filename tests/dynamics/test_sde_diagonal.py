@@ -33,7 +33,7 @@ def slow_terms(model: EffectiveDiffusion, x: float):
     slope = (noise(x + 1e-6) - noise(x - 1e-6)) / 2e-6
     if n > 1:
         drift = a / v - b / v**2
-        rate = noise(x) ** 2 * (1 + c.alpha1 * v**2 / g) + abs(drift)
+        rate = noise(x) ** 2 * (1 + c.alpha1 * v**2 / g) + abs(drift) * (1 + v / math.sqrt(g / c.alpha1))
         return drift, noise(x), noise(x) * slope, rate + n * float(model.mobility(v)) * c.beta1
     rate = 4 * model.width**2 * model.temperature * c.alpha1 + abs(a) / math.sqrt(g / c.alpha1)
     return a, noise(x), noise(x) * slope, rate + 2 * model.width * c.beta1

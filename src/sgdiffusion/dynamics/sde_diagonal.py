@@ -35,7 +35,7 @@ def _effective_log(z, constants, t, n, d, decay, eta):  # type: ignore[no-untype
     a1, a2, a3, b1, b2 = constants
     v = math.exp(z)
     c = a2 / a1
-    g = a1 * (v - c) * (v - c) + (a3 - a2 * c)
+    g = a1 * (v - c) * (v - c) + max(a3 - a2 * c, 0.0)
     m = (v / d) ** (1.0 - 2.0 / n)  # m(v)/v with m = d (v/d)^{2−2/n}
     slope = 2.0 * (b1 * v - b2)
     noise = 2.0 * n * m * math.sqrt(t * g)
@@ -43,9 +43,11 @@ def _effective_log(z, constants, t, n, d, decay, eta):  # type: ignore[no-untype
     drift = -n * m * slope - 2.0 * t * n * m * m * g - 2.0 * decay * n
     if eta > 0.0:
         drift -= 0.5 * eta * n * m * m * (n * v * slope * 2.0 * b1 + (n - 1.0) * slope * slope)
-    relative = v * (a1 * v - a2) / g  # v g'/(2g)
-    gradient = noise * noise * (1.0 - 2.0 / n + relative)
-    rate = noise * noise * (1.0 + a1 * v * v / g) + abs(drift) + n * m * b1 * v
+    scale = 4.0 * n * n * m * m * t  # noise²/g; g may vanish at one point
+    gradient = scale * ((1.0 - 2.0 / n) * g + v * (a1 * v - a2))
+    # Changes of log v, and of g through v: a parabola of half-width √(g/α₁).
+    rate = scale * (g + a1 * v * v) + n * m * b1 * v
+    rate += abs(drift) * (1.0 + v / (math.sqrt(g / a1) + 1e-12))
     return drift, noise, gradient, rate
 
 
@@ -54,14 +56,14 @@ def _effective_line(v, constants, t, d, decay, eta):  # type: ignore[no-untyped-
     """(drift, noise, noise·its derivative, rate) of v at depth 0."""
     a1, a2, a3, b1, b2 = constants
     c = a2 / a1
-    g = a1 * (v - c) * (v - c) + (a3 - a2 * c)
+    g = a1 * (v - c) * (v - c) + max(a3 - a2 * c, 0.0)
     slope = 2.0 * (b1 * v - b2)
     drift = -d * slope - 2.0 * decay * v
     if eta > 0.0:
         drift -= eta * d * d * slope * b1
     noise = 2.0 * d * math.sqrt(t * g)
     gradient = 4.0 * d * d * t * (a1 * v - a2)
-    rate = 4.0 * d * d * t * a1 + abs(drift) / math.sqrt(g / a1) + 2.0 * d * b1
+    rate = 4.0 * d * d * t * a1 + abs(drift) / (math.sqrt(g / a1) + 1e-12) + 2.0 * d * b1
     return drift, noise, gradient, rate
 
 
@@ -139,12 +141,12 @@ def _weights_step(u, kick, curve, constants, t, decay, accuracy, longest, xi, mi
         if n > 1:  # at depth 0 the weight's own size sets no scale: the noise does not depend on it
             fastest = max(fastest, path / own)
     c = a2 / a1
-    g = a1 * (v - c) * (v - c) + (a3 - a2 * c)
+    g = a1 * (v - c) * (v - c) + max(a3 - a2 * c, 0.0)
     slope, deviation = 2.0 * (b1 * v - b2), 2.0 * math.sqrt(t * g)
     # Relative change of a path's weights, of g through v (a parabola of half-width √(g/α₁)), and of the
     # drift.
-    rate = deviation**2 * n * fastest + deviation**2 * total**2 * a1 / g
-    rate += abs(slope) * math.sqrt(fastest) + abs(slope) * total / math.sqrt(g / a1)
+    rate = deviation**2 * n * fastest + 4.0 * t * total**2 * a1
+    rate += abs(slope) * math.sqrt(fastest) + abs(slope) * total / (math.sqrt(g / a1) + 1e-12)
     rate += 2.0 * b1 * total + 2.0 * decay
     step = min(accuracy / rate, longest)
     shock, second = deviation * math.sqrt(step) * xi, 0.0
