@@ -3,7 +3,7 @@
 LAPACK's one-stage reduction to a tridiagonal does half of its 4/3·d³ operations as products of the trailing
 matrix with one vector, as fast as memory can be read. Here the matrix is first reduced to a band of width b,
 all in products with b vectors, and the band then to a tridiagonal by Householder reflections of b entries
-that chase the fill-in off its end (Bischof, Lang & Sun 2000), 6·d²·b operations on data that stay in the cache.
+that chase the fill-in off its end (Bischof, Lang & Sun 2000): 6·d²·b operations on data that stay in cache.
 """
 
 import ctypes
