@@ -69,6 +69,15 @@ def test_substitutes_stand_in_for_real_sets():
     assert configuration.prepared("demo", run) == "data/prepared/digits/pool7.npz"
 
 
+def test_readers_substitutes_join_the_presets_own():
+    configuration = Configuration(ROOT / "config", {"cifar100": "textures100"})
+    run = configuration.run("full", "chaudhari2018", "small-allcnn-cifar100")
+    assert configuration.prepared("full", run) == "data/prepared/textures100/gcn-zca.npz"
+    assert configuration.preset("full").substitute == {"cifar100": "textures100"}
+    assert configuration.source_set("full", "cifar10") == "cifar10"
+    assert configuration.source_set("demo", "cifar10") == "textures10"
+
+
 def bad_override(**override):
     return lambda c: c["overrides"].append({"run": "chaudhari2018/small-fc", "reason": "r", **override})
 

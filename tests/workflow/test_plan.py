@@ -35,6 +35,16 @@ def test_all_is_the_default_preset(dag, checkout: Path):
     assert {k: v for k, v in chosen.items() if k != "all"} == {k: v for k, v in named.items() if k != "demo"}
 
 
+def test_a_set_that_cannot_be_had_may_be_substituted(dag, checkout: Path):
+    done = dag.run(checkout, "-n", "full", "--config", "substitute={cifar100: textures100}")
+    assert done.returncode == 0, done.text
+    assert "data/prepared/textures100/gcn-zca.npz" in done.text
+    assert "data/prepared/cifar100/" not in done.text
+    refused = dag.run(checkout, "-n", "full", "--config", "substitute={cifar100: letters}")
+    assert refused.returncode != 0
+    assert "substitute.cifar100" in refused.text and "'letters'" in refused.text
+
+
 def test_every_figure_and_table_has_a_target_by_name(dag, checkout: Path):
     listed = dag.run(checkout, "--list-target-rules").text
     for target in (

@@ -13,7 +13,7 @@ from sgdiffusion.provenance import Code
 
 try:
     SETTINGS = parse_settings(config)
-    CONFIG = Configuration(Path("config"))
+    CONFIG = Configuration(Path("config"), SETTINGS.substitute)
     CONFIG.preset(SETTINGS.preset)
     CLAIMS = {paper: load_claims(Path("config"), paper) for paper in CONFIG.papers()}
 except ConfigError as error:

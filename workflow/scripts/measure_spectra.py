@@ -1,6 +1,6 @@
 """Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2).
 
-For the augmented evaluation D is that of the augmented distribution: every image in DRAWS random versions.
+For the augmented evaluation D is that of the augmented distribution: every image in one random version.
 """
 
 from pathlib import Path
@@ -14,15 +14,13 @@ from sgdiffusion.dynamics.augmentation import augmented
 from sgdiffusion.streams import generator
 from sgdiffusion.studies.chaudhari2018_spectra import spectra_table
 
-DRAWS = 2
-
 with job(snakemake) as run:
     settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train)
     x, y = data.x_train, data.y_train
     if snakemake.wildcards.evaluation == "augmented":
         names = (snakemake.wildcards.run, seed, "augmented evaluation")
-        x, y = augmented(x, y, DRAWS, generator(snakemake.params.root_seed, *names))
+        x, y = augmented(x, y, 1, generator(snakemake.params.root_seed, *names))
     modules = checkpoints.modules(Path(snakemake.input.checkpoints))
     instants = {(seed, fraction): module.to(run.device) for fraction, module in modules.items()}
     eigenvalues, statistics = spectra_table(instants, (x, y), evaluation=snakemake.wildcards.evaluation)

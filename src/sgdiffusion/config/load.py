@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sgdiffusion.config.messages import config_error
-from sgdiffusion.config.models import PAPERS, Claim, Preset, Settings, Strict, Training
+from sgdiffusion.config.models import PAPERS, Claim, Preset, Settings, Strict, Substitutes, Training
 from sgdiffusion.config.runs import Experiments
 from sgdiffusion.errors import ConfigError
 
@@ -68,11 +68,12 @@ def _put(entry: dict[str, Any], dotted: str, value: Any, source: str) -> None:
 class Configuration:
     """Everything under config/, each file read once; runs resolved at a preset.
 
+    `substitute` adds embedded sets to those the presets put in the place of real ones.
     `run("demo", "chaudhari2018", "small-fc")` is the experiment's entry with the preset's overrides.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, substitute: Substitutes | None = None):
+        self.folder, self._substitute = folder, substitute or {}
         self._raw = {p: read_yaml(folder / "experiments" / f"{p}.yaml") for p in self.papers()}
         self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
         self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
@@ -118,7 +119,7 @@ class Configuration:
             if run_id not in known:
                 names = ", ".join(f"{p}/{r}" for p in self._raw for r in (self._raw[p] or {}).get("runs", {}))
                 raise ConfigError(f"{path}: overrides.{i}.run: found {override.run!r}; allowed: {names}")
-        return preset
+        return preset.model_copy(update={"substitute": {**self._substitute, **preset.substitute}})
 
     def _resolve(self, preset: str, paper: str) -> dict[str, Any]:
         content = copy.deepcopy(self._raw[paper])

@@ -9,6 +9,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
 RealSet = Literal["mnist", "cifar10", "cifar100"]
 EmbeddedSet = Literal["digits", "textures10", "textures100"]
+Substitutes = dict[RealSet, EmbeddedSet]
 PaperName = Literal["chaudhari2018", "ziyin2025", "hennick2025"]
 PAPERS: tuple[PaperName, ...] = ("chaudhari2018", "ziyin2025", "hennick2025")
 
@@ -30,6 +31,11 @@ class Settings(Strict):
         None,
         description="folder or loopback address holding the data sets' original files or <set>.npz arrays; "
         "the environment variable SGDIFFUSION_MIRROR goes first",
+    )
+    substitute: Substitutes = Field(
+        default={},
+        description="embedded sets for real ones that cannot be had, beside the preset's own, e.g. "
+        "{cifar100: textures100}; what rests on them is marked and its claims are not judged",
     )
 
 
@@ -128,7 +134,7 @@ class Preset(Strict):
     """config/presets/<name>.yaml: the scale at which everything runs."""
 
     description: Text
-    substitute: dict[RealSet, Literal["digits", "textures10", "textures100"]] = Field(
+    substitute: Substitutes = Field(
         default={}, description="embedded sets put in the place of real ones"
     )
     overrides: list[Override] = []
