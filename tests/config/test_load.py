@@ -204,3 +204,16 @@ def test_claims_need_unique_ids_and_a_bound(folder: Path):
 def test_config_digest_sees_values_not_order():
     assert config_digest({"a": 1, "b": 2}) == config_digest({"b": 2, "a": 1})
     assert config_digest({"a": 1}) != config_digest({"a": 2})
+
+
+def test_variants_of_the_trajectory_differ_in_one_setting_each():
+    runs = Configuration(ROOT / "config").runs("full", "chaudhari2018")
+    trainings = runs["tiny-fc-variants"].trainings(runs["tiny-fc"])
+    unchanged = trainings.pop("unchanged")
+    assert unchanged.batch_size == runs["tiny-fc"].batch_size
+    assert unchanged.burn_in == runs["tiny-fc"].burn_in == 1000
+    assert len(trainings) == 5
+    for training in trainings.values():
+        differing = [k for k, v in training if v != getattr(unchanged, k)]
+        assert len(differing) == 1
+        assert training.burn_in == 1000

@@ -7,7 +7,6 @@ import torch
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion import networks
-from sgdiffusion.config.models import Training
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import trajectories as measures
 from sgdiffusion.measures.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
@@ -212,15 +211,6 @@ def test_one_seed_has_no_interval(by_kind):
     assert "fig3c.fall_after_burn_in_evaluation" not in set(table["quantity"])
 
 
-def test_slope_table(by_kind):
-    weights = history("brownian")
-    table = study.slope_table(weights, np.arange(len(weights)), burn_in=BURN_IN)
-    row = table.iloc[0]
-    assert row["low"] < row["value"] < row["high"]
-    # 4 standard errors of a fit whose 95 % interval has this width
-    assert abs(row["value"]) < 2 * (row["high"] - row["low"])
-
-
 def test_long_lag_tables_are_thinned_evenly():
     lags = np.arange(5000)
     table = pd.concat([pd.DataFrame({"lag": lags, "series": s}) for s in ("a", "b")])
@@ -233,21 +223,26 @@ def test_long_lag_tables_are_thinned_evenly():
     assert study._thinned(table.iloc[:100]).equals(table.iloc[:100])
 
 
-def test_burn_in_ends_where_the_last_phase_begins():
-    base = {
-        "kind": "training",
-        "network": {"name": "tiny-fc"},
-        "data": {"set": "mnist", "preparation": "pool7-five"},
-        "batch_size": 128,
-        "epochs": 100_000,
-    }
-    phases = [{"until": 0.005, "rate": 0.1}, {"until": 0.01, "rate": 0.01}, {"until": 1.0, "rate": 0.001}]
-    assert study.burn_in_epochs(Training(schedule=phases, **base)) == 1000
-    assert study.burn_in_epochs(Training(schedule=phases[-1:], **base)) == 0
-
-
 def test_sensitivity_table():
-    one = pd.DataFrame([["fig3a.slope_high", 1.0, 0.9, 1.1, 2, "", "seeds"]], columns=study.QUANTITY_COLUMNS)
-    table = study.sensitivity_table({"base": one, "batch 32": one.assign(value=2.0)}, ["fig3a.slope_high"])
-    assert table["run"].tolist() == ["base", "batch 32"]
+    rows = [
+        ["fig3a.slope_high", 1.0, 0.9, 1.1, 2, "", "seeds"],
+        ["fig3a.other", 5.0, 5.0, 5.0, 1, "", "seeds"],
+    ]
+    one = pd.DataFrame(rows, columns=study.QUANTITY_COLUMNS)
+    table = study.sensitivity_table(**{"unchanged": one, "batch-32": one.assign(value=2.0)})
+    assert table["variant"].tolist() == ["unchanged", "batch-32"]
     assert table["value"].tolist() == [1.0, 2.0]
+    assert set(table["quantity"]) == {"slope at high frequency"}
+
+
+def test_every_sensitive_number_is_measured(by_kind):
+    gradients = pd.DataFrame({"epoch": np.arange(1, 50), "norm": 1.0, "mode": "evaluation", "seed": 0})
+    table = study.quantities([by_kind["bound"]], gradients, burn_in=1000)
+    assert set(study.SENSITIVE) <= set(table["quantity"])
+
+
+def test_a_trajectory_without_slow_frequencies_is_refused(by_kind):
+    spectrum = by_kind["bound"].spectrum
+    fast = spectrum[spectrum["frequency"] >= 0.1 * spectrum["frequency"].max()]
+    with pytest.raises(MeasureError, match=r"too short for Fig\. 3: .* slow band"):
+        study._spectrum_numbers(fast)

@@ -42,7 +42,8 @@ def test_a_set_that_cannot_be_had_may_be_substituted(dag, checkout: Path):
     assert "data/prepared/cifar100/" not in done.text
     refused = dag.run(checkout, "-n", "full", "--config", "substitute={cifar100: letters}")
     assert refused.returncode != 0
-    assert "substitute.cifar100" in refused.text and "'letters'" in refused.text
+    assert "substitute.cifar100" in refused.text
+    assert "'letters'" in refused.text
 
 
 def test_every_figure_and_table_has_a_target_by_name(dag, checkout: Path):

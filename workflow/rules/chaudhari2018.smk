@@ -251,6 +251,63 @@ rule collect_trajectories:
         "../scripts/collect_trajectories.py"
 
 
+rule measure_variant:
+    input:
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", "tiny-fc")
+        ),
+    output:
+        quantities="results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/quantities.csv",
+        record="results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/quantities.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_variant/{variant}.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/benchmark.tsv"
+    wildcard_constraints:
+        variant="|".join(variants("full")),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        run=lambda w: variants(w.preset)[w.variant].model_dump(
+            mode="json", exclude={"assumptions"}
+        ),
+        root_seed=SETTINGS.root_seed,
+        trainer=TRAINERS["fused"],
+        code=code_digest("measure_variant.py", TRAINERS["fused"]),
+    script:
+        "../scripts/measure_variant.py"
+
+
+rule tabulate_chaudhari2018_sensitivity:
+    input:
+        **{
+            variant: f"results/{{preset}}/chaudhari2018/tiny-fc-variants/{variant}/quantities.csv"
+            for variant in variants("full")
+        },
+    output:
+        csv="figures/{preset}/chaudhari2018/table_sensitivity.csv",
+        md="figures/{preset}/chaudhari2018/table_sensitivity.md",
+        tex="figures/{preset}/chaudhari2018/table_sensitivity.tex",
+        record="figures/{preset}/chaudhari2018/table_sensitivity.json",
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/sensitivity.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table="sgdiffusion.studies.chaudhari2018_trajectories:sensitivity_table",
+        code=code_digest(
+            "tabulate.py",
+            "sgdiffusion.studies.chaudhari2018_trajectories:sensitivity_table",
+        ),
+    script:
+        "../scripts/tabulate.py"
+
+
 rule plot_chaudhari2018_fig3a:
     input:
         spectrum="results/{preset}/chaudhari2018/tiny-fc/fig3/spectrum.parquet",

@@ -47,7 +47,14 @@ FIGURES = {
         "theory",
     ]
 }
-TABLES = {"chaudhari2018": ["table_spectra", "table_minibatch", "table_remarks"]}
+TABLES = {
+    "chaudhari2018": [
+        "table_spectra",
+        "table_minibatch",
+        "table_remarks",
+        "table_sensitivity",
+    ]
+}
 QUANTITIES = {
     "chaudhari2018": [
         *(f"spectra-{run}-{evaluation}" for run, evaluation in SPECTRA.values()),
@@ -163,6 +170,13 @@ def title(preset, paper, run):
     data = CONFIG.source_set(preset, chosen.data.set)
     size = "7×7 " if chosen.data.preparation.startswith("pool7") else ""
     return f"{run}, {size}{SET_NAMES.get(data, data)}"
+
+
+def variants(preset):
+    """The trainings that show what Fig 3 depends on, by name."""
+    runs = CONFIG.runs(preset, "chaudhari2018")
+    chosen = runs["tiny-fc-variants"]
+    return chosen.trainings(runs[chosen.of])
 
 
 def whitened(heavy, light):

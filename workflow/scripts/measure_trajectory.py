@@ -9,22 +9,16 @@ from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
 from sgdiffusion.dynamics import checkpoints
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.chaudhari2018_trajectories import burn_in_epochs, gradient_table, trajectory_tables
+from sgdiffusion.studies.chaudhari2018_trajectories import seed_tables
 
 with job(snakemake) as run:
     settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)
     data = subset(load(snakemake.input.data), settings.data.n_train)
     module = checkpoints.modules(Path(snakemake.input.checkpoints))[1.0]
     history = checkpoints.trajectory(Path(snakemake.input.trajectory))
-    names = ("chaudhari2018", snakemake.wildcards.run, seed, "nulls")
-    tables = trajectory_tables(
-        history["weights"],
-        history["epochs"],
-        burn_in=burn_in_epochs(settings),
-        generator=generator(snakemake.params.root_seed, *names),
-        seed=seed,
-    )
+    nulls = generator(snakemake.params.root_seed, "chaudhari2018", snakemake.wildcards.run, seed, "nulls")
+    examples = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
+    tables, gradients = seed_tables(module, history, settings, examples, nulls, seed)
     for name, table in tables._asdict().items():
         run.write(name, table)
-    x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
-    run.write("gradients", gradient_table(module, history, x, y, seed=seed))
+    run.write("gradients", gradients)

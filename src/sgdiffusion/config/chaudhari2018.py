@@ -1,10 +1,10 @@
 """Settings of the runs that only Chaudhari & Soatto 2018 needs; trainings have the common model."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from sgdiffusion.config.models import Assumption, Strict
+from sgdiffusion.config.models import Assumption, Phase, Strict, Text, Training
 
 
 class DoubleWell(Strict):
@@ -34,3 +34,23 @@ class MinibatchNoise(Strict):
     draws: Annotated[int, Field(ge=2)]
     batch_sizes: list[PositiveInt] = Field(min_length=1, description="N is always added")
     assumptions: list[Assumption] = []
+
+
+class TrajectoryVariants(Strict):
+    """Fig 3's sensitivity: a shorter trajectory again and again, each time with one other setting."""
+
+    kind: Literal["trajectory-variants"]
+    of: Text = Field(description="the run whose trajectory is varied")
+    epochs: PositiveInt
+    seeds: PositiveInt
+    schedule: list[Phase] = Field(min_length=2)
+    changes: dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], dict[str, Any]] = Field(
+        description="name of the variant: fields that differ"
+    )
+    assumptions: list[Assumption] = []
+
+    def trainings(self, run: Training) -> dict[str, Training]:
+        """The settings of every variant, the unchanged one first."""
+        short = run.model_dump() | self.model_dump(include={"epochs", "seeds", "schedule"})
+        changes = {"unchanged": {}, **self.changes}
+        return {name: Training.model_validate(short | change) for name, change in changes.items()}

@@ -134,9 +134,7 @@ class Preset(Strict):
     """config/presets/<name>.yaml: the scale at which everything runs."""
 
     description: Text
-    substitute: Substitutes = Field(
-        default={}, description="embedded sets put in the place of real ones"
-    )
+    substitute: Substitutes = Field(default={}, description="embedded sets put in the place of real ones")
     overrides: list[Override] = []
 
 

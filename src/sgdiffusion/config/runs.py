@@ -4,11 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks
+from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, TrajectoryVariants
 from sgdiffusion.config.models import Strict, Training
 
-Run = Annotated[Training | DoubleWell | MinibatchNoise | TheoryChecks, Field(discriminator="kind")]
-RUN: TypeAdapter[Training | DoubleWell | MinibatchNoise | TheoryChecks] = TypeAdapter(Run)
+Run = Annotated[
+    Training | DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants, Field(discriminator="kind")
+]
+RUN: TypeAdapter[Training | DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants] = TypeAdapter(
+    Run
+)
 
 
 class Experiments(Strict):

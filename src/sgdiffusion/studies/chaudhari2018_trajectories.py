@@ -20,7 +20,7 @@ from sgdiffusion.measures import trajectories as measures
 from sgdiffusion.measures.gradient_norms import MODES, gradient_norms
 from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.measures.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
-from sgdiffusion.measures.periodicity import Peaks, high_frequency_slope, peaks
+from sgdiffusion.measures.periodicity import Peaks, peaks
 
 Array = NDArray[Any]
 SGD, WHITE, BROWNIAN, OU = "SGD", "white noise", "Brownian motion", "Ornstein–Uhlenbeck fit"
@@ -67,6 +67,17 @@ GRADIENT_COLUMNS = {
     "mode": "batch-norm with running statistics (evaluation) or with those of the whole set (training)",
     "norm": "‖∇f(x_k)‖/√d, f the mean cross-entropy over the training set, nats per unit weight",
 }
+SENSITIVE = {
+    "fig3a.slow_power": "power of slow modes",
+    "fig3a.slope_high": "slope at high frequency",
+    "fig3a.periodic_weights": "weights with a spectral line",
+    "fig3b.outside_white_band": "large lags outside the white-noise band",
+    "fig3b.outside_brownian": "large lags outside the Brownian region",
+    "fig3b.not_brownian_weights": "weights that reject a random walk",
+    "fig3b.variance_ratio": "variance ratio",
+    "fig3b.decorrelation": "decorrelation time",
+    "fig3c.fall_evaluation": "fall of the gradient norm",
+}
 QUANTITY_COLUMNS = ["quantity", "value", "low", "high", "n", "unit", "over"]
 
 
@@ -84,10 +95,19 @@ def _documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
     return table
 
 
-def burn_in_epochs(settings: Training) -> int:
-    """Epochs before the last phase of the schedule: Fig. 3 begins where the rate stays fixed."""
-    before = settings.schedule[:-1]
-    return round(before[-1].until * settings.epochs) if before else 0
+def seed_tables(
+    module: nn.Module,
+    history: Mapping[str, Array],
+    settings: Training,
+    data: tuple[Tensor, Tensor],
+    generator: np.random.Generator,
+    seed: int,
+) -> tuple[Tables, pd.DataFrame]:
+    """Everything of one seed's training: the tables of its trajectory and the norms of its full gradient."""
+    tables = trajectory_tables(
+        history["weights"], history["epochs"], burn_in=settings.burn_in, generator=generator, seed=seed
+    )
+    return tables, gradient_table(module, history, *data, seed=seed)
 
 
 def trajectory_tables(
@@ -252,6 +272,11 @@ def _spectrum_numbers(spectrum: pd.DataFrame) -> Numbers:
             "fast": share >= 0.5,  # from a quarter of a cycle per snapshot on
         }
         for band, inside in bands.items():
+            if not inside.any():
+                raise MeasureError(
+                    f"the trajectory is too short for Fig. 3: {round(1 / f.min())} epochs after the burn-in "
+                    f"hold no frequency of the {band} band; train for more epochs"
+                )
             out[f"a.{band}_power{suffix}"] = (float(power[inside].mean()), "white noise = 1")
         out[f"a.slope_high{suffix}"] = (_slope(0.5 * share, power), "d log A / d log f")
     return out
@@ -313,22 +338,11 @@ def _falls(gradients: pd.DataFrame, burn_in: int) -> Numbers:
     return out
 
 
-def slope_table(weights: Array, epochs: Array, *, burn_in: int, seed: int = 0) -> pd.DataFrame:
-    """The high-frequency exponent of Fig 3a with its interval from the scatter of frequency bins."""
-    kept = measures.after_burn_in(weights, epochs, burn_in)
-    spectrum = measures.increment_spectrum(kept[:, measures.moving(kept)])
-    estimate = high_frequency_slope(spectrum.frequency, spectrum.power, bins=20)
-    row = _row("fig3a.slope_high_bins", estimate, "d log A / d log f") | {
-        "over": "frequency bins",
-        "seed": seed,
-    }
-    return pd.DataFrame([row])
-
-
-def sensitivity_table(runs: Mapping[str, pd.DataFrame], keys: Sequence[str]) -> pd.DataFrame:
-    """Chosen quantities of variant runs side by side, one row per run and quantity.
-
-    `runs` maps a label (base, batch 32, momentum 0, …) to that run's table of quantities.
-    """
-    parts = [table[table["quantity"].isin(keys)].assign(run=label) for label, table in runs.items()]
-    return pd.concat(parts, ignore_index=True)[["run", *QUANTITY_COLUMNS]]
+def sensitivity_table(**variants: pd.DataFrame) -> pd.DataFrame:
+    """What Fig 3 rests on, from the quantities of every variant: one row per number and variant."""
+    parts = [
+        table[table["quantity"].isin(SENSITIVE)].assign(variant=name) for name, table in variants.items()
+    ]
+    columns = ["variant", *QUANTITY_COLUMNS]
+    table = pd.concat(parts)[columns].sort_values("quantity", kind="stable", ignore_index=True)
+    return table.assign(quantity=table["quantity"].map(SENSITIVE))
