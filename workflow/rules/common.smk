@@ -45,8 +45,17 @@ FIGURES = {
         *(f"fig3{panel}" for panel in "abc"),
         *(f"fig4{panel}" for panel in "abc"),
         "theory",
-    ]
+    ],
+    "hennick2025": [
+        *("fig1", "fig2a", "fig2b", "fig3", "fig4a", "fig4b"),
+        *("correlations", "sensitivity"),
+    ],
 }
+TABLES = {
+    "chaudhari2018": ["table_spectra", "table_minibatch", "table_remarks"],
+    "hennick2025": ["table2", "table4", "table_models"],
+}
+<<<<<<< HEAD
 TABLES = {
     "chaudhari2018": [
         "table_spectra",
@@ -55,6 +64,8 @@ TABLES = {
         "table_sensitivity",
     ]
 }
+=======
+>>>>>>> 2d579bd (feat(hennick2025): moons ensemble, designed MNIST runs, laws and figures in the workflow)
 QUANTITIES = {
     "chaudhari2018": [
         *(f"spectra-{run}-{evaluation}" for run, evaluation in SPECTRA.values()),
@@ -62,7 +73,8 @@ QUANTITIES = {
         *(f"trajectory-{run}" for run in TRAJECTORIES),
         *(f"fig4{panel}" for panel in "abc"),
         *("diversity", "minibatch", "theory"),
-    ]
+    ],
+    "hennick2025": ["moons", "laws", "mlps"],
 }
 
 

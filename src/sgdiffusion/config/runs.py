@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, TrajectoryVariants
+from sgdiffusion.config.hennick2025 import MlpRuns, MoonsEnsemble
 from sgdiffusion.config.models import Strict, Training
 
-Run = Annotated[
-    Training | DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants, Field(discriminator="kind")
-]
-RUN: TypeAdapter[Training | DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants] = TypeAdapter(
-    Run
-)
+OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants
+OfHennick = MoonsEnsemble | MlpRuns
+AnyRun = Training | OfChaudhari | OfHennick
+Run = Annotated[AnyRun, Field(discriminator="kind")]
+RUN: TypeAdapter[AnyRun] = TypeAdapter(Run)
 
 
 class Experiments(Strict):

@@ -47,7 +47,11 @@ def effective_diffusion(xi: ArrayLike, coefficient: ArrayLike, spectral: ArrayLi
 
 
 def temper(probabilities: ArrayLike, exponents: ArrayLike, prior: ArrayLike | None = None) -> Array:
-    """ρ p^e, normalised; a flat prior unless given. Computed in logarithms, so that large e is no problem."""
+    """ρ p^e, normalised; a flat prior unless given.
+
+    Computed in logarithms, so that large e is no problem; probabilities below e^−700 stay there, because a
+    zero that only rounding made would make every KL infinite.
+    """
     p = np.asarray(probabilities, dtype=np.float64)
     if np.any(p <= 0):
         raise MeasureError(
@@ -55,7 +59,7 @@ def temper(probabilities: ArrayLike, exponents: ArrayLike, prior: ArrayLike | No
         )
     logs = np.asarray(exponents, dtype=np.float64) * np.log(p)
     logs = logs if prior is None else logs + np.log(np.asarray(prior, dtype=np.float64))
-    raised = np.exp(logs - logs.max(-1, keepdims=True))
+    raised = np.exp(np.maximum(logs - logs.max(-1, keepdims=True), -700.0))
     return raised / raised.sum(-1, keepdims=True)
 
 

@@ -1,0 +1,143 @@
+"""Figs 2a, 2b and the appendix's correlations of Hennick & De Baerdemacker (2025)."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import (
+    BLUE,
+    GREY,
+    PUBLISHED_LINE,
+    VERMILION,
+    new_figure,
+    panel_label,
+    style,
+)
+
+LOOKS = {"sgd": (BLUE, "o", "SGD"), "adam": (VERMILION, "s", "Adam")}
+MEAN = r"$\bar{\lambda}$, time average"
+FACTORS = {
+    "rate": "learning rate",
+    "batch_size": "batch size",
+    "width": "width",
+    "depth": "depth",
+    "displacement": "displacement $R(T)$",
+    "test_accuracy": "test accuracy",
+}
+TARGETS = {
+    "mean_llc": r"$\bar{\lambda}$",
+    "llc": r"$\hat{\lambda}(T)$",
+    "spectral_dimension": "$d_s$",
+}
+
+
+@style()
+def fig2a(runs: pd.DataFrame) -> Figure:
+    """(a) d_s against λ̄ with the line d_s = λ̄, (b) the slopes that alone decide on which side a run lies."""
+    figure, (left, right) = new_figure(columns=2, height=3.0, ncols=2)
+    shown = runs[(runs["mean_llc"] > 0) & (runs["spectral_dimension"] > 0)]
+    for optimiser, (color, marker, label) in LOOKS.items():
+        part = shown[shown["optimiser"] == optimiser]
+        _cloud(left, part, color, marker, label)
+        _slopes(right, runs[runs["optimiser"] == optimiser], color, label)
+    ends = np.array([0.8 * shown["mean_llc"].min(), 1.25 * shown["mean_llc"].max()])
+    left.plot(ends, ends, **{**PUBLISHED_LINE, "label": r"$d_s = \bar{\lambda}$"})
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel=r"$\bar{\lambda}$, time average",
+        ylabel=r"$d_s = 2 \bar{\lambda} \times$ slope",
+    )
+    left.legend(loc="lower right", title=_absent(runs, shown), title_fontsize=6)
+    left.set_title(r"below the line $\Leftrightarrow$ slope < 1/2, by construction", fontsize=7, loc="right")
+    right.axvline(0.5, **{**PUBLISHED_LINE, "label": "1/2, Brownian motion"})
+    right.set(
+        xlabel=r"slope of $\ln R$ on $\ln t$, 95 % interval", ylabel="share of the runs below", ylim=(0, 1)
+    )
+    right.legend(loc="upper left")
+    for letter, ax in zip("ab", (left, right), strict=True):
+        panel_label(ax, letter)
+    return figure
+
+
+def _cloud(ax: Axes, part: pd.DataFrame, color: str, marker: str, label: str) -> None:
+    """Runs with intervals of d_s; hollow where an estimate of λ along the run has a diagnosis."""
+    y = part["spectral_dimension"]
+    bars = np.array([y - part["spectral_low"].clip(lower=0.02 * y), part["spectral_high"] - y])
+    ax.errorbar(
+        part["mean_llc"], y, np.abs(bars), fmt="none", color=color, linewidth=0.4, alpha=0.5, capsize=0
+    )
+    for marked, face in ((False, color), (True, "white")):
+        some = part[(part["marks"] != "") == marked]
+        name = f"{label}, λ̂ with a diagnosis" if marked else label
+        ax.plot(some["mean_llc"], some["spectral_dimension"], marker, color=color, markerfacecolor=face,
+                markersize=3, markeredgewidth=0.6, label=f"{name} ({len(some)})")  # fmt: skip
+
+
+def _slopes(ax: Axes, part: pd.DataFrame, color: str, label: str) -> None:
+    """Cumulative distribution of the slopes, each with its interval."""
+    known = part[np.isfinite(part["slope"])].sort_values("slope")
+    level = (np.arange(len(known)) + 0.5) / max(len(known), 1)
+    ax.hlines(level, known["slope_low"], known["slope_high"], color=color, linewidth=0.4, alpha=0.5)
+    ax.plot(known["slope"], level, color=color, label=label)
+
+
+def _absent(runs: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """What a logarithmic plot cannot show is said."""
+    lost = int((runs["marks"] == "diverged").sum())
+    below = len(runs) - len(shown) - lost
+    words = [f"{lost} diverged"] * (lost > 0) + [f"{below} with λ̄ ≤ 0"] * (below > 0)
+    return "not shown: " + ", ".join(words) if words else ""
+
+
+@style()
+def fig2b(runs: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
+    """λ̄ against the displacement at the end; filled: large batch and low rate."""
+    figure, axes = new_figure(columns=2, height=2.8, ncols=2)
+    for letter, ax, (optimiser, (color, marker, label)) in zip("ab", axes, LOOKS.items(), strict=True):
+        part = runs[(runs["optimiser"] == optimiser) & np.isfinite(runs["mean_llc"])]
+        for quiet, face, name in ((False, "white", "all other runs"), (True, color, "large batch, low rate")):
+            some = part[part["quiet"] == quiet]
+            ax.plot(some["displacement"], some["mean_llc"], marker, color=color, markerfacecolor=face,
+                    markersize=3.5, markeredgewidth=0.7,
+                    label=name + _rho(correlations, optimiser, quiet))  # fmt: skip
+        ax.set(xscale="log", xlabel="displacement $R(T)$", ylabel=MEAN)
+        ax.set_title(label)
+        ax.margins(y=0.25)
+        ax.legend(loc="upper left", borderaxespad=0.1)
+        panel_label(ax, letter)
+    return figure
+
+
+def _rho(correlations: pd.DataFrame, optimiser: str, quiet: bool) -> str:
+    subset = "large-batch-low-rate" if quiet else "all"
+    keys = {"optimiser": optimiser, "x": "displacement", "y": "mean_llc", "subset": subset}
+    found = correlations[(correlations[list(keys)] == pd.Series(keys)).all(axis=1)]
+    if not len(found) or not np.isfinite(found["rho"].iloc[0]):
+        return ""
+    row = found.iloc[0]
+    whole = "" if quiet else " of all runs"
+    return f"\n$\\rho${whole} = {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+@style()
+def correlations_figure(correlations: pd.DataFrame) -> Figure:
+    """Figs 10 to 13 and 17: rank correlations of λ̄, λ̂(T) and d_s with what varies and what results."""
+    figure, axes = new_figure(columns=2, height=2.8, ncols=len(TARGETS), sharey=True)
+    whole = correlations[correlations["subset"] == "all"]
+    for letter, ax, (target, name) in zip("abc", axes, TARGETS.items(), strict=True):
+        for i, (optimiser, (color, marker, label)) in enumerate(LOOKS.items()):
+            part = whole[(whole["optimiser"] == optimiser) & (whole["y"] == target)].set_index("x")
+            part = part.reindex(list(FACTORS))
+            bars = np.abs([part["rho"] - part["low"], part["high"] - part["rho"]])
+            rows = np.arange(len(FACTORS)) + 0.2 * (2 * i - 1)
+            ax.errorbar(part["rho"], rows, xerr=bars, fmt=marker, color=color, markersize=3, linewidth=1,
+                        label=f"{label}, 95 % interval over runs")  # fmt: skip
+        ax.axvline(0, color=GREY, linewidth=0.7)
+        ax.set(xlim=(-1.05, 1.05), xlabel=r"Spearman's $\rho$", title=name)
+        panel_label(ax, letter)
+    axes[0].set_yticks(range(len(FACTORS)), list(FACTORS.values()))
+    axes[0].invert_yaxis()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure

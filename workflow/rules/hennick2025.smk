@@ -1,0 +1,371 @@
+# Hennick & De Baerdemacker 2025: an ensemble of moons nets (Figs 1, 3, 4, Table 2) and designed runs on MNIST
+# (Fig 2, Table 4, the appendix's correlations).
+HENNICK = "results/{preset}/hennick2025"
+MLPS = {"sgd": "mlps-sgd", "adam": "mlps-adam"}
+MOONS_TABLES = [
+    "displacement",
+    "nets",
+    "models",
+    "windows",
+    "independent",
+    "sensitivity",
+]
+LAW_TABLES = ["laws", "distances", "scan", "convergence"]
+MLP_TABLES = [
+    "runs",
+    "coefficients",
+    "models",
+    "windows",
+    "sensitivity",
+    "correlations",
+]
+
+
+def section(run_id, *keys):
+    """A params function: one part of a run's settings at the preset."""
+
+    def find(w):
+        found = CONFIG.run(w.preset, "hennick2025", w.run if run_id is None else run_id)
+        found = found.model_dump(mode="json")
+        for key in keys:
+            found = found[key]
+        return found
+
+    return find
+
+
+def mlp_data(w):
+    """The prepared arrays of the designed runs."""
+    return CONFIG.prepared(w.preset, CONFIG.run(w.preset, "hennick2025", w.run))
+
+
+def parts_of(optimiser, name):
+    """An input function: the same file of every part of the designed runs of one optimiser."""
+    run = MLPS[optimiser]
+    return lambda w: [
+        f"results/{w.preset}/hennick2025/{run}/part-{part}/{name}"
+        for part in range(CONFIG.run(w.preset, "hennick2025", run).design.parts)
+    ]
+
+
+def of_tables(folder, names):
+    """Outputs: a table and its record by the table's name."""
+    tables = {t: f"{HENNICK}/{folder}/{t}.parquet" for t in names}
+    return tables | {f"record_{t}": f"{HENNICK}/{folder}/{t}.json" for t in names}
+
+
+def chains_of(w):
+    """Which settings of the chains a job has: those along a training are lighter."""
+    return section("moons", "along" if w.which == "along" else "coefficients")(w)
+
+
+rule train_moons:
+    output:
+        ensemble=f"{HENNICK}/moons/ensemble.npz",
+        record=f"{HENNICK}/moons/ensemble.json",
+    log:
+        "logs/{preset}/hennick2025/train_moons.log",
+    benchmark:
+        f"{HENNICK}/moons/train_moons.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        training=section("moons", "training"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("train_moons.py"),
+    script:
+        "../scripts/train_moons.py"
+
+
+rule measure_moons_coefficients:
+    input:
+        ensemble=f"{HENNICK}/moons/ensemble.npz",
+    output:
+        coefficients=f"{HENNICK}/moons/coefficients-{{which}}.parquet",
+        record=f"{HENNICK}/moons/coefficients-{{which}}.json",
+    log:
+        "logs/{preset}/hennick2025/measure_moons_coefficients/{which}.log",
+    benchmark:
+        f"{HENNICK}/moons/coefficients-{{which}}.tsv"
+    wildcard_constraints:
+        which="end|along|sensitivity",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        plan=chains_of,
+        changes=section("moons", "sensitivity"),
+        nets=section("moons", "sensitivity_nets"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_moons_coefficients.py"),
+    script:
+        "../scripts/measure_moons_coefficients.py"
+
+
+rule measure_moons:
+    input:
+        ensemble=f"{HENNICK}/moons/ensemble.npz",
+        end=f"{HENNICK}/moons/coefficients-end.parquet",
+        along=f"{HENNICK}/moons/coefficients-along.parquet",
+        varied=f"{HENNICK}/moons/coefficients-sensitivity.parquet",
+    output:
+        **of_tables("moons", MOONS_TABLES),
+        quantities=f"{HENNICK}/quantities/moons.csv",
+        record_quantities=f"{HENNICK}/quantities/moons.json",
+    log:
+        "logs/{preset}/hennick2025/measure_moons.log",
+    benchmark:
+        f"{HENNICK}/moons/measure_moons.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        run=settings("hennick2025", "moons"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_moons.py"),
+    script:
+        "../scripts/measure_moons.py"
+
+
+rule measure_posterior:
+    input:
+        ensemble=f"{HENNICK}/moons/ensemble.npz",
+        nets=f"{HENNICK}/moons/nets.parquet",
+    output:
+        posterior=f"{HENNICK}/moons/posterior.npz",
+        record=f"{HENNICK}/moons/posterior.json",
+    log:
+        "logs/{preset}/hennick2025/measure_posterior.log",
+    benchmark:
+        f"{HENNICK}/moons/measure_posterior.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        plan=section("moons", "posterior"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_posterior.py"),
+    script:
+        "../scripts/measure_posterior.py"
+
+
+rule measure_laws:
+    input:
+        ensemble=f"{HENNICK}/moons/ensemble.npz",
+        nets=f"{HENNICK}/moons/nets.parquet",
+        posterior=f"{HENNICK}/moons/posterior.npz",
+    output:
+        **of_tables("moons", LAW_TABLES),
+        quantities=f"{HENNICK}/quantities/laws.csv",
+        record_quantities=f"{HENNICK}/quantities/laws.json",
+    log:
+        "logs/{preset}/hennick2025/measure_laws.log",
+    benchmark:
+        f"{HENNICK}/moons/measure_laws.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        plan=section("moons", "laws"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_laws.py"),
+    script:
+        "../scripts/measure_laws.py"
+
+
+# A part is one architecture of the design with all its batch sizes and rates: jobs that can be interrupted and
+# run side by side.
+rule train_mlps:
+    input:
+        data=mlp_data,
+    output:
+        trained=f"{HENNICK}/{{run}}/part-{{part}}/trained.npz",
+        record=f"{HENNICK}/{{run}}/part-{{part}}/trained.json",
+    log:
+        "logs/{preset}/hennick2025/train_mlps/{run}-part-{part}.log",
+    benchmark:
+        f"{HENNICK}/{{run}}/part-{{part}}/train_mlps.tsv"
+    wildcard_constraints:
+        run="|".join(MLPS.values()),
+        part=r"\d+",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        optimiser=section(None, "optimiser"),
+        data=section(None, "data"),
+        design=section(None, "design"),
+        training=section(None, "training"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("train_mlps.py"),
+    script:
+        "../scripts/train_mlps.py"
+
+
+rule measure_mlps:
+    input:
+        data=mlp_data,
+        trained=f"{HENNICK}/{{run}}/part-{{part}}/trained.npz",
+    output:
+        **{
+            t: f"{HENNICK}/{{run}}/part-{{part}}/{t}.parquet"
+            for t in ("coefficients", "evaluations", "varied")
+        },
+        record=f"{HENNICK}/{{run}}/part-{{part}}/coefficients.json",
+    log:
+        "logs/{preset}/hennick2025/measure_mlps/{run}-part-{part}.log",
+    benchmark:
+        f"{HENNICK}/{{run}}/part-{{part}}/measure_mlps.tsv"
+    wildcard_constraints:
+        run="|".join(MLPS.values()),
+        part=r"\d+",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        data=section(None, "data"),
+        plan=section(None, "coefficients"),
+        changes=section(None, "sensitivity"),
+        every=section(None, "sensitivity_every"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_mlps.py"),
+    script:
+        "../scripts/measure_mlps.py"
+
+
+rule collect_mlps:
+    input:
+        **{
+            f"{name}_{optimiser}": parts_of(optimiser, file)
+            for optimiser in MLPS
+            for name, file in {
+                "trained": "trained.npz",
+                "coefficients": "coefficients.parquet",
+                "evaluations": "evaluations.parquet",
+                "varied": "varied.parquet",
+            }.items()
+        },
+    output:
+        **of_tables("mlps", MLP_TABLES),
+        quantities=f"{HENNICK}/quantities/mlps.csv",
+        record_quantities=f"{HENNICK}/quantities/mlps.json",
+    log:
+        "logs/{preset}/hennick2025/collect_mlps.log",
+    benchmark:
+        f"{HENNICK}/mlps/collect_mlps.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        runs=lambda w: {run: section(run)(w) for run in MLPS.values()},
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("collect_mlps.py"),
+    script:
+        "../scripts/collect_mlps.py"
+
+
+# figure: function, and the tables it is drawn from
+HENNICK_FIGURES = {
+    "fig1": ("walks:fig1", {"displacement": "moons/displacement"}),
+    "fig2a": ("mlps:fig2a", {"runs": "mlps/runs"}),
+    "fig2b": ("mlps:fig2b", {t: f"mlps/{t}" for t in ("runs", "correlations")}),
+    "fig3": ("laws:fig3", {"scan": "moons/scan"}),
+    "fig4a": ("laws:fig4a", {"nets": "moons/nets"}),
+    "fig4b": ("laws:fig4b", {t: f"moons/{t}" for t in ("laws", "distances")}),
+    "correlations": ("mlps:correlations_figure", {"correlations": "mlps/correlations"}),
+    "sensitivity": (
+        "walks:sensitivity_figure",
+        {"moons": "moons/sensitivity", "mlps": "mlps/sensitivity"},
+    ),
+}
+HENNICK_TABLES = {
+    "table2": (
+        "sgdiffusion.studies.hennick2025_laws:table2",
+        {"distances": "moons/distances"},
+    ),
+    "table4": ("sgdiffusion.studies.hennick2025_runs:table4", {"runs": "mlps/runs"}),
+    "table_models": (
+        "sgdiffusion.studies.hennick2025_runs:models_table",
+        {"moons": "moons/models", "mlps": "mlps/models"},
+    ),
+}
+
+
+def hennick_figure(w):
+    return f"sgdiffusion.figures.hennick2025_{HENNICK_FIGURES[w.figure][0]}"
+
+
+def hennick_tables(registry, wildcard):
+    """An input function: the tables of a figure or table, by the names its function takes."""
+    return lambda w: {
+        name: f"results/{w.preset}/hennick2025/{path}.parquet"
+        for name, path in registry[getattr(w, wildcard)][1].items()
+    }
+
+
+rule plot_hennick2025:
+    input:
+        unpack(hennick_tables(HENNICK_FIGURES, "figure")),
+    output:
+        pdf="figures/{preset}/hennick2025/{figure}.pdf",
+        png="figures/{preset}/hennick2025/{figure}.png",
+        record="figures/{preset}/hennick2025/{figure}.json",
+    log:
+        "logs/{preset}/hennick2025/plot/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(HENNICK_FIGURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure=hennick_figure,
+        code=lambda w: code_digest("plot.py", hennick_figure(w)),
+    script:
+        "../scripts/plot.py"
+
+
+rule tabulate_hennick2025:
+    input:
+        unpack(hennick_tables(HENNICK_TABLES, "table")),
+    output:
+        csv="figures/{preset}/hennick2025/{table}.csv",
+        md="figures/{preset}/hennick2025/{table}.md",
+        tex="figures/{preset}/hennick2025/{table}.tex",
+        record="figures/{preset}/hennick2025/{table}.json",
+    log:
+        "logs/{preset}/hennick2025/tabulate/{table}.log",
+    wildcard_constraints:
+        table="|".join(HENNICK_TABLES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table=lambda w: HENNICK_TABLES[w.table][0],
+        code=lambda w: code_digest("tabulate.py", HENNICK_TABLES[w.table][0]),
+    script:
+        "../scripts/tabulate.py"

@@ -1,0 +1,21 @@
+"""Draws of the moons net's posterior by Langevin dynamics, from the best nets of the ensemble."""
+
+import numpy as np
+from _job import job
+
+from sgdiffusion.config.hennick2025 import PosteriorPlan
+from sgdiffusion.studies.hennick2025_moons import Moons
+from sgdiffusion.studies.hennick2025_posterior import sample_posterior
+
+with job(snakemake) as run:
+    plan = PosteriorPlan.model_validate(snakemake.params.plan)
+    posterior = sample_posterior(
+        Moons.from_arrays(dict(np.load(snakemake.input.ensemble))),
+        run.tables("nets")["nets"],
+        plan,
+        snakemake.params.root_seed,
+        lambda done, total: run.log.info("%.0f %% of the chain steps", 100 * done / total),
+    )
+    for chain in posterior.diverged:
+        run.log.warning("posterior chain %d blew up and is left out", chain)
+    np.savez(snakemake.output.posterior, **posterior.arrays())

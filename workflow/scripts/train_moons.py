@@ -1,0 +1,17 @@
+"""Trains the ensemble of identical nets on two moons (Figs 1, 3, 4 of Hennick & De Baerdemacker)."""
+
+import numpy as np
+from _job import job
+
+from sgdiffusion.config.hennick2025 import MoonsTraining
+from sgdiffusion.studies.hennick2025_moons import train_moons
+
+with job(snakemake) as run:
+    plan = MoonsTraining.model_validate(snakemake.params.training)
+    run.facts.runs.append("moons")
+    ensemble = train_moons(
+        plan,
+        snakemake.params.root_seed,
+        lambda done, total: run.log.info("%.0f %% of the net steps", 100 * done / total),
+    )
+    np.savez(snakemake.output.ensemble, **ensemble.arrays())
