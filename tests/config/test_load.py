@@ -42,6 +42,11 @@ def test_full_preset_changes_nothing():
 SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     "epochs", "seeds", "data.n_train", "data.n_test", "chains", "steps", "draws",
     "linear_records", "regression_records",
+    "training.nets", "training.steps", "training.late_nets", "training.late_snapshots",
+    "coefficients.draws", "coefficients.burn_in", "coefficients.batch_size", "along.draws", "along.burn_in",
+    "posterior.starts", "posterior.draws", "posterior.burn_in", "posterior.every",
+    "laws.counts", "laws.resamples", "sensitivity_nets", "sensitivity_every",
+    "design.widths", "design.depths", "design.batch_sizes", "design.rates_per_cell",
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_incomplete_file_is_named(moons: Moons):
 
 
 def test_an_ensemble_that_diverges_is_refused():
-    with pytest.raises(TrainingError, match="all 4 nets of moons nets diverged.*lower the learning rates"):
+    with pytest.raises(TrainingError, match=r"all 4 nets of moons nets diverged.*lower the learning rates"):
         train_moons(changed(rate=1e12, nets=10), root_seed=1)
 
 

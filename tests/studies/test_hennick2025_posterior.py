@@ -36,7 +36,7 @@ def test_starts_at_the_best_nets(posterior: study.Posterior, nets: pd.DataFrame)
 
 
 def test_prior_alone_has_its_variance(moons: Moons, nets: pd.DataFrame):
-    # at nβ = 10⁻⁹ the chain samples N(0, 1/γ) alone; γ = 4, and ε is set by γ, so that 300 steps forget the start
+    # at nβ = 10⁻⁹ the chain samples N(0, 1/γ) alone; ε is set by γ = 4, so that 300 steps forget the start
     plan = PosteriorPlan.model_validate(
         {**PLAN.model_dump(), "temperature": 1e-9, "prior_precision": 4.0, "burn_in": 300, "every": 10}
     )

@@ -24,7 +24,7 @@ def test_rank_correlation_is_scipys_and_ties_are_no_problem():
     y = x + rng.standard_normal(60)
     found = study.spearman(x, y)
     assert_allclose(found.value, stats.spearmanr(x, y).statistic, rtol=1e-12)
-    # Fisher's z: the interval's width is about 2·1.96·1.03·(1 − ρ²)/√57; the bootstrap's ends scatter by a tenth
+    # Fisher's z gives a width of 2·1.96·1.03·(1 − ρ²)/√57; the bootstrap's ends scatter by a tenth
     width = 2 * 1.96 * 1.03 * (1 - found.value**2) / np.sqrt(57)
     assert found.low < found.value < found.high
     assert_allclose(found.high - found.low, width, rtol=0.35)

@@ -140,8 +140,8 @@ def train_part(
         trained = train(
             *(batched(nets[0]), data, stack(nets), OPTIMISERS[part["optimiser"].iloc[0]]),
             steps=plan.steps,
-            rates=part["rate"].to_numpy(),
-            batch_sizes=part["batch_size"].to_numpy(),
+            rates=part["rate"].to_numpy(copy=True),
+            batch_sizes=part["batch_size"].to_numpy(copy=True),
             seeds=[s ^ 1 for s in seeds],
             record=log_steps(plan.steps),
             keep=keep,

@@ -2,7 +2,6 @@
 rank correlations, shares, model comparison, sensitivity of slopes and of λ̂."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,15 @@ from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.measures.walk_models import compare
 from sgdiffusion.studies.hennick2025_coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.studies.hennick2025_design import Group
-from sgdiffusion.studies.hennick2025_tables import documented, median, quantities, quantity, share, spearman
+from sgdiffusion.studies.hennick2025_tables import (
+    documented,
+    median,
+    quantities,
+    quantity,
+    rank_correlations,
+    share,
+    spearman,
+)
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
@@ -343,26 +350,23 @@ def contrast_quantities(runs: pd.DataFrame, name: str, seed: int = 0) -> pd.Data
     return quantities(rows)
 
 
-_Pair = tuple[pd.DataFrame, str, str]
+_Pair = tuple[pd.DataFrame, str, str]  # runs, x, y
 
 
-def _difference(first: _Pair, second: _Pair, seed: int, resamples: int = 500) -> Estimate:
+def _difference(first: _Pair, second: _Pair, seed: int, resamples: int = 1000) -> Estimate:
     """|ρ| of the first pair of columns − |ρ| of the second; of the same runs both are from one resample."""
     rng = np.random.default_rng(seed)
-    n, m, same_runs = len(first[0]), len(second[0]), first[0] is second[0]
-    samples = []
-    for _ in range(resamples):
-        one = rng.integers(n, size=n)
-        two = one if same_runs else rng.integers(m, size=m)
-        samples.append(_rank(first, one) - _rank(second, two))
-    value = _rank(first, np.arange(n)) - _rank(second, np.arange(m))
-    low, high = np.nanquantile(samples, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), min(n, m))
+    n, m = len(first[0]), len(second[0])
+    one = rng.integers(n, size=(resamples, n))
+    two = one if first[0] is second[0] else rng.integers(m, size=(resamples, m))
+    value = _rank(first, np.arange(n)[None]) - _rank(second, np.arange(m)[None])
+    low, high = np.nanquantile(_rank(first, one) - _rank(second, two), [0.025, 0.975])
+    return Estimate(float(value[0]), float(low), float(high), min(n, m))
 
 
-def _rank(pair: _Pair, rows: NDArray[Any]) -> float:
-    table = pair[0].iloc[rows]
-    return abs(float(table[pair[1]].corr(table[pair[2]], method="spearman")))
+def _rank(pair: _Pair, rows: NDArray[np.int64]) -> Array:
+    table, x, y = pair
+    return np.abs(rank_correlations(table[x], table[y], rows))
 
 
 def _median_difference(first: pd.Series, second: pd.Series, seed: int, resamples: int = 1000) -> Estimate:

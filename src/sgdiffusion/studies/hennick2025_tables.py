@@ -77,19 +77,22 @@ def median(values: ArrayLike, seed: int = 0) -> Estimate:
 
 def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
     """Spearman's rank correlation with a bootstrap interval over runs; NaN where one of them is constant."""
-    ranks = np.stack([rankdata(np.asarray(v, dtype=np.float64)) for v in (x, y)])
-    n = ranks.shape[1]
+    n = len(np.asarray(x))
     if n < 4:
         raise MeasureError(f"a rank correlation needs at least four runs, found {n}")
-    chosen = _resampled(n, seed)
-    first, second = (rankdata(row[chosen], axis=1) for row in ranks)
-    samples = _pearson(first, second)
-    value = float(_pearson(ranks[:1], ranks[1:])[0])
+    samples = rank_correlations(x, y, _resampled(n, seed))
+    value = float(rank_correlations(x, y, np.arange(n)[None])[0])
     good = samples[np.isfinite(samples)]
     if not len(good) or not np.isfinite(value):
         return Estimate(np.nan, np.nan, np.nan, n)
     low, high = np.quantile(good, [0.025, 0.975])
     return Estimate(value, float(low), float(high), n)
+
+
+def rank_correlations(x: ArrayLike, y: ArrayLike, chosen: NDArray[np.int64]) -> Array:
+    """Spearman's correlation within each row of indices `chosen` [resamples, n]."""
+    first, second = (rankdata(np.asarray(v, dtype=np.float64)[chosen], axis=1) for v in (x, y))
+    return _pearson(first, second)
 
 
 def _pearson(x: Array, y: Array) -> Array:
