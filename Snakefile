@@ -6,6 +6,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/chaudhari2018.smk"
+include: "workflow/rules/hennick2025_common.smk"
 include: "workflow/rules/hennick2025.smk"
 include: "workflow/rules/report.smk"
 

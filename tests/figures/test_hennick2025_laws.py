@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import BarContainer
 from numpy.testing import assert_allclose
 
 from sgdiffusion.figures.hennick2025_laws import CHOICE, fig3, fig4a, fig4b
@@ -27,11 +28,7 @@ LAWS = pd.concat(
     [
         pd.DataFrame({"cluster": [0, 1, 2], "probability": p, "law": law, **choice})
         for choice in (FIRST, OTHER)
-        for law, p in (
-            ("sgd", [0.5, 0.3, 0.2]),
-            ("posterior", [0.6, 0.3, 0.1]),
-            ("tempered", [0.65, 0.25, 0.1]),
-        )
+        for law, p in HEIGHTS.items()
     ]
 ).assign(low=lambda t: t["probability"] - 0.05, high=lambda t: t["probability"] + 0.05)
 DISTANCES = pd.DataFrame(
@@ -70,12 +67,8 @@ def test_fig4a_counts_every_net_and_sets_the_marked_ones_apart():
 
 def test_fig4b_has_three_bars_for_each_cluster_of_the_first_choice():
     (ax,) = fig4b(LAWS, DISTANCES).axes
-    heights = [
-        [patch.get_height() for patch in group]
-        for group in ax.containers
-        if len(group) == 3 and hasattr(group, "patches")
-    ]
-    assert_allclose(heights, [[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.65, 0.25, 0.1]])
+    groups = [group for group in ax.containers if isinstance(group, BarContainer)]
+    assert_allclose([[patch.get_height() for patch in group] for group in groups], list(HEIGHTS.values()))
     labels = " ".join(t.get_text() for t in ax.get_legend().get_texts())
     assert "KL 0.100 [0.050, 0.200]" in labels
     assert "null 0.030" in labels

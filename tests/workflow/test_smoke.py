@@ -138,3 +138,11 @@ def test_a_missing_target_is_planned_whatever_is_stale_before_it(built: Path, ed
     finally:
         table.write_text(text)
     assert {"prepare_embedded", "train_network", "tabulate_verdicts"} <= set(jobs)
+
+
+def test_edit_of_the_laws_samples_no_posterior_again(edited):
+    jobs = edited(
+        "src/sgdiffusion/studies/hennick2025_laws.py", "def scan_table(", "@(lambda f: f)\ndef scan_table("
+    )
+    assert {"measure_laws", "plot_hennick2025", "judge_claims"} <= set(jobs)
+    assert not {"train_moons", "measure_moons", "measure_posterior", "train_mlps"} & set(jobs)

@@ -1,64 +1,5 @@
 # Hennick & De Baerdemacker 2025: an ensemble of moons nets (Figs 1, 3, 4, Table 2) and designed runs on MNIST
 # (Fig 2, Table 4, the appendix's correlations).
-HENNICK = "results/{preset}/hennick2025"
-MLPS = {"sgd": "mlps-sgd", "adam": "mlps-adam"}
-MOONS_TABLES = [
-    "displacement",
-    "nets",
-    "models",
-    "windows",
-    "independent",
-    "sensitivity",
-]
-LAW_TABLES = ["laws", "distances", "scan", "convergence"]
-MLP_TABLES = [
-    "runs",
-    "coefficients",
-    "models",
-    "windows",
-    "sensitivity",
-    "correlations",
-]
-
-
-def section(run_id, *keys):
-    """A params function: one part of a run's settings at the preset."""
-
-    def find(w):
-        found = CONFIG.run(w.preset, "hennick2025", w.run if run_id is None else run_id)
-        found = found.model_dump(mode="json")
-        for key in keys:
-            found = found[key]
-        return found
-
-    return find
-
-
-def mlp_data(w):
-    """The prepared arrays of the designed runs."""
-    return CONFIG.prepared(w.preset, CONFIG.run(w.preset, "hennick2025", w.run))
-
-
-def parts_of(optimiser, name):
-    """An input function: the same file of every part of the designed runs of one optimiser."""
-    run = MLPS[optimiser]
-    return lambda w: [
-        f"results/{w.preset}/hennick2025/{run}/part-{part}/{name}"
-        for part in range(CONFIG.run(w.preset, "hennick2025", run).design.parts)
-    ]
-
-
-def of_tables(folder, names):
-    """Outputs: a table and its record by the table's name."""
-    tables = {t: f"{HENNICK}/{folder}/{t}.parquet" for t in names}
-    return tables | {f"record_{t}": f"{HENNICK}/{folder}/{t}.json" for t in names}
-
-
-def chains_of(w):
-    """Which settings of the chains a job has: those along a training are lighter."""
-    return section("moons", "along" if w.which == "along" else "coefficients")(w)
-
-
 rule train_moons:
     output:
         ensemble=f"{HENNICK}/moons/ensemble.npz",
@@ -287,45 +228,6 @@ rule collect_mlps:
         code=code_digest("collect_mlps.py"),
     script:
         "../scripts/collect_mlps.py"
-
-
-# figure: function, and the tables it is drawn from
-HENNICK_FIGURES = {
-    "fig1": ("walks:fig1", {"displacement": "moons/displacement"}),
-    "fig2a": ("mlps:fig2a", {"runs": "mlps/runs"}),
-    "fig2b": ("mlps:fig2b", {t: f"mlps/{t}" for t in ("runs", "correlations")}),
-    "fig3": ("laws:fig3", {"scan": "moons/scan"}),
-    "fig4a": ("laws:fig4a", {"nets": "moons/nets"}),
-    "fig4b": ("laws:fig4b", {t: f"moons/{t}" for t in ("laws", "distances")}),
-    "correlations": ("mlps:correlations_figure", {"correlations": "mlps/correlations"}),
-    "sensitivity": (
-        "walks:sensitivity_figure",
-        {"moons": "moons/sensitivity", "mlps": "mlps/sensitivity"},
-    ),
-}
-HENNICK_TABLES = {
-    "table2": (
-        "sgdiffusion.studies.hennick2025_laws:table2",
-        {"distances": "moons/distances"},
-    ),
-    "table4": ("sgdiffusion.studies.hennick2025_runs:table4", {"runs": "mlps/runs"}),
-    "table_models": (
-        "sgdiffusion.studies.hennick2025_runs:models_table",
-        {"moons": "moons/models", "mlps": "mlps/models"},
-    ),
-}
-
-
-def hennick_figure(w):
-    return f"sgdiffusion.figures.hennick2025_{HENNICK_FIGURES[w.figure][0]}"
-
-
-def hennick_tables(registry, wildcard):
-    """An input function: the tables of a figure or table, by the names its function takes."""
-    return lambda w: {
-        name: f"results/{w.preset}/hennick2025/{path}.parquet"
-        for name, path in registry[getattr(w, wildcard)][1].items()
-    }
 
 
 rule plot_hennick2025:

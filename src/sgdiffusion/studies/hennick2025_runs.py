@@ -83,7 +83,7 @@ def run_table(
     runs, curves, steps = _curves(groups)
     last = float(steps[-1])
     laws = power_laws(steps, curves, first=window[0] * last, last=window[1] * last)
-    laws = laws.assign(run=runs).rename(columns={"low": "slope_low", "high": "slope_high"})
+    laws = laws.assign(run=runs, slope_low=laws["low"], slope_high=laws["high"]).drop(columns=["low", "high"])
     means = _means(coefficients, last)
     table = design.merge(laws, on="run", how="left").merge(means, on="run", how="left")
     table = table.merge(evaluations, on="run", how="left")
