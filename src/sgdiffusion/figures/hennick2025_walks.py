@@ -55,7 +55,7 @@ def fig1(displacement: pd.DataFrame) -> Figure:
     right.set(xscale="log", ylim=(0, None))
     right.set_ylabel(r"$\mathrm{d} \ln \langle R \rangle \, / \, \mathrm{d} \ln t$")
     small = {"color": GREY, "fontsize": 7, "transform": right.get_yaxis_transform()}
-    right.text(0.98, 0.56, "super-diffusive", ha="right", **small)
+    right.text(0.02, 0.54, "super-diffusive", **small)
     right.text(0.02, 0.40, "sub-diffusive", **small)
     right.legend(loc="upper right")
     for letter, ax in zip("ab", (left, right), strict=True):
