@@ -52,20 +52,14 @@ FIGURES = {
     ],
 }
 TABLES = {
-    "chaudhari2018": ["table_spectra", "table_minibatch", "table_remarks"],
-    "hennick2025": ["table2", "table4", "table_models"],
-}
-<<<<<<< HEAD
-TABLES = {
     "chaudhari2018": [
         "table_spectra",
         "table_minibatch",
         "table_remarks",
         "table_sensitivity",
-    ]
+    ],
+    "hennick2025": ["table2", "table4", "table_models"],
 }
-=======
->>>>>>> 2d579bd (feat(hennick2025): moons ensemble, designed MNIST runs, laws and figures in the workflow)
 QUANTITIES = {
     "chaudhari2018": [
         *(f"spectra-{run}-{evaluation}" for run, evaluation in SPECTRA.values()),
