@@ -38,6 +38,78 @@ TRAINERS = {
 }
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
+# Ziyin, Li & Ueda 2025. run: study, model of its settings, its tables; figure or table: function, run/table of inputs
+ZIYIN_STUDIES = {
+    "plane": ("ziyin2025_plane:contrast", "Plane", ["paths", "imbalance"]),
+    "balance-rate": ("ziyin2025_plane:balance_rates", "BalanceRate", ["rates"]),
+    "two-layer": ("ziyin2025_balance:two_layer", "TwoLayer", ["norms", "bounds"]),
+    "densities": (
+        "ziyin2025_densities:densities",
+        "Densities",
+        ["histograms", "distances"],
+    ),
+    "convergence": ("ziyin2025_densities:convergence", "Convergence", ["convergence"]),
+    "tanh-signs": ("ziyin2025_tanh:signs", "TanhSigns", ["signs"]),
+    "transition": (
+        "ziyin2025_phases:transition",
+        "Transition",
+        ["growth", "located", "collapse"],
+    ),
+    "regimes": ("ziyin2025_phases:regimes", "Regimes", ["regimes"]),
+    "tails": ("ziyin2025_laws:tails", "Tails", ["exponents", "survival"]),
+    "moments": ("ziyin2025_laws:second_moments", "Moments", ["moments", "rising"]),
+    "inversion": ("ziyin2025_tanh:inversion", "Inversion", ["inversion"]),
+    "table-one": ("ziyin2025_laws:table_one", "TableOne", ["laws", "findings"]),
+    "subnetworks": (
+        "ziyin2025_subnetworks:subnetworks",
+        "Subnetworks",
+        ["subnetworks"],
+    ),
+}
+ZIYIN_FIGURES = {
+    "fig1": ("ziyin2025_balance:fig1", ["plane/paths"]),
+    "fig2a": ("ziyin2025_balance:fig2a", ["two-layer/norms"]),
+    "fig2b": ("ziyin2025_balance:fig2b", ["two-layer/norms"]),
+    "fig3a": ("ziyin2025_densities:fig3a", ["densities/histograms"]),
+    "fig3b": ("ziyin2025_densities:fig3b", ["densities/histograms"]),
+    "fig3c": ("ziyin2025_densities:fig3c", ["tanh-signs/signs"]),
+    "fig4": (
+        "ziyin2025_phases:fig4",
+        ["regimes/regimes"],
+    ),
+    "fig5a": ("ziyin2025_depth:fig5a", ["tails/exponents", "tails/survival"]),
+    "fig5b": ("ziyin2025_depth:fig5b", ["inversion/inversion"]),
+    "fig5c": ("ziyin2025_depth:fig5c", ["depth-scaling/errors"]),
+    "fig7": ("ziyin2025_balance:fig7", ["plane/imbalance"]),
+    "transition": (
+        "ziyin2025_phases:transition_figure",
+        ["transition/growth", "transition/located", "transition/collapse"],
+    ),
+    "theorem41": ("ziyin2025_depth:theorem41", ["subnetworks/subnetworks"]),
+    "checks": (
+        "ziyin2025_checks:checks",
+        [
+            "two-layer/norms",
+            "balance-rate/rates",
+            "convergence/convergence",
+            "moments/moments",
+        ],
+    ),
+}
+ZIYIN_TABLES = {
+    "table1": ("ziyin2025_laws:published_table_one", ["table-one/laws"]),
+    "table_findings": ("ziyin2025_laws:published_findings", ["table-one/findings"]),
+    "table_distances": (
+        "ziyin2025_densities:published_distances",
+        ["densities/distances"],
+    ),
+    "table_tails": ("ziyin2025_laws:published_tails", ["tails/exponents"]),
+    "table_transition": (
+        "ziyin2025_phases:published_transition",
+        ["transition/located"],
+    ),
+}
+
 # What each paper gives: the target rules in report.smk are built from these.
 FIGURES = {
     "chaudhari2018": [
@@ -46,6 +118,7 @@ FIGURES = {
         *(f"fig4{panel}" for panel in "abc"),
         "theory",
     ],
+    "ziyin2025": [*ZIYIN_FIGURES],
     "hennick2025": [
         *("fig1", "fig2a", "fig2b", "fig3", "fig4a", "fig4b"),
         *("correlations", "sensitivity"),
@@ -58,6 +131,7 @@ TABLES = {
         "table_remarks",
         "table_sensitivity",
     ],
+    "ziyin2025": [*ZIYIN_TABLES],
     "hennick2025": ["table2", "table4", "table_models"],
 }
 QUANTITIES = {
@@ -68,6 +142,7 @@ QUANTITIES = {
         *(f"fig4{panel}" for panel in "abc"),
         *("diversity", "minibatch", "theory"),
     ],
+    "ziyin2025": [*ZIYIN_STUDIES, "depth-scaling"],
     "hennick2025": ["moons", "laws", "mlps"],
 }
 
@@ -170,6 +245,31 @@ def noise_settings(preset):
     }
 
 
+def ziyin_outputs(run_id, tables):
+    """Output files of a study: its tables, their records, and its quantities."""
+    results = "results/{preset}/ziyin2025"
+    return {
+        **{t: f"{results}/{run_id}/{t}.parquet" for t in tables},
+        **{f"record_{t}": f"{results}/{run_id}/{t}.json" for t in tables},
+        "quantities": f"{results}/quantities/{run_id}.csv",
+        "record_quantities": f"{results}/quantities/{run_id}.json",
+    }
+
+
+def ziyin_inputs(tables):
+    """Input files of a figure or table, each by its table's name."""
+    return {
+        t.split("/")[1]: f"results/{{preset}}/ziyin2025/{t}.parquet" for t in tables
+    }
+
+
+def ziyin_titles(figure):
+    """A params function: what the figure must say about its data."""
+    if figure != "fig5c":
+        return {}
+    return lambda w: {"title": title(w.preset, "ziyin2025", "depth-scaling")}
+
+
 def title(preset, paper, run):
     """A figure's title: the run and the data it really used."""
     chosen = CONFIG.run(preset, paper, run)
@@ -195,4 +295,5 @@ def targets(preset, paper=None):
     papers = CONFIG.papers() if paper is None else [paper]
     figures = [f"figures/{preset}/{p}/{f}.pdf" for p in papers for f in FIGURES[p]]
     tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
-    return [*figures, *tables, f"figures/{preset}/verdicts.csv"]
+    verdicts = "verdicts.csv" if paper is None else f"{paper}/verdicts.csv"
+    return [*figures, *tables, f"figures/{preset}/{verdicts}"]

@@ -7,10 +7,11 @@ from pydantic import Field, TypeAdapter
 from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, TrajectoryVariants
 from sgdiffusion.config.hennick2025 import MlpRuns, MoonsEnsemble
 from sgdiffusion.config.models import Strict, Training
+from sgdiffusion.config.ziyin2025 import ZiyinRun
 
 OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants
 OfHennick = MoonsEnsemble | MlpRuns
-AnyRun = Training | OfChaudhari | OfHennick
+AnyRun = Training | OfChaudhari | ZiyinRun | OfHennick
 Run = Annotated[AnyRun, Field(discriminator="kind")]
 RUN: TypeAdapter[AnyRun] = TypeAdapter(Run)
 

@@ -1,0 +1,115 @@
+"""Fig 3 of Ziyin, Li & Ueda (2025): stationary densities at two depths, theory and simulation."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    new_figure,
+    panel_label,
+    published,
+    style,
+)
+
+COLORS = (BLUE, VERMILION)  # the lower and the higher temperature
+NAMES = {"above": r"$T_c = 0.85$", "between": r"$T_c = 0.44$"}
+
+
+@style()
+def fig3a(histograms: pd.DataFrame) -> Figure:
+    """Depth 0: eq. 12 as a line, the SDE and discrete SGD as points with 95 % intervals."""
+    return _densities(histograms, 0, "eq. 12", (1e-3, None))
+
+
+@style()
+def fig3b(histograms: pd.DataFrame) -> Figure:
+    """Depth 1: eq. 15; where T is above T_c only δ(v) is left."""
+    return _densities(histograms, 1, "eq. 15", (1e-3, 40.0))
+
+
+def _densities(
+    histograms: pd.DataFrame, depth: int, equation: str, limits: tuple[float, float | None]
+) -> Figure:
+    laws = list(dict.fromkeys(histograms["law"]))
+    figure, axes = new_figure(columns=2, height=2.9, ncols=len(laws), squeeze=False)
+    for letter, ax, law in zip("abcd", axes[0], laws, strict=False):
+        shown = histograms[(histograms["law"] == law) & (histograms["depth"] == depth)]
+        minimiser = float(shown["minimiser"].iloc[0])
+        for color, temperature in zip(COLORS, sorted(set(shown["temperature"])), strict=False):
+            _temperature(ax, shown[shown["temperature"] == temperature], color, minimiser)
+        ax.axvline(1.0, color=GREY, linewidth=0.7, linestyle=":")
+        low = -0.25 if depth else -0.6
+        ax.set(yscale="log", ylim=limits, xlim=(low, 2.4), xlabel=r"$v / v^*$", ylabel=r"density of $v/v^*$")
+        ax.set_title(f"D = {depth}, {NAMES.get(law, law)}")
+        panel_label(ax, letter)
+    handles = [
+        *(
+            axes[0, 0].plot([], [], color=c, label=f"T = {t:g}")[0]
+            for c, t in zip(
+                COLORS, sorted(set(histograms["temperature"][histograms["depth"] == depth])), strict=False
+            )
+        ),
+        axes[0, 0].plot([], [], color=GREY, label=equation)[0],
+        axes[0, 0].plot([], [], "o", color=GREY, markersize=3, label="SDE ± 95 %")[0],
+        axes[0, 0].plot([], [], "s", color=GREY, markersize=3.5, mfc="none", label="SGD, S = 1")[0],
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5)
+    return figure
+
+
+def _temperature(ax: Axes, shown: pd.DataFrame, color: str, minimiser: float) -> None:
+    looks: dict[str, tuple[int, dict[str, Any]]] = {
+        "sde": (2, {"marker": "o", "markersize": 2}),
+        "sgd": (4, {"marker": "s", "markersize": 3, "mfc": "none"}),
+    }
+    for simulator, (every, look) in looks.items():
+        part = shown[shown["simulator"] == simulator].iloc[::every]
+        part = part[part["density"] > 0]
+        x = (part["low"] + part["high"]) / 2 / minimiser
+        bars = 1.96 * part["error"] * minimiser
+        ax.errorbar(
+            x,
+            part["density"] * minimiser,
+            bars,
+            color=color,
+            linestyle="none",
+            elinewidth=0.7,
+            capsize=0,
+            **look,
+        )
+    line = shown[shown["simulator"] == "sde"]
+    middle = (line["low"] + line["high"]) / 2 / minimiser
+    if line["theory"].isna().all():
+        ax.axvline(0, color=color, linewidth=1.6)
+        ax.annotate(r"$\delta(v)$", (0.08, 0.86), xycoords=("data", "axes fraction"), color=color, fontsize=7)
+        return
+    ax.plot(middle, line["theory"] * minimiser, color=color, linewidth=1.0)
+
+
+@style()
+def fig3c(signs: pd.DataFrame) -> Figure:
+    """v of one tanh unit, D = 0 and D = 1, at two temperatures of SGD; the truth is the dashed line."""
+    temperatures = sorted(set(signs["temperature"]))
+    figure, axes = new_figure(columns=2, height=2.5, ncols=len(temperatures), sharey=True, squeeze=False)
+    for letter, ax, t in zip("abcd", axes[0], temperatures, strict=False):
+        for depth, color in ((0, VERMILION), (1, BLUE)):
+            part = signs[(signs["temperature"] == t) & (signs["depth"] == depth)]
+            middle, p = (part["low"] + part["high"]) / 2, part["density"]
+            wrong = float((p * (part["high"] - part["low"]))[part["high"] <= 1e-9].sum())
+            label = {0: r"D = 0, $\tanh(vx)$", 1: r"D = 1, $w\tanh(ux)$"}[depth]
+            ax.stairs(p, np.append(part["low"], part["high"].iloc[-1]), color=color)
+            ax.errorbar(middle[::4], p[::4], 1.96 * part["error"][::4], fmt="o", color=color, markersize=2,
+                        label=f"{label}: {100 * wrong:.2g} % < 0")  # fmt: skip
+        ax.axvline(0, color=GREY, linewidth=0.7)
+        published(ax, x=float(signs["truth"].iloc[0]), label="truth")
+        ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", ylim=(1e-3, 30), yscale="log")
+        ax.legend(loc="upper left", fontsize=6)
+        panel_label(ax, letter)
+    axes[0, 0].set_ylabel("density of $v$")
+    return figure

@@ -1,0 +1,146 @@
+"""Fig 5 of Ziyin, Li & Ueda (2025): tails, fluctuation inversion and depth scaling; Theorem 4.1 over time."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREY,
+    PUBLISHED_LINE,
+    PUBLISHED_MARK,
+    VERMILION,
+    instants_palette,
+    new_figure,
+    panel_label,
+    published,
+    seed_band,
+    style,
+)
+
+FLOOR = 1e-12  # below it a mean over chains is the square of a weight at rest
+
+
+@style()
+def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
+    """(a) Densities of |v| at D ≥ 1, (b) their exponents against −5 + 3/(D+1), (c) D = 0 against T."""
+    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
+    deep = survival[(survival["simulator"] == "sde") & (survival["depth"] > 0)]
+    depths = sorted(set(deep["depth"]))
+    for depth, color in zip(depths, instants_palette(len(depths)), strict=True):
+        part = deep[(deep["depth"] == depth) & (deep["density"] > 0)]
+        middle_of = np.sqrt(part["low"] * part["high"])
+        left.errorbar(middle_of, part["density"], 1.96 * part["error"], fmt="o", color=color, markersize=2,
+                      elinewidth=0.6, capsize=0, label=f"D = {depth}")  # fmt: skip
+    guide = np.array([1.0, 10.0])
+    for power, height, look in ((3.5, 0.1, "-"), (5.0, 0.005, ":")):
+        left.plot(guide, height * guide**-power, color=GREY, linestyle=look, label=rf"$|v|^{{-{power:g}}}$")
+    left.set(xscale="log", yscale="log", xlabel="$|v|$", ylabel="density", ylim=(1e-7, None))
+    left.legend(loc="lower left", fontsize=6)
+    _exponents(middle, exponents[(exponents["simulator"] == "sde") & (exponents["depth"] > 0)])
+    _shallow(right, exponents[exponents["depth"] == 0])
+    for letter, ax in zip("abc", (left, middle, right), strict=True):
+        panel_label(ax, letter)
+    return figure
+
+
+def _bars(table: pd.DataFrame) -> list[pd.Series]:
+    return [table["high"] - table["exponent"], table["exponent"] - table["low"]]
+
+
+def _exponents(ax: Axes, table: pd.DataFrame) -> None:
+    d = np.linspace(0.8, 5.2, 100)
+    ax.plot(d, -5 + 3 / (d + 1), label=r"$-5+3/(D+1)$", **PUBLISHED_LINE)
+    ax.errorbar(table["depth"], -table["exponent"], _bars(table), fmt="o", color=BLUE, label="SDE ± 95 %")
+    ax.set(xlabel="depth $D$", ylabel="tail exponent", xticks=sorted(set(table["depth"])))
+    ax.legend(loc="upper right")
+
+
+def _shallow(ax: Axes, table: pd.DataFrame) -> None:
+    sde, sgd = (table[table["simulator"] == s].sort_values("temperature") for s in ("sde", "sgd"))
+    ax.plot(sde["temperature"], -sde["theory"], label=r"$-2-\beta_1/(T\alpha_1)$", **PUBLISHED_MARK)
+    ax.errorbar(sde["temperature"], -sde["exponent"], _bars(sde), fmt="o", color=BLUE, label="SDE ± 95 %")
+    ax.plot(sgd["temperature"], -sgd["theory"], **PUBLISHED_MARK)
+    ax.errorbar(
+        sgd["temperature"], -sgd["exponent"], _bars(sgd), fmt="s", color=VERMILION, label="SGD, S = 1"
+    )
+    ax.plot(sgd["temperature"], -sgd["exact"], "x", color=BLACK, label="SGD, exact", markersize=5)
+    ax.set(xlabel="$T$", ylabel="tail exponent", title="D = 0", xscale="log", ylim=(-5.2, -1.7))
+    _plain_ticks(ax, table["temperature"])
+    ax.legend(loc="lower right", fontsize=6)
+
+
+def _plain_ticks(ax: Axes, values: pd.Series) -> None:
+    """Ticks of a logarithmic axis at the values themselves."""
+    ticks = sorted(set(values))
+    ax.set_xticks(ticks, [f"{t:.3g}" for t in ticks], rotation=45 if len(ticks) > 5 else 0)
+    ax.xaxis.minorticks_off()
+
+
+@style()
+def fig5b(inversion: pd.DataFrame) -> Figure:
+    """Variance of v, squared norm and excess loss of one tanh unit against the learning rate."""
+    figure, axes = new_figure(columns=2, height=2.6, ncols=3)
+    names = {
+        "variance": r"$\mathrm{Var}\,v$",
+        "norm": "trained weights, squared norm",
+        "excess": "loss above that of noise",
+    }
+    for letter, ax, (column, label) in zip("abc", axes, names.items(), strict=True):
+        for depth, color in ((0, VERMILION), (1, BLUE)):
+            part = inversion[(inversion["depth"] == depth) & (inversion[column] > FLOOR)].sort_values("rate")
+            ax.errorbar(part["rate"], part[column], 1.96 * part[f"{column}_error"], fmt="o-", color=color,
+                        markersize=3, linewidth=0.8, label=f"D = {depth}")  # fmt: skip
+        published(ax, x=float(inversion["critical"].iloc[0]), label="$T_c$, linear model")
+        ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$ (S = 1)", ylabel=label)
+        panel_label(ax, letter)
+    axes[0].set_ylim(1e-6, None)
+    axes[1].set_ylim(1e-5, None)
+    axes[0].legend(loc="lower left")
+    return figure
+
+
+@style()
+def fig5c(errors: pd.DataFrame, title: str) -> Figure:
+    """Test error of tanh nets over depths, (a) against the learning rate, (b) against rate times depth."""
+    figure, (left, right) = new_figure(columns=2, height=2.7, ncols=2, sharey=True)
+    depths = sorted(set(errors["depth"]))
+    cuts = ((left, "rate", r"$\eta$"), (right, "scaled_rate", r"$\eta D$"))
+    for ax, column, label in cuts:
+        for depth, color in zip(depths, instants_palette(len(depths)), strict=True):
+            grouped = errors[errors["depth"] == depth].groupby(column)["test_error"]
+            mean = 100 * grouped.mean()
+            ax.plot(mean.index, mean, "o-", color=color, markersize=3, label=f"D = {depth}")
+            seed_band(ax, mean.index, 100 * grouped.min(), 100 * grouped.max(), color)
+        ax.set(xscale="log", yscale="log", xlabel=label)
+        _plain_ticks(ax, errors[column])
+    left.set(ylabel="test error, %", title=title)
+    right.set_title(f"range of {errors['seed'].nunique()} seeds shaded")
+    left.legend(loc="upper left")
+    for letter, ax in zip("ab", (left, right), strict=True):
+        panel_label(ax, letter)
+    return figure
+
+
+@style()
+def theorem41(subnetworks: pd.DataFrame) -> Figure:
+    """(a) Weight of the minority sign, (b) change of log|v_i/v_j|, (c) gap of |v_i|² of those alive."""
+    figure, (left, middle, right) = new_figure(columns=2, height=2.6, ncols=3)
+    for depth, color in zip(sorted(set(subnetworks["depth"])), CYCLE, strict=False):
+        part = subnetworks[subnetworks["depth"] == depth].sort_values("time")
+        left.plot(part["time"], part["minority"], color=color, label=f"D = {depth}")
+        seed_band(left, part["time"], part["minority_low"], part["minority_high"], color)
+        middle.plot(part["time"], part["log_ratio"].where(part["log_ratio"] > 0), color=color)
+        right.plot(part["time"], part["square_gap"], color=color)
+        seed_band(right, part["time"], part["square_low"], part["square_high"], color)
+    left.set(xlim=(0, part["time"].max() / 4), ylabel=r"share of $\sum|v_i|$ of minority sign")
+    middle.set(yscale="log", ylabel=r"$|\Delta\log|v_i/v_j||$ since half-time")
+    right.set(ylabel=r"$\sum||v_i|^2-|v_j|^2|\,/\,\sum(|v_i|^2+|v_j|^2)$", ylim=(0, 1))
+    left.legend(loc="upper right")
+    for letter, ax in zip("abc", (left, middle, right), strict=True):
+        ax.set_xlabel(r"time (steps $\times\,\eta$)")
+        panel_label(ax, letter)
+    return figure
