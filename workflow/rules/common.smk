@@ -258,9 +258,7 @@ def ziyin_outputs(run_id, tables):
 
 def ziyin_inputs(tables):
     """Input files of a figure or table, each by its table's name."""
-    return {
-        t.split("/")[1]: f"results/{{preset}}/ziyin2025/{t}.parquet" for t in tables
-    }
+    return {Path(t).name: f"results/{{preset}}/ziyin2025/{t}.parquet" for t in tables}
 
 
 def ziyin_titles(figure):

@@ -354,7 +354,8 @@ def _limit(found: pd.DataFrame, limit: float, chains: int) -> dict[str, Any]:
 def published_table_one(laws: pd.DataFrame) -> pd.DataFrame:
     """Table 1 in the corrected forms, each with what simulation says of it."""
     names = {"distance": "distance (KS; share > 1 % away for δ)", "critical": "rejected at 1 %"}
-    return laws.drop(columns=["row"]).rename(columns=names)
+    shown = laws.drop(columns=["row"])
+    return shown.set_axis([names.get(c, c) for c in shown.columns], axis=1)
 
 
 def published_findings(findings: pd.DataFrame) -> pd.DataFrame:
