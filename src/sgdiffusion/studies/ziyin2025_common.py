@@ -96,4 +96,5 @@ def share(count: int, n: int) -> Estimate:
     p, z2 = count / n, NORMAL**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2)) / (1 + z2 / n)
-    return Estimate(p, float(max(0.0, centre - half)), float(min(1.0, centre + half)), n)
+    low, high = (0.0 if count == 0 else centre - half), (1.0 if count == n else centre + half)
+    return Estimate(p, float(low), float(high), n)

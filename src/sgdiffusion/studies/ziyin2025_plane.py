@@ -164,10 +164,10 @@ def balance_rates(
             paths = _rate_paths(
                 simulator, law_named(law), temperature, decay, chains, duration, seed, threads
             )
-            q, times = np.log(np.abs(_imbalance(paths))), paths.times
-            if not np.isfinite(q).all():
+            size, times = np.abs(_imbalance(paths)), paths.times
+            if size.min() < np.finfo(float).tiny:
                 raise MeasureError("u² − w² reached zero to rounding: shorten the measurement")
-            rate = (q[:, 0] - q[:, -1]) / (times[-1] - times[0])
+            rate = np.log(size[:, 0] / size[:, -1]) / (times[-1] - times[0])
             variance = 4 * law_named(law).constants.noise(paths.v).mean(1)
             derived = _ratio(rate, temperature * variance + balance_rate(0.0, temperature, decay))
             printed = _ratio(rate, temperature * variance + decay)
