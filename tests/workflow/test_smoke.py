@@ -118,6 +118,16 @@ def test_edit_of_the_fused_kernel_leaves_what_the_torch_trainer_made(edited):
     assert "train_network" not in jobs
 
 
+def test_edit_of_a_simulation_study_leaves_its_neighbours(edited):
+    jobs = edited(
+        "src/sgdiffusion/studies/ziyin2025_tanh.py", "def excess_loss(", "@(lambda f: f)\ndef excess_loss("
+    )
+    assert {"measure_ziyin2025_inversion", "plot_ziyin2025_fig5b", "judge_claims"} <= set(jobs)
+    measured = {rule for rule in jobs if rule.startswith("measure_")}
+    assert measured == {"measure_ziyin2025_inversion"}
+    assert jobs["judge_claims"] == 1
+
+
 def test_a_setting_makes_its_run_stale_and_no_other(edited):
     jobs = edited("config/presets/smoke.yaml", "steps: 1500", "steps: 1501")
     assert "measure_double_well" in jobs

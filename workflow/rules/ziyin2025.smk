@@ -4,7 +4,7 @@ for run_id, (study, model, tables) in ZIYIN_STUDIES.items():
 
     rule:
         name:
-            f"measure_ziyin2025_{run_id}"
+            "measure_ziyin2025_" + run_id.replace("-", "_")
         output:
             **ziyin_outputs(run_id, tables),
         log:
