@@ -61,7 +61,7 @@ def slow_sgd(u, law, rate, steps, batch, decay, injected, stream):
     ids=["fresh", "replacement", "reshuffle"],
 )
 @pytest.mark.parametrize(("depth", "width"), [(0, 1), (1, 1), (1, 3), (2, 2), (4, 1)])
-@pytest.mark.parametrize(("batch", "decay", "injected"), [(1, 0.0, 0.0), (3, 0.1, 0.01)])
+@pytest.mark.parametrize(("batch", "decay", "injected"), [(1, 0.0, 0.0), (3, 0.1, 0.0), (3, 0.1, 0.01)])
 def test_equals_the_slow_twin(slow_stream, law, depth, width, batch, decay, injected):
     initial = np.random.default_rng(3).normal(0.5, 0.4, size=(3, width, depth + 1))
     paths = run_sgd(

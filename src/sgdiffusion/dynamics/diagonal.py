@@ -202,6 +202,28 @@ def _sgd_kernel(out, escape, initial, records, kind, p, xs, ys, rates, batch, se
         escape[c] = left
 
 
+@njit(cache=True, nogil=True)
+def _pair_kernel(out, escape, initial, records, p, rates, batch, seed, first):  # type: ignore[no-untyped-def]
+    """`_sgd_kernel` for one path of two weights, Gaussian data and no injected noise, in registers."""
+    eta, decay, _ = rates
+    p0, p1, p2 = p
+    for c in range(initial.shape[0]):
+        z = start(seed, first + c)
+        a, b = initial[c, 0, 0], initial[c, 0, 1]
+        step, left = 0, -1
+        for record in range(records.size):
+            while step < records[record] and left < 0:
+                q, r, z = _gaussian_batch(z, p0, p1, p2, batch)
+                g = 2.0 * (a * b * q - r)
+                a, b = a - eta * (g * b + 2.0 * decay * a), b - eta * (g * a + 2.0 * decay * b)
+                step += 1
+                if not abs(a) + abs(b) < ESCAPE:
+                    left = step
+            out[c, record, 0, 0] = a if left < 0 else np.nan
+            out[c, record, 0, 1] = b if left < 0 else np.nan
+        escape[c] = left
+
+
 def _law_arguments(
     law: DataLaw, batch: int
 ) -> tuple[int, tuple[float, float, float], np.ndarray, np.ndarray]:
@@ -295,10 +317,12 @@ def run_sgd(
     escape = np.empty(weights.shape[0], np.int64)
 
     def run(block: slice, first: int) -> None:
-        _sgd_kernel(
-            out[block], escape[block], weights[block], steps, kind, p, xs, ys, rates, batch, np.uint64(seed),
-            first_chain + first,
-        )  # fmt: skip
+        where = (out[block], escape[block], weights[block], steps)
+        stream = (np.uint64(seed), first_chain + first)
+        if kind == 0 and weights.shape[1:] == (1, 2) and injected == 0:
+            _pair_kernel(*where, p, rates, batch, *stream)
+        else:
+            _sgd_kernel(*where, kind, p, xs, ys, rates, batch, *stream)
 
     in_blocks(run, weights.shape[0], threads)
     return Paths(out, steps, escape, learning_rate / batch, steps * learning_rate)
