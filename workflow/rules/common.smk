@@ -180,12 +180,15 @@ def trainer(w):
     return TRAINERS[CONFIG.run(w.preset, w.paper, w.run).trainer]
 
 
-def of_seeds(paper, name):
-    """An input function: the same file of every seed of a run."""
-    return lambda w: [
-        f"results/{w.preset}/{paper}/{w.run}/seed-{seed}/{name}"
-        for seed in range(CONFIG.run(w.preset, paper, w.run).seeds)
-    ]
+def of_seeds(paper, name, run=None):
+    """An input function: the same file of every seed of a run, by default the wildcard's."""
+
+    def files(w):
+        chosen = run or w.run
+        seeds = range(CONFIG.run(w.preset, paper, chosen).seeds)
+        return [f"results/{w.preset}/{paper}/{chosen}/seed-{s}/{name}" for s in seeds]
+
+    return files
 
 
 def published(paper, name):
@@ -293,5 +296,7 @@ def targets(preset, paper=None):
     papers = CONFIG.papers() if paper is None else [paper]
     figures = [f"figures/{preset}/{p}/{f}.pdf" for p in papers for f in FIGURES[p]]
     tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
-    verdicts = "verdicts.csv" if paper is None else f"{paper}/verdicts.csv"
-    return [*figures, *tables, f"figures/{preset}/{verdicts}"]
+    if paper is not None:
+        return [*figures, *tables, f"figures/{preset}/{paper}/verdicts.csv"]
+    cross = [f"figures/{preset}/cross/{f}" for f in ("cross.pdf", "table_cross.csv")]
+    return [*figures, *tables, *cross, f"figures/{preset}/verdicts.csv"]

@@ -109,6 +109,17 @@ def two_layer(
     }
 
 
+def trained_nets(
+    *, n_examples: int, steps: int, rate: float, batch: int, seeds: int, seed: int
+) -> tuple[list[nn.Module], Data]:
+    """The nets of one case at the end of their training, and the examples they saw."""
+    data, nets = noisy_identity(n_examples, seed), [_net(seed, s) for s in range(seeds)]
+    trained = _train(nets, data, steps, rate, batch, seed)
+    for net, weights in zip(nets, trained.theta, strict=True):
+        torch.nn.utils.vector_to_parameters(weights, net.parameters())
+    return nets, data
+
+
 def _train(
     nets: list[nn.Module], data: Data, steps: int, rate: float, batch: int, seed: int
 ) -> ensemble.Trained:

@@ -1,0 +1,107 @@
+"""Each paper's measurement on the other papers' networks, in four panels."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import BLACK, BLUE, CYCLE, GREY, ORANGE, VERMILION, new_figure, style
+
+RANKS = (0.3, 1.8)  # % of d, the range Chaudhari & Soatto print for their networks
+
+DOT: Any = {"marker": "o", "markersize": 3.5, "linestyle": "none"}
+
+
+@style()
+def cross_figure(curves: pd.DataFrame, coefficients: pd.DataFrame, nets: pd.DataFrame) -> Figure:
+    """Displacement and learning coefficient of trainings; rank of D and noise balance of ensembles."""
+    figure, first = new_figure(columns=2, height=4.6)
+    first.remove()
+    panels = figure.subplots(2, 2)
+    _displacements(panels[0, 0], curves)
+    _coefficients(panels[0, 1], coefficients)
+    _ranks(panels[1, 0], nets)
+    _balances(panels[1, 1], nets)
+    for ax, letter in zip(panels.flat, "abcd", strict=True):
+        ax.set_title(f"({letter})", loc="left")
+    return figure
+
+
+def _displacements(ax: Axes, curves: pd.DataFrame) -> None:
+    """R(t) of every seed, and Brownian motion through the middle of the first origin's last decade."""
+    for (origin, part), color in zip(curves.groupby("origin"), CYCLE, strict=False):
+        for i, (_, curve) in enumerate(part.groupby("seed")):
+            label = f"since epoch {origin:,}" if i == 0 else None
+            ax.plot(curve["time"], curve["displacement"], color=color, linewidth=0.9, label=label)
+    longest = curves["time"].max()
+    t = np.array([longest / 30, longest])
+    level = curves.loc[curves["time"] == longest, "displacement"].median()
+    ax.plot(t, 0.6 * level * np.sqrt(t / longest), color=GREY, linestyle="--", label="slope 1/2 (Brownian)")
+    ax.set(xscale="log", yscale="log", xlabel="epochs since the origin", ylabel="displacement $R$ of tiny-fc")
+    ax.legend(loc="lower right")
+
+
+def _coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
+    """λ̂ over the share of the training, with its interval over chains; flagged estimates are hollow."""
+    for (network, table), color in zip(
+        coefficients.groupby("network", sort=False), (BLUE, VERMILION), strict=False
+    ):
+        known = table[np.isfinite(table["llc"])]
+        share = known["time"] / known["time"].max()
+        bars = np.maximum([known["llc"] - known["low"], known["high"] - known["llc"]], 0)
+        ax.errorbar(share, known["llc"], bars, fmt="none", color=color, elinewidth=0.7)
+        for flagged, face in ((False, color), (True, "white")):
+            chosen = (known["diagnoses"] != "") == flagged
+            ax.plot(
+                share[chosen], known["llc"][chosen], "o", color=color, markerfacecolor=face, markersize=3.5
+            )
+        ax.plot(
+            [], [], "o", color=color, markersize=3.5, label=f"{network}, d = {known['weights'].iloc[0]:,}"
+        )
+    ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=3.5, label="with a diagnosis")
+    ax.set(xscale="log", xlabel="share of the training", ylabel=r"learning coefficient $\hat{\lambda}$")
+    ax.legend(loc="best")
+
+
+def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
+    names = list(dict.fromkeys(nets["network"]))
+    for i, (measured, color) in enumerate({"rank": BLACK, "participation": ORANGE}.items()):
+        label = {"rank": "rank of $D$", "participation": r"$(\mathrm{Tr}\,D)^2/\|D\|_F^2$"}[measured]
+        for j, name in enumerate(names):
+            values = _values(nets, name, measured)
+            _strip(ax, j + 0.3 * (i - 0.5), values, color, label if j == 0 else None)
+    ax.axhspan(*RANKS, color=GREY, alpha=0.25, linewidth=0, label="published ranks of other nets")
+    ax.set(yscale="log", ylabel="share of $d$ / %")
+    ax.set_xticks(range(len(names)), names)
+    ax.legend(loc="best")
+
+
+def _balances(ax: Axes, nets: pd.DataFrame) -> None:
+    """Ratios of noise and of squared norms of every layer pair that the nets have."""
+    pairs = nets[nets["measured"].str.startswith("noise-")][["network", "measured"]].drop_duplicates()
+    labels = []
+    for j, (name, noise) in enumerate(pairs.itertuples(index=False)):
+        layer = int(noise.split("-")[1])
+        for i, (kind, color) in enumerate({"noise": BLUE, "norms": ORANGE}.items()):
+            values = _values(nets, name, f"{kind}-{layer}")
+            label = {"noise": r"$u^TC_1u\,/\,w^TC_2w$", "norms": r"$\|u\|^2/\|w\|^2$"}[kind]
+            _strip(ax, j + 0.3 * (i - 0.5), 10**values, color, label if j == 0 else None)
+        labels.append(f"{name}\nlayers {layer}, {layer + 1}")
+    ax.axhline(1, color=GREY, linestyle="--", linewidth=1, label="balance")
+    ax.set(yscale="log", ylabel="ratio")
+    ax.set_xticks(range(len(labels)), labels)
+    ax.legend(loc="best")
+
+
+def _values(nets: pd.DataFrame, network: str, measured: str) -> pd.Series:
+    return nets.loc[(nets["network"] == network) & (nets["measured"] == measured), "value"]
+
+
+def _strip(ax: Axes, x: float, values: pd.Series, color: str, label: str | None) -> None:
+    """Every net as a dot, their median as a bar."""
+    known = values[np.isfinite(values)].to_numpy()
+    spread = 0.1 * np.linspace(-1, 1, len(known)) if len(known) > 1 else np.zeros(1)
+    ax.plot(x + spread, np.sort(known), ".", color=color, markersize=2.5, alpha=0.6)
+    ax.plot([x - 0.13, x + 0.13], [np.median(known)] * 2, color=color, linewidth=1.6, label=label)

@@ -1,0 +1,147 @@
+# Cross-examination: each paper's measurement on the other papers' networks.
+CROSS = "results/{preset}/cross"
+CROSS_TABLES = {
+    "curves": f"{CROSS}/curves.parquet",
+    "coefficients": [f"{CROSS}/tiny-fc.parquet", f"{CROSS}/small-lenet.parquet"],
+    "nets": f"{CROSS}/nets.parquet",
+}
+
+
+def two_layer_case(w):
+    """The first case of Ziyin, Li & Ueda's Fig 2: arguments of the training of its nets."""
+    run = CONFIG.run(w.preset, "ziyin2025", "two-layer")
+    case = {"rate": run.rates[0], "batch": run.batches[0]}
+    return case | {
+        "n_examples": run.n_examples,
+        "steps": run.steps,
+        "seeds": run.seeds,
+    }
+
+
+rule measure_cross_walks:
+    input:
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", "tiny-fc")
+        ),
+        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "tiny-fc"),
+        trajectories=of_seeds("chaudhari2018", "trajectory.zarr", "tiny-fc"),
+    output:
+        curves=f"{CROSS}/curves.parquet",
+        coefficients=f"{CROSS}/tiny-fc.parquet",
+        record=f"{CROSS}/curves.json",
+        record_coefficients=f"{CROSS}/tiny-fc.json",
+    log:
+        "logs/{preset}/cross/measure_cross_walks.log",
+    benchmark:
+        f"{CROSS}/curves.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", "tiny-fc", "seeds"),
+        plan=section("mlps-sgd", "coefficients"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_cross_walks.py"),
+    script:
+        "../scripts/measure_cross_walks.py"
+
+
+rule measure_cross_coefficients:
+    input:
+        data=lambda w: CONFIG.prepared(
+            w.preset, CONFIG.run(w.preset, "chaudhari2018", "small-lenet")
+        ),
+        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "small-lenet"),
+    output:
+        coefficients=f"{CROSS}/small-lenet.parquet",
+        record=f"{CROSS}/small-lenet.json",
+    log:
+        "logs/{preset}/cross/measure_cross_coefficients.log",
+    benchmark:
+        f"{CROSS}/small-lenet.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", "small-lenet", "seeds"),
+        network="small-lenet",
+        plan=section("mlps-sgd", "coefficients"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_cross_coefficients.py"),
+    script:
+        "../scripts/measure_cross_coefficients.py"
+
+
+rule measure_cross_nets:
+    input:
+        ensemble="results/{preset}/hennick2025/moons/ensemble.npz",
+    output:
+        nets=f"{CROSS}/nets.parquet",
+        record=f"{CROSS}/nets.json",
+    log:
+        "logs/{preset}/cross/measure_cross_nets.log",
+    benchmark:
+        f"{CROSS}/nets.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        two_layer=two_layer_case,
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_cross_nets.py"),
+    script:
+        "../scripts/measure_cross_nets.py"
+
+
+rule plot_cross:
+    input:
+        **CROSS_TABLES,
+    output:
+        pdf="figures/{preset}/cross/cross.pdf",
+        png="figures/{preset}/cross/cross.png",
+        record="figures/{preset}/cross/cross.json",
+    log:
+        "logs/{preset}/cross/plot.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        figure="sgdiffusion.figures.cross:cross_figure",
+        code=code_digest("plot.py", "sgdiffusion.figures.cross:cross_figure"),
+    script:
+        "../scripts/plot.py"
+
+
+rule tabulate_cross:
+    input:
+        **CROSS_TABLES,
+    output:
+        csv="figures/{preset}/cross/table_cross.csv",
+        md="figures/{preset}/cross/table_cross.md",
+        tex="figures/{preset}/cross/table_cross.tex",
+        record="figures/{preset}/cross/table_cross.json",
+    log:
+        "logs/{preset}/cross/tabulate.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table="sgdiffusion.studies.cross:cross_table",
+        code=code_digest("tabulate.py", "sgdiffusion.studies.cross:cross_table"),
+    script:
+        "../scripts/tabulate.py"
+
+
+rule cross:
+    input:
+        f"figures/{SETTINGS.preset}/cross/cross.pdf",
+        f"figures/{SETTINGS.preset}/cross/table_cross.csv",
