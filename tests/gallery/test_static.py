@@ -1,11 +1,15 @@
 """The page, without a browser: complete, self-contained, linked, labelled and readable."""
 
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import html as build_html
 from static_page import Page, contrast, loaded_from_outside, palettes
+
+from sgdiffusion.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +126,12 @@ def test_headings_descend_one_by_one(parsed: Page):
     levels = [int(tag[1]) for tag, _ in parsed.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_verdicts_on_other_claims_are_refused(folder: Path, tmp_path: Path):
+    copy = tmp_path / "tiny"
+    shutil.copytree(folder, copy)
+    path = copy / "chaudhari2018/verdicts.csv"
+    path.write_text(path.read_text().replace("fig2-far", "fig2-old"))
+    with pytest.raises(DataError, match=r"verdicts\.csv: judge again.*fig2-far, fig2-old"):
+        build_html(copy)

@@ -152,6 +152,9 @@ class Reader:
         self.claims = {c.id: c for c in claims}
         rows = read_csv(self.folder / "verdicts.csv")
         self.verdicts = {row["claim"]: row for row in rows.to_dict("records")}
+        if set(self.verdicts) != set(self.claims):
+            unlike = ", ".join(sorted(set(self.verdicts) ^ set(self.claims)))
+            raise DataError(f"{self.folder}/verdicts.csv: judge again, the claims are others now: {unlike}")
 
     def chapter(
         self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame
