@@ -1,16 +1,21 @@
 """Numbers as text, in JSON and in LaTeX: read back, and safe where they are put."""
 
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sgdiffusion.config.models import Region
 from sgdiffusion.errors import DataError, MeasureError
+from sgdiffusion.figures.style import new_figure, save
 from sgdiffusion.gallery import fill, numbers
-from sgdiffusion.gallery.content import cell, picture, read_csv
+from sgdiffusion.gallery.content import cell, read_csv
+from sgdiffusion.gallery.images import web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import duration
 from sgdiffusion.verdicts import Measured
@@ -148,9 +153,31 @@ def test_cells_and_durations():
 
 def test_missing_or_broken_files_are_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"x\.png: the gallery needs this figure"):
-        picture(tmp_path / "x.png")
-    (tmp_path / "x.png").write_bytes(b"GIF89a")
-    with pytest.raises(DataError, match="not a PNG"):
-        picture(tmp_path / "x.png")
+        web_image(tmp_path / "x.png")
+    (tmp_path / "x.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"x\.png: not an image"):
+        web_image(tmp_path / "x.png")
     with pytest.raises(DataError, match=r"x\.csv: the gallery needs this table"):
         read_csv(tmp_path / "x.csv")
+
+
+def test_web_images_show_the_same_in_fewer_bytes(tmp_path: Path):
+    figure, axes = new_figure(columns=2, ncols=2)
+    for ax, map_ in zip(axes, ("cividis", "PuOr"), strict=True):
+        ax.imshow(np.add.outer(np.arange(30), np.arange(40) ** 1.5), cmap=map_, aspect="auto")
+        ax.plot(np.arange(40), 15 + 14 * np.sin(np.arange(40)), label="a line")
+        ax.legend()
+    save(figure, tmp_path / "x.pdf", tmp_path / "x.png")
+    content, width, height = web_image(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as image:
+        assert (width, height) == image.size
+        drawn = np.asarray(image.convert("RGB"), float)
+    assert len(content) < 0.7 * (tmp_path / "x.png").stat().st_size
+    shown = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
+    # a difference of 2 % of the range in one channel is about what an eye can tell
+    assert np.abs(shown - drawn).mean() < 0.02 * 255
+
+
+def test_a_wider_image_is_brought_to_the_widest(tmp_path: Path):
+    Image.new("RGB", (2800, 100), "navy").save(tmp_path / "x.png")
+    assert web_image(tmp_path / "x.png")[1:] == (1400, 50)

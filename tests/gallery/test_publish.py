@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import items, record
+from conftest import items, png, record
 
 from sgdiffusion.cli import main
 from sgdiffusion.errors import DataError
@@ -25,8 +25,8 @@ def run(folder: Path, page: Path, tmp_path: Path) -> Path:
     (here / "items.json").write_text(json.dumps(listed))
     for name in publish.expected(listed):
         if not (here / name).exists():
-            content = json.dumps(record(name)) if name.endswith(".json") else name
-            (here / name).write_text(content)
+            text = json.dumps(record(name)) if name.endswith(".json") else name
+            (here / name).write_bytes(png() if name.endswith(".png") else text.encode())
     verdicts = (here / "chaudhari2018/verdicts.csv").read_text().splitlines()
     lines = [f"chaudhari2018,{line}" for line in verdicts[1:]]
     (here / "verdicts.csv").write_text("\n".join([f"paper,{verdicts[0]}", *lines]))

@@ -3,7 +3,6 @@
 A paper shows whatever the lists of its figures and tables name; captions that nobody wrote are left out.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Heading, Texts
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery.fill import Quantities, bounds, carries, fill, interval, number
+from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
 from sgdiffusion.provenance import read_record
@@ -112,17 +112,6 @@ def read_csv(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: the gallery needs this table; build the preset's tables first")
     return pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="note", errors="ignore")
-
-
-def picture(path: Path) -> tuple[str, int, int]:
-    """A PNG as a data address, with its size in pixels."""
-    if not path.is_file():
-        raise DataError(f"{path}: the gallery needs this figure; build the preset's figures first")
-    content = path.read_bytes()
-    if content[:8] != b"\x89PNG\r\n\x1a\n":
-        raise DataError(f"{path}: not a PNG image")
-    width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
-    return "data:image/png;base64," + base64.b64encode(content).decode(), width, height
 
 
 def cell(text: str) -> str:
@@ -230,8 +219,8 @@ class Reader:
             command=self.command.format(target=target.as_posix()),
         )
         if not csv.is_file():
-            image, width, height = picture(csv.with_suffix(".png"))
-            return replace(plate, image=image, width=width, height=height)
+            image, width, height = web_image(csv.with_suffix(".png"))
+            return replace(plate, image=data_address(image), width=width, height=height)
         table = read_csv(csv)
         rows = [[cell(str(v)) for v in row] for row in table.to_numpy()]
         return replace(plate, header=[str(c) for c in table.columns], rows=rows)

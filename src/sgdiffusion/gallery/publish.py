@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.images import web_image
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
 
@@ -86,7 +87,10 @@ def publish(folder: Path, target: Path) -> list[str]:
     shutil.rmtree(partial, ignore_errors=True)
     for name in names:
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, partial / name)
+        if name.endswith(".png"):
+            (partial / name).write_bytes(web_image(folder / name)[0])
+        else:
+            shutil.copyfile(folder / name, partial / name)
     table = not_as_published(folder, items)
     table.to_csv(partial / "missing.csv", index=False)
     (partial / "missing.md").write_text(markdown(table), encoding="utf-8")
