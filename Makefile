@@ -1,7 +1,7 @@
 # make demo       every figure from embedded data, no download     make test    the test suite
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce smoke test test-slow check format config lock clean
+.PHONY: help demo reproduce smoke publish compare readme test test-slow check format config lock clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
@@ -29,6 +29,19 @@ reproduce: $(READY)
 
 smoke: $(READY)
 	$(SNAKEMAKE) smoke
+
+# The run of PRESET becomes the reference set, if it is whole and made from a commit; the README shows it.
+PRESET ?= full
+publish: $(READY)
+	$(BIN)/sgdiffusion publish --preset $(PRESET)
+	$(BIN)/sgdiffusion readme
+
+readme: $(READY)
+	$(BIN)/sgdiffusion readme
+
+# Where the run of PRESET differs from the reference set beyond its intervals.
+compare: $(READY)
+	$(BIN)/sgdiffusion compare --preset $(PRESET)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term

@@ -24,7 +24,7 @@ ALLOWED = {
     "verdicts": {"config"},
     "provenance": {"config"},
     "gallery": {"verdicts", "provenance", "config"},
-    "cli": {"measures", "config"},
+    "cli": {"measures", "config", "gallery"},
 }
 # config reads its own YAML files; the rest is the design's list
 TOUCH_FILES = {"config", "data", "provenance", "gallery", "cli", "dynamics/checkpoints", "figures/style"}

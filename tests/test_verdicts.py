@@ -16,6 +16,7 @@ from sgdiffusion.verdicts import (
     read_quantities,
     standing,
     verdict_table,
+    was_judged,
 )
 
 
@@ -115,3 +116,12 @@ def test_tables_join_and_print():
         "| 1.235 | x\\|y |",
         "| nan | z |",
     ]
+
+
+def test_a_claim_left_out_says_why_and_is_not_judged():
+    quantities = {"q": measured(0.4, 0.6)}
+    rows = verdict_table([claim()], quantities, "full", [], {"c": "no data at hand"})
+    assert list(rows["verdict"]) == ["not testable here"]
+    assert list(rows["why"]) == ["not run: no data at hand"]
+    assert not was_judged(rows["why"][0])
+    assert was_judged(verdict_table([claim()], quantities, "full", [])["why"][0])

@@ -7,15 +7,41 @@ from pathlib import Path
 
 from sgdiffusion.config.generate import generated_files
 from sgdiffusion.errors import UserError
+from sgdiffusion.gallery import compare, publish, readme
+
+FIGURES, REFERENCE = Path("figures"), Path("figures/reference")
 
 
-def write_config(root: Path) -> None:
+def write_config(root: Path) -> int:
     """Writes the default configuration and the JSON schemas from their models."""
     for name, content in generated_files().items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
         print(path)
+    return 0
+
+
+def write_reference(preset: str) -> int:
+    """Publishes figures/<preset>/ as the reference set."""
+    names = publish.publish(FIGURES / preset, REFERENCE)
+    size = sum((REFERENCE / name).stat().st_size for name in names) / 1e6
+    print(f"{REFERENCE}: {len(names)} files, {size:.1f} MB")
+    return 0
+
+
+def write_readme() -> int:
+    """Renews the part of README.md that shows the reference set."""
+    readme.renew(Path("README.md"), REFERENCE)
+    return 0
+
+
+def compare_runs(preset: str) -> int:
+    """Compares figures/<preset>/ with the reference set; 1 if a difference survives the correction."""
+    runs = [compare.read(folder / "numbers.json") for folder in (FIGURES / preset, REFERENCE)]
+    rows = compare.compare(*runs)
+    print(compare.report(rows, f"{REFERENCE} (preset {runs[1]['preset']})"))
+    return int(any(row.alarm for row in rows))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +50,19 @@ def parser() -> argparse.ArgumentParser:
     config = commands.add_parser("config", help="write config/config.yaml and the JSON schemas")
     config.add_argument("--root", type=Path, default=Path(), help="the repository's root (default: here)")
     config.set_defaults(call=lambda arguments: write_config(arguments.root))
+    for name, call, words in (
+        ("publish", write_reference, "copy a finished preset to figures/reference"),
+        (
+            "compare",
+            compare_runs,
+            "where a preset's numbers differ from the reference's",
+        ),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("--preset", default="full", help="default: full")
+        command.set_defaults(call=lambda arguments, call=call: call(arguments.preset))
+    renew = commands.add_parser("readme", help="renew the generated part of README.md")
+    renew.set_defaults(call=lambda _: write_readme())
     return top
 
 
@@ -31,11 +70,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; a UserError becomes its message and exit status 1."""
     arguments = parser().parse_args(words)
     try:
-        arguments.call(arguments)
+        return int(arguments.call(arguments))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -129,12 +129,21 @@ def judge(claim: Claim, quantities: Mapping[str, Measured], blocked: str | None 
     return {**row, "verdict": _verdict(standings), "why": f"{why}. Rule: {claim.reason}"}
 
 
+def was_judged(why: str) -> bool:
+    """Whether the column "why" of a claim says how it was judged, not why it was not."""
+    return ". Rule: " in why
+
+
 def verdict_table(
-    claims: Iterable[Claim], quantities: Mapping[str, Measured], preset: str, embedded: Iterable[str]
+    claims: Iterable[Claim],
+    quantities: Mapping[str, Measured],
+    preset: str,
+    embedded: Iterable[str],
+    left_out: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """All claims of a paper, judged."""
-    embedded = list(embedded)
-    rows = [judge(c, quantities, obstacle(c, preset, embedded)) for c in claims]
+    """All claims of a paper, judged; `left_out` says of claims why they were not run."""
+    embedded, reasons = list(embedded), {c: f"not run: {r}" for c, r in (left_out or {}).items()}
+    rows = [judge(c, quantities, reasons.get(c.id) or obstacle(c, preset, embedded)) for c in claims]
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
 
 

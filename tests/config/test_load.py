@@ -185,7 +185,9 @@ def test_unknown_names_list_what_is_there():
 
 
 def test_settings_refuse_unknown_keys():
-    with pytest.raises(ConfigError, match=r"mirrors: unknown key .* allowed here: mirror, preset, root_seed"):
+    with pytest.raises(
+        ConfigError, match=r"mirrors: unknown key .*: left_out, mirror, preset, root_seed, sub"
+    ):
         parse_settings({"mirrors": "/data"})
     assert parse_settings({}).preset == "full"
 

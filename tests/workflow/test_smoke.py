@@ -99,7 +99,7 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
         "def spectrum_figure(",
         "@(lambda f: f)\ndef spectrum_figure(",
     )
-    assert set(jobs) == {"plot_chaudhari2018_spectrum", "smoke"}
+    assert set(jobs) == {"plot_chaudhari2018_spectrum", "compose_figures", "build_gallery", "smoke"}
 
 
 def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(built: Path, edited):

@@ -117,7 +117,7 @@ rule tabulate_chaudhari2018_spectra:
     input:
         quantity_table=[
             f"results/{{preset}}/chaudhari2018/quantities/spectra-{run}-{evaluation}.csv"
-            for run, evaluation in SPECTRA.values()
+            for run, evaluation in measured_spectra()
         ],
     output:
         csv="figures/{preset}/chaudhari2018/table_spectra.csv",
@@ -486,10 +486,11 @@ rule tabulate_chaudhari2018_minibatch:
 
 rule measure_diversity:
     input:
-        mnist="results/{preset}/chaudhari2018/small-lenet/plain/statistics.parquet",
-        cifar10="results/{preset}/chaudhari2018/small-allcnn/plain/statistics.parquet",
-        cifar100="results/{preset}/chaudhari2018/small-allcnn-cifar100/plain/statistics.parquet",
-        augmented="results/{preset}/chaudhari2018/small-allcnn-augmented/augmented/statistics.parquet",
+        **{
+            name: f"results/{{preset}}/chaudhari2018/{run}/{evaluation}/statistics.parquet"
+            for name, (run, evaluation) in DIVERSITY.items()
+            if (run, evaluation) in measured_spectra()
+        },
     output:
         quantities="results/{preset}/chaudhari2018/quantities/diversity.csv",
         record_quantities="results/{preset}/chaudhari2018/quantities/diversity.json",
@@ -504,11 +505,27 @@ rule measure_diversity:
         "../scripts/measure_diversity.py"
 
 
+rule measure_readings:
+    output:
+        quantities="results/{preset}/chaudhari2018/quantities/readings.csv",
+        record_quantities="results/{preset}/chaudhari2018/quantities/readings.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_readings.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        published={figure: published_spectrum(figure) for figure in PRINTED_SPECTRA},
+        code=code_digest("measure_readings.py"),
+    script:
+        "../scripts/measure_readings.py"
+
+
 rule tabulate_chaudhari2018_remarks:
     input:
         **{
             run: f"results/{{preset}}/chaudhari2018/{run}/plain/statistics.parquet"
-            for run, _ in SPECTRA.values()
+            for run, _ in measured_spectra()
         },
     output:
         csv="figures/{preset}/chaudhari2018/table_remarks.csv",

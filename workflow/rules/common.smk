@@ -1,4 +1,5 @@
 # Validates the configuration and helps the rules; makes nothing itself.
+import hashlib
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
 from sgdiffusion.config import Configuration, load_claims, parse_settings
+from sgdiffusion.config.left_out import load_left_out
+from sgdiffusion.config.load import config_digest
+from sgdiffusion.config.texts import load_texts
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.provenance import Code
 
@@ -16,6 +20,7 @@ try:
     CONFIG = Configuration(Path("config"), SETTINGS.substitute)
     CONFIG.preset(SETTINGS.preset)
     CLAIMS = {paper: load_claims(Path("config"), paper) for paper in CONFIG.papers()}
+    TEXTS = {paper: load_texts(Path("config"), paper) for paper in CONFIG.papers()}
 except ConfigError as error:
     raise WorkflowError(f"The configuration is not valid; nothing was run.\n{error}")
 
@@ -29,6 +34,13 @@ SPECTRA = {
     "fig2b": ("small-allcnn-cifar100", "plain"),
     "fig2c": ("small-allcnn-augmented", "augmented"),
     "fig2c-plain": ("small-allcnn-augmented", "plain"),
+}
+PRINTED_SPECTRA = [figure for figure in SPECTRA if not figure.endswith("-plain")]
+DIVERSITY = {
+    "mnist": SPECTRA["fig1a"],
+    "cifar10": SPECTRA["fig2a"],
+    "cifar100": SPECTRA["fig2b"],
+    "augmented": SPECTRA["fig2c"],
 }
 TRAJECTORIES = ["tiny-fc"]
 TRAINED = [*dict.fromkeys(run for run, _ in SPECTRA.values()), *TRAJECTORIES]
@@ -140,10 +152,36 @@ QUANTITIES = {
         *(f"errors-{run}" for run in TRAINED),
         *(f"trajectory-{run}" for run in TRAJECTORIES),
         *(f"fig4{panel}" for panel in "abc"),
-        *("diversity", "minibatch", "theory"),
+        *("diversity", "minibatch", "theory", "readings"),
     ],
     "ziyin2025": [*ZIYIN_STUDIES, "depth-scaling"],
     "hennick2025": ["moons", "laws", "mlps"],
+}
+
+
+def every_item():
+    """Everything that may be left out: figures, tables, tables of quantities, claims."""
+    for paper in CONFIG.papers():
+        yield from (f"{paper}/{name}" for name in [*FIGURES[paper], *TABLES[paper]])
+        yield from (f"{paper}/quantities/{name}" for name in QUANTITIES[paper])
+        yield from (f"{paper}/claims/{claim.id}" for claim in CLAIMS[paper])
+
+
+EVERY_ITEM = list(every_item())
+try:
+    LEFT_OUT = load_left_out(SETTINGS.left_out, EVERY_ITEM)
+except ConfigError as error:
+    raise WorkflowError(f"The configuration is not valid; nothing was run.\n{error}")
+FIGURES = {paper: LEFT_OUT.keep(paper, names) for paper, names in FIGURES.items()}
+TABLES = {paper: LEFT_OUT.keep(paper, names) for paper, names in TABLES.items()}
+QUANTITIES = {
+    p: LEFT_OUT.keep(f"{p}/quantities", names) for p, names in QUANTITIES.items()
+}
+# the main figures, in one image; a paper without any is not in it
+COMPOSITE = {
+    paper: names
+    for paper in CONFIG.papers()
+    if (names := LEFT_OUT.keep(paper, TEXTS[paper].composite))
 }
 
 
@@ -219,6 +257,15 @@ def published_spectra():
     }
 
 
+def measured_spectra():
+    """Run and evaluation of every spectrum that is not left out."""
+    return [
+        (run, evaluation)
+        for run, evaluation in SPECTRA.values()
+        if f"spectra-{run}-{evaluation}" in QUANTITIES["chaudhari2018"]
+    ]
+
+
 def spectra(name):
     """An input function: a file of the spectra that a figure shows."""
     return lambda w: "results/{}/chaudhari2018/{}/{}/{}".format(
@@ -291,6 +338,42 @@ def whitened(heavy, light):
     return lambda w: heavy if w.preparation == "gcn-zca" else light
 
 
+def quantity_files(paper):
+    """An input function: every table of a paper's quantities."""
+    return lambda w: [
+        f"results/{w.preset}/{paper}/quantities/{name}.csv"
+        for name in QUANTITIES[paper]
+    ]
+
+
+def content_digest(paths):
+    """Digest of files that are read as they are, such as templates."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in sorted(paths)]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def texts_digest():
+    """Digest of the words of all papers."""
+    return config_digest(*(TEXTS[paper] for paper in CONFIG.papers()))
+
+
+def items(preset):
+    """What a preset consists of, and what is left out of it."""
+    reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
+    return {
+        "preset": preset,
+        "papers": {
+            paper: {"figures": FIGURES[paper], "tables": TABLES[paper]}
+            for paper in CONFIG.papers()
+        },
+        "left_out": [
+            {"item": item, "reason": reason}
+            for item, reason in reasons.items()
+            if reason
+        ],
+    }
+
+
 def targets(preset, paper=None):
     """Every final file of a preset."""
     papers = CONFIG.papers() if paper is None else [paper]
@@ -298,5 +381,6 @@ def targets(preset, paper=None):
     tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
     if paper is not None:
         return [*figures, *tables, f"figures/{preset}/{paper}/verdicts.csv"]
-    cross = [f"figures/{preset}/cross/{f}" for f in ("cross.pdf", "table_cross.csv")]
-    return [*figures, *tables, *cross, f"figures/{preset}/verdicts.csv"]
+    cross = ["cross/cross.pdf", "cross/table_cross.csv"]
+    whole = [*cross, "verdicts.csv", "numbers.json", "index.html", "composite.png"]
+    return [*figures, *tables, *(f"figures/{preset}/{name}" for name in whole)]

@@ -1,10 +1,7 @@
-# Verdicts, and a target by name for every figure, table, paper and preset.
+# Verdicts, numbers, findings, assumptions, the gallery; a target by name for every figure, table, paper and preset.
 rule judge_claims:
     input:
-        quantities=lambda w: [
-            f"results/{w.preset}/{w.paper}/quantities/{q}.csv"
-            for q in QUANTITIES[w.paper]
-        ],
+        quantities=lambda w: quantity_files(w.paper)(w),
     output:
         csv="figures/{preset}/{paper}/verdicts.csv",
         md="figures/{preset}/{paper}/verdicts.md",
@@ -17,6 +14,11 @@ rule judge_claims:
     threads: 1
     params:
         claims=lambda w: [c.model_dump(mode="json") for c in CLAIMS[w.paper]],
+        left_out=lambda w: {
+            c.id: reason
+            for c in CLAIMS[w.paper]
+            if (reason := LEFT_OUT.reason(f"{w.paper}/claims/{c.id}"))
+        },
         substituted=lambda w: sorted(CONFIG.preset(w.preset).substitute),
         code=code_digest("judge.py"),
     script:
@@ -41,6 +43,141 @@ rule tabulate_verdicts:
         code=code_digest("tabulate.py", "sgdiffusion.verdicts:join_verdicts"),
     script:
         "../scripts/tabulate.py"
+
+
+# The words and choices are read from config/ by the scripts; here stand their digests, which make outputs stale.
+rule tabulate_assumptions:
+    input:
+        **{paper: quantity_files(paper) for paper in CONFIG.papers()},
+    output:
+        csv="figures/{preset}/assumptions.csv",
+        md="figures/{preset}/assumptions.md",
+        tex="figures/{preset}/assumptions.tex",
+        record="figures/{preset}/assumptions.json",
+    log:
+        "logs/{preset}/tabulate_assumptions.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        choices=lambda w: config_digest(CONFIG.assumptions(w.preset)),
+        code=code_digest("tabulate_assumptions.py"),
+    script:
+        "../scripts/tabulate_assumptions.py"
+
+
+rule tabulate_findings:
+    input:
+        **{paper: quantity_files(paper) for paper in CONFIG.papers()},
+    output:
+        csv="figures/{preset}/findings.csv",
+        md="figures/{preset}/findings.md",
+        tex="figures/{preset}/findings.tex",
+        record="figures/{preset}/findings.json",
+    log:
+        "logs/{preset}/tabulate_findings.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        texts=texts_digest(),
+        code=code_digest("tabulate_findings.py"),
+    script:
+        "../scripts/tabulate_findings.py"
+
+
+rule collect_numbers:
+    input:
+        **{paper: quantity_files(paper) for paper in CONFIG.papers()},
+    output:
+        json="figures/{preset}/numbers.json",
+        tex="figures/{preset}/numbers.tex",
+    log:
+        "logs/{preset}/collect_numbers.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        runs=lambda w: {
+            f"{paper}/{run}": settings.model_dump(mode="json")
+            for paper in CONFIG.papers()
+            for run, settings in CONFIG.runs(w.preset, paper).items()
+        },
+        code=code_digest("collect_numbers.py"),
+    script:
+        "../scripts/collect_numbers.py"
+
+
+rule list_items:
+    output:
+        json="figures/{preset}/items.json",
+    log:
+        "logs/{preset}/list_items.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        listing=lambda w: items(w.preset),
+        code=code_digest("list_items.py"),
+    script:
+        "../scripts/list_items.py"
+
+
+rule compose_figures:
+    input:
+        **{
+            paper: [f"figures/{{preset}}/{paper}/{name}.png" for name in names]
+            for paper, names in COMPOSITE.items()
+        },
+    output:
+        pdf="figures/{preset}/composite.pdf",
+        png="figures/{preset}/composite.png",
+        record="figures/{preset}/composite.json",
+    log:
+        "logs/{preset}/compose_figures.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        names=[TEXTS[paper].paper.short for paper in COMPOSITE],
+        code=code_digest("compose.py"),
+    script:
+        "../scripts/compose.py"
+
+
+rule build_gallery:
+    input:
+        figures=lambda w: [
+            f"figures/{w.preset}/{p}/{f}.png"
+            for p in CONFIG.papers()
+            for f in FIGURES[p]
+        ],
+        tables=lambda w: [
+            f"figures/{w.preset}/{p}/{t}.csv"
+            for p in CONFIG.papers()
+            for t in [*TABLES[p], "verdicts"]
+        ],
+        findings="figures/{preset}/findings.csv",
+        assumptions="figures/{preset}/assumptions.csv",
+        numbers="figures/{preset}/numbers.json",
+        listing="figures/{preset}/items.json",
+    output:
+        html="figures/{preset}/index.html",
+        record="figures/{preset}/index.json",
+    log:
+        "logs/{preset}/build_gallery.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        texts=texts_digest(),
+        claims=config_digest(*(c for p in CONFIG.papers() for c in CLAIMS[p])),
+        description=lambda w: CONFIG.preset(w.preset).description,
+        command=lambda w: "snakemake --cores all {target}",
+        templates=content_digest((ROOT / "src/sgdiffusion/gallery/templates").iterdir()),
+        code=code_digest("build_gallery.py"),
+    script:
+        "../scripts/build_gallery.py"
 
 
 for paper in CONFIG.papers():

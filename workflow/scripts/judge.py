@@ -8,6 +8,8 @@ from sgdiffusion.verdicts import read_quantities, verdict_table
 with job(snakemake) as run:
     claims = [Claim.model_validate(c) for c in snakemake.params.claims]
     quantities = read_quantities(read_table(p) for p in snakemake.input.quantities)
-    table = verdict_table(claims, quantities, run.facts.preset, snakemake.params.substituted)
+    table = verdict_table(
+        claims, quantities, run.facts.preset, snakemake.params.substituted, snakemake.params.left_out
+    )
     run.publish(table)
     run.log.info("%s", table["verdict"].value_counts().to_string())

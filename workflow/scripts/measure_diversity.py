@@ -7,8 +7,12 @@ from sgdiffusion.studies.chaudhari2018_spectra import diversity_quantities
 with job(snakemake) as run:
     spectra = run.tables()
     pairs = {
-        "cifar10-over-mnist": (spectra["cifar10"], spectra["mnist"]),
-        "cifar100-over-cifar10": (spectra["cifar100"], spectra["cifar10"]),
-        "augmented-over-plain": (spectra["augmented"], spectra["cifar10"]),
+        f"{first}-over-{second}": (spectra[one], spectra[other])
+        for first, one, second, other in (
+            ("cifar10", "cifar10", "mnist", "mnist"),
+            ("cifar100", "cifar100", "cifar10", "cifar10"),
+            ("augmented", "augmented", "plain", "cifar10"),
+        )
+        if one in spectra and other in spectra
     }
     run.write("quantities", diversity_quantities(pairs))

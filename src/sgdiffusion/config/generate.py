@@ -6,9 +6,11 @@ import textwrap
 import yaml
 from pydantic import BaseModel
 
+from sgdiffusion.config.left_out import LeftOut
 from sgdiffusion.config.load import Claims
 from sgdiffusion.config.models import Preset, Settings
 from sgdiffusion.config.runs import Experiments
+from sgdiffusion.config.texts import Texts
 
 HEADER = """\
 # What a reader may override, here or with `snakemake --config key=value`.
@@ -19,6 +21,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "preset": Preset,
     "experiments": Experiments,
     "claims": Claims,
+    "texts": Texts,
+    "left-out": LeftOut,
 }
 
 

@@ -103,6 +103,15 @@ class Configuration:
             raise ConfigError(f"{paper} has no run {run_id!r}; it has: {', '.join(runs)}")
         return runs[run_id]
 
+    def assumptions(self, preset: str) -> list[tuple[str, str, Any]]:
+        """Every choice the papers leave open, as (paper, run, Assumption)."""
+        return [
+            (paper, run, assumption)
+            for paper in self.papers()
+            for run, settings in self.runs(preset, paper).items()
+            for assumption in settings.assumptions
+        ]
+
     def source_set(self, preset: str, name: str) -> str:
         """The set that stands for `name` at this preset: itself, or an embedded substitute."""
         return dict(self.preset(preset).substitute).get(name, name)  # type: ignore[call-overload]
@@ -138,5 +147,11 @@ class Configuration:
 
 def config_digest(*parts: Any) -> str:
     """sha256 of settings (models or plain values), blind to key order."""
-    plain = [p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, BaseModel):
+            return part.model_dump(mode="json")
+        raise TypeError(f"settings hold no {type(part).__name__}")
+
+    text = json.dumps(parts, sort_keys=True, default=plain)
+    return hashlib.sha256(text.encode()).hexdigest()

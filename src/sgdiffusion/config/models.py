@@ -37,6 +37,11 @@ class Settings(Strict):
         description="embedded sets for real ones that cannot be had, beside the preset's own, e.g. "
         "{cifar100: textures100}; what rests on them is marked and its claims are not judged",
     )
+    left_out: str | None = Field(
+        None,
+        description="file that names what is left out on purpose, with reasons (see config/left_out.py); "
+        "null: nothing",
+    )
 
 
 class Assumption(Strict):

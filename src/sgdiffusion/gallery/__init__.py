@@ -1,0 +1,1 @@
+"""The page that shows a run: figures, verdicts, findings, assumptions; its numbers; the reference set."""

@@ -1,0 +1,239 @@
+"""What the page shows: the files of a preset joined with claims and texts, as plain values for the template.
+
+A paper shows whatever the lists of its figures and tables name; captions that nobody wrote are left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from sgdiffusion.config.models import Claim, Region
+from sgdiffusion.config.texts import Argument, Caption, Heading, Texts
+from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.fill import Quantities, bounds, carries, fill, interval, number
+from sgdiffusion.gallery.images import data_address, web_image
+from sgdiffusion.gallery.marks import interval_mark, verdict_bar
+from sgdiffusion.gallery.sources import Provenance, provenance
+from sgdiffusion.provenance import read_record
+from sgdiffusion.verdicts import was_judged
+
+STATUSES = {  # label, sign, and the verb after a number of claims
+    "holds": ("Holds", "✓", "hold"),
+    "part": ("In part", "◐", "hold in part"),
+    "fails": ("Fails", "✗", "fail"),
+    "undecided": ("Undecided", "?", "stay undecided"),
+    "notrun": ("Not tested here", "–", "are not tested here"),
+}
+_DECIDED = {"reproduced": "holds", "reproduced in part": "part", "not reproduced": "fails"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measured number of a claim: what is accepted, what was found."""
+
+    quantity: str
+    accepted: str
+    published: str
+    value: str
+    unit: str
+    interval: str
+    mark: Markup
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A row of the table of claims."""
+
+    claim: Claim
+    anchor: str
+    status: str
+    why: str
+    parts: list[Part]
+    figures: list[tuple[str, str]]  # anchor, title
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure or table with its caption and provenance."""
+
+    name: str
+    anchor: str
+    caption: Caption
+    claims: list[JudgedClaim]
+    provenance: Provenance
+    command: str
+    image: str = ""
+    width: int = 0
+    height: int = 0
+    header: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Argued:
+    """An argument with its numbers filled in, and the numbers of this run that do not carry it."""
+
+    argument: Argument
+    anchor: str
+    paragraphs: list[str]
+    doubtful: list[tuple[str, str, str]]  # quantity, where it must lie, value
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One paper."""
+
+    name: str
+    heading: Heading
+    counts: dict[str, int]
+    bar: Markup
+    claims: list[JudgedClaim]
+    figures: list[Plate]
+    tables: list[Plate]
+    arguments: list[Argued]
+    findings: list[dict[str, str]]
+    assumptions: list[dict[str, str]]
+    provenance: Provenance
+
+
+def status(verdict: str, why: str) -> str:
+    """holds, part, fails; undecided if it was measured too coarsely; notrun if it was not tested."""
+    if verdict in _DECIDED:
+        return _DECIDED[verdict]
+    return "undecided" if was_judged(why) else "notrun"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A published table as text; the column that repeats the note is left out."""
+    if not path.is_file():
+        raise DataError(f"{path}: the gallery needs this table; build the preset's tables first")
+    return pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="note", errors="ignore")
+
+
+def cell(text: str) -> str:
+    """Numbers of a table to four digits."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return text if text.lstrip("-").isdigit() else number(value, 4)
+
+
+class Reader:
+    """Reads one paper's files and joins them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        preset: str,
+        paper: str,
+        texts: Texts,
+        claims: Sequence[Claim],
+        quantities: Quantities,
+        command: str,
+    ):
+        self.folder, self.preset, self.paper = folder / paper, preset, paper
+        self.texts, self.quantities, self.command = texts, quantities, command
+        self.claims = {c.id: c for c in claims}
+        rows = read_csv(self.folder / "verdicts.csv")
+        self.verdicts = {row["claim"]: row for row in rows.to_dict("records")}
+        if set(self.verdicts) != set(self.claims):
+            unlike = ", ".join(sorted(set(self.verdicts) ^ set(self.claims)))
+            raise DataError(f"{self.folder}/verdicts.csv: judge again, the claims are others now: {unlike}")
+
+    def chapter(
+        self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame
+    ) -> Chapter:
+        judged = {i: self._judged(self.claims[i], figures) for i in self.verdicts}
+        counts = {s: sum(j.status == s for j in judged.values()) for s in STATUSES}
+        plates = {n: self._plate(n, self._caption(n), judged) for n in (*figures, *tables)}
+        return Chapter(
+            name=self.paper,
+            heading=self.texts.paper,
+            counts=counts,
+            bar=verdict_bar(counts),
+            claims=list(judged.values()),
+            figures=[plates[n] for n in figures],
+            tables=[plates[n] for n in tables],
+            arguments=[self._argued(a) for a in self.texts.arguments],
+            findings=self._of_paper(findings),
+            assumptions=self._of_paper(choices),
+            provenance=provenance(self._records([*figures, *tables]), self.preset),
+        )
+
+    def anchor(self, name: str, kind: str = "") -> str:
+        return "-".join(part for part in (self.paper, kind, name) if part)
+
+    def _of_paper(self, table: pd.DataFrame) -> list[dict[str, str]]:
+        rows = table[table["paper"] == self.paper].to_dict("records")
+        return [{str(k): str(v) for k, v in row.items()} for row in rows]
+
+    def _records(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
+        found = [read_record(self.folder / f"{name}.json") for name in names]
+        return [record for record in found if record is not None]
+
+    def _caption(self, name: str) -> Caption:
+        written = self.texts.figures.get(name) or self.texts.tables.get(name)
+        return written or Caption(title=name, text=f"{name} of this paper.", alt=f"{name} of {self.paper}")
+
+    def _bears_on(self, name: str, claim: str) -> bool:
+        return claim.startswith(f"{name}-") or claim in self._caption(name).claims
+
+    def _judged(self, claim: Claim, figures: Sequence[str]) -> JudgedClaim:
+        row = self.verdicts[claim.id]
+        shown = [f for f in figures if self._bears_on(f, claim.id)]
+        return JudgedClaim(
+            claim=claim,
+            anchor=self.anchor(claim.id, "claim"),
+            status=status(row["verdict"], row["why"]),
+            why="" if was_judged(row["why"]) else row["why"],
+            parts=[self._part(r) for r in claim.accept if r.quantity in self.quantities],
+            figures=[(self.anchor(f), f) for f in shown],
+        )
+
+    def _part(self, region: Region) -> Part:
+        measured = self.quantities[region.quantity]
+        return Part(
+            quantity=region.quantity,
+            accepted=bounds(region),
+            published="" if region.published is None else number(region.published),
+            value=number(measured.value),
+            unit=measured.unit,
+            interval=interval(measured),
+            mark=interval_mark(region, measured),
+        )
+
+    def _plate(self, name: str, caption: Caption, judged: Mapping[str, JudgedClaim]) -> Plate:
+        csv = self.folder / f"{name}.csv"
+        target = csv if csv.is_file() else csv.with_suffix(".pdf")
+        plate = Plate(
+            name=name,
+            anchor=self.anchor(name),
+            caption=caption,
+            claims=[j for i, j in judged.items() if self._bears_on(name, i)],
+            provenance=provenance(self._records([name]), self.preset),
+            command=self.command.format(target=target.as_posix()),
+        )
+        if not csv.is_file():
+            image, width, height = web_image(csv.with_suffix(".png"))
+            return replace(plate, image=data_address(image), width=width, height=height)
+        table = read_csv(csv)
+        rows = [[cell(str(v)) for v in row] for row in table.to_numpy()]
+        return replace(plate, header=[str(c) for c in table.columns], rows=rows)
+
+    def _value(self, quantity: str) -> str:
+        found = self.quantities.get(quantity)
+        return "not run" if found is None else number(found.value)
+
+    def _argued(self, argument: Argument) -> Argued:
+        doubtful = [r for r in argument.rests_on if not carries(r, self.quantities)]
+        return Argued(
+            argument=argument,
+            anchor=self.anchor(argument.id, "argument"),
+            paragraphs=[fill(p, self.quantities) for p in argument.paragraphs],
+            doubtful=[(r.quantity, bounds(r), self._value(r.quantity)) for r in doubtful],
+        )

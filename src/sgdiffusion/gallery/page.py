@@ -1,0 +1,94 @@
+"""The gallery: one self-contained page of a preset, from its files, claims and texts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from sgdiffusion.config.models import Claim
+from sgdiffusion.config.texts import Texts
+from sgdiffusion.gallery import numbers
+from sgdiffusion.gallery.content import STATUSES, Chapter, Reader, read_csv
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a preset consists of: figures and tables by paper, and what is left out, with reasons."""
+
+    preset: str
+    figures: Mapping[str, Sequence[str]]
+    tables: Mapping[str, Sequence[str]]
+    left_out: Sequence[Mapping[str, str]] = field(default=())
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Items":
+        """From the content of items.json."""
+        papers = content["papers"]
+        return cls(
+            preset=content["preset"],
+            figures={p: papers[p]["figures"] for p in papers},
+            tables={p: papers[p]["tables"] for p in papers},
+            left_out=content["left_out"],
+        )
+
+
+def chapters(
+    folder: Path,
+    items: Items,
+    texts: Mapping[str, Texts],
+    claims: Mapping[str, Sequence[Claim]],
+    command: str,
+) -> list[Chapter]:
+    """One per paper, from the files of figures/<preset>/."""
+    found = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+    findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
+    made = []
+    for paper, figures in items.figures.items():
+        measured = numbers.measured(found, paper)
+        reader = Reader(folder, items.preset, paper, texts[paper], claims[paper], measured, command)
+        made.append(reader.chapter(figures, items.tables[paper], findings, choices))
+    return made
+
+
+def render(papers: Sequence[Chapter], items: Items, note: str, description: str) -> str:
+    """The page as HTML; styles, script and images inside."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
+    return environment.get_template("page.html.j2").render(
+        papers=papers,
+        statuses=STATUSES,
+        totals=totals,
+        preset=items.preset,
+        description=description,
+        note=note,
+        left_out=items.left_out,
+        shown={p: {*items.figures[p], *items.tables[p]} for p in items.figures},
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+    )
+
+
+def build(
+    folder: Path,
+    items: Items,
+    texts: Mapping[str, Texts],
+    claims: Mapping[str, Sequence[Claim]],
+    *,
+    note: str,
+    description: str,
+    command: str,
+) -> str:
+    """The page of figures/<preset>/; `command` rebuilds what is put for {target}."""
+    return render(chapters(folder, items, texts, claims, command), items, note, description)

@@ -1,0 +1,116 @@
+"""The reference set in the repository: a finished preset's images, tables, verdicts, numbers, page, records.
+
+Nothing is published unless everything is there, made from a known commit, and small enough. What rests on
+substitute data or was left out is named in a table with the reason.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.images import web_image
+from sgdiffusion.provenance import read_record, substitute_note
+from sgdiffusion.verdicts import markdown
+
+MOST_MB = 15.0
+WHOLE = ("verdicts", "findings", "assumptions")  # tables of all papers
+TABLE_ENDINGS = ("csv", "md", "tex", "json")
+SINGLE = (
+    "numbers.json",
+    "numbers.tex",
+    "items.json",
+    "index.html",
+    "index.json",
+    "composite.png",
+    "composite.json",
+)
+
+
+def expected(items: Mapping[str, Any]) -> Iterator[str]:
+    """Every file of a published set, relative to the preset's folder."""
+    yield from SINGLE
+    yield from (f"{name}.{ending}" for name in WHOLE for ending in TABLE_ENDINGS)
+    for paper, names in items["papers"].items():
+        yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
+        tables = [*names["tables"], "verdicts"]
+        yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
+
+
+def read_items(folder: Path) -> dict[str, Any]:
+    path = folder / "items.json"
+    if not path.is_file():
+        raise DataError(f"{path}: not there; run the preset {folder.name} to its end first")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def problems(folder: Path, names: list[str]) -> list[str]:
+    """What keeps a preset from being published: missing files, results of uncommitted code, its size."""
+    found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
+    for name in names:
+        record = read_record(folder / name) if name.endswith(".json") else None
+        if record is None:
+            continue
+        if record["git"]["commit"] is None:
+            found.append(f"made outside of a checkout: {name.removesuffix('.json')}")
+        elif record["git"]["dirty"]:
+            found.append(f"made from uncommitted code: {name.removesuffix('.json')} (commit, make it again)")
+    size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) / 1e6
+    if size > MOST_MB:
+        found.append(f"too large: {size:.1f} MB, at most {MOST_MB:g} are published")
+    return found
+
+
+def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
+    """Items left out, and items that rest on substitute data or a smaller scale, each with its reason."""
+    rows = [(entry["item"], entry["reason"]) for entry in items["left_out"]]
+    for paper, names in items["papers"].items():
+        for name in (*names["figures"], *names["tables"]):
+            record = read_record(folder / paper / f"{name}.json")
+            if record is not None and (note := substitute_note(record)):
+                rows.append((f"{paper}/{name}", note))
+    return pd.DataFrame(rows, columns=["item", "reason"])
+
+
+def publish(folder: Path, target: Path) -> list[str]:
+    """Copies the set of figures/<preset>/ to `target`, whole or not at all; the names of its files."""
+    items = read_items(folder)
+    names = sorted(expected(items))
+    if found := problems(folder, names):
+        raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
+    partial, former = (target.with_name(target.name + ending) for ending in (".part", ".former"))
+    shutil.rmtree(partial, ignore_errors=True)
+    for name in names:
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".png"):
+            (partial / name).write_bytes(web_image(folder / name)[0])
+        else:
+            shutil.copyfile(folder / name, partial / name)
+    table = not_as_published(folder, items)
+    table.to_csv(partial / "missing.csv", index=False)
+    (partial / "missing.md").write_text(markdown(table), encoding="utf-8")
+    names += ["missing.csv", "missing.md"]
+    manifest = {"preset": items["preset"], "files": {name: digest(partial / name) for name in names}}
+    (partial / "published.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    if target.exists():
+        target.rename(former)
+    partial.rename(target)
+    shutil.rmtree(former, ignore_errors=True)
+    return names
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def damaged(reference: Path) -> list[str]:
+    """Files of a published set that are missing or not as published, and files that do not belong to it."""
+    manifest = json.loads((reference / "published.json").read_text(encoding="utf-8"))["files"]
+    there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
+    changed = [n for n in manifest if n not in there or digest(reference / n) != manifest[n]]
+    return [*changed, *sorted(there - set(manifest) - {"published.json"})]

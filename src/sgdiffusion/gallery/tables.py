@@ -1,0 +1,84 @@
+"""Two tables of all papers: what they left open and what was chosen, and what was found wrong in them."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from sgdiffusion.config.models import Assumption
+from sgdiffusion.config.texts import Finding, Texts
+from sgdiffusion.gallery.fill import Quantities, fill, lies, number
+from sgdiffusion.verdicts import read_quantities
+
+ASSUMPTION_COLUMNS = {
+    "paper": "name of the paper",
+    "runs": "runs that the choice is made for",
+    "topic": "what the paper leaves open",
+    "choice": "what is done here",
+    "reason": "why",
+    "sensitivity": "what difference another choice makes, if that was measured",
+}
+FINDING_COLUMNS = {
+    "paper": "name of the paper",
+    "finding": "id",
+    "source": "figure, table, equation or remark of the paper",
+    "kind": "error, ambiguity, scope, null or construction",
+    "statement": "what was found, with the measured numbers",
+    "demonstrated": "yes, no, open or not run: whether the numbers of this run lie where they must",
+    "by": "the measured numbers",
+    "shown in": "figures and tables that show it",
+}
+
+
+def assumptions_table(
+    choices: Iterable[tuple[str, str, Assumption]], **quantities: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per choice, from (paper, run, assumption); runs that make the same choice share a row."""
+    measured = {p: read_quantities([t]) for p, t in quantities.items()}
+    rows: dict[tuple[str, Assumption], list[str]] = {}
+    for paper, run, assumption in choices:
+        rows.setdefault((paper, assumption), []).append(run)
+    table = [
+        (paper, ", ".join(runs), a.topic, a.choice, a.reason, _sensitivity(a, measured.get(paper, {})))
+        for (paper, a), runs in rows.items()
+    ]
+    return pd.DataFrame(table, columns=list(ASSUMPTION_COLUMNS))
+
+
+def _sensitivity(assumption: Assumption, quantities: Quantities) -> str:
+    text = assumption.sensitivity
+    return "not measured" if text is None else fill(text, quantities)
+
+
+def findings_table(texts: Mapping[str, Texts], **quantities: pd.DataFrame) -> pd.DataFrame:
+    """One row per finding of every paper, with the numbers that demonstrate it."""
+    rows = []
+    for paper, words in texts.items():
+        measured = read_quantities([quantities[paper]]) if paper in quantities else {}
+        rows += [_finding_row(paper, finding, measured) for finding in words.findings]
+    return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
+
+
+def _finding_row(paper: str, finding: Finding, quantities: Quantities) -> tuple[str, ...]:
+    return (
+        paper,
+        finding.id,
+        finding.source,
+        finding.kind,
+        fill(finding.statement, quantities),
+        demonstrated(finding, quantities),
+        "; ".join(
+            f"{r.quantity} = {number(quantities[r.quantity].value)}"
+            for r in finding.demonstrated_by
+            if r.quantity in quantities
+        ),
+        ", ".join(finding.shown_in),
+    )
+
+
+def demonstrated(finding: Finding, quantities: Quantities) -> str:
+    """yes: every number lies where it must; no: some lies elsewhere; open or not run otherwise."""
+    found = {lies(region, quantities) for region in finding.demonstrated_by}
+    for standing, word in (("outside", "no"), ("not run", "not run"), ("open", "open")):
+        if standing in found:
+            return word
+    return "yes"

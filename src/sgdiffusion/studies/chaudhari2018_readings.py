@@ -1,0 +1,69 @@
+"""What can be said of Chaudhari & Soatto's printed numbers and formulas without any measurement.
+
+Two exact checks: which reading of "mean ± s.d. of the eigenvalues" a printed pair can have, and the factor
+of App. A.2 by enumeration of all mini-batches.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+GRADIENTS = (-1.0, 0.5, 2.0, 3.5, 1.0)  # any small set whose mean is not zero
+
+
+def _exact(name: str, value: float) -> dict[str, Any]:
+    return {
+        "quantity": name, "value": value, "low": value, "high": value, "n": 1, "unit": "", "over": "exact",
+    }  # fmt: skip
+
+
+def least_sd_over_mean(share: float) -> float:
+    """s.d./mean is at least √(1/p − 1) over values of which a share p is not zero, with equality if those
+    are equal: E[λ²] ≥ E[λ]²/p by Cauchy and Schwarz."""
+    return math.sqrt(1 / share - 1)
+
+
+def reading_quantities(published: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """For each figure's printed mean, s.d. and rank: s.d./mean and its bound over all eigenvalues."""
+    rows = []
+    for figure, numbers in published.items():
+        printed = numbers["sd"] / numbers["mean"]
+        least = least_sd_over_mean(numbers["rank_percent"] / 100)
+        rows += [
+            _exact(f"readings.{figure}.printed_sd_over_mean", printed),
+            _exact(f"readings.{figure}.least_sd_over_mean", least),
+            _exact(f"readings.{figure}.printed_over_least", printed / least),
+        ]
+    return rows
+
+
+def variance_by_enumeration(gradients: Sequence[float], size: int) -> float:
+    """Var(∇f_b) over all mini-batches of `size` different examples, each equally likely."""
+    means = [np.mean(batch) for batch in itertools.combinations(gradients, size)]
+    return float(np.var(means))
+
+
+def variance_by_formula(gradients: Sequence[float], size: int, factor: float) -> float:
+    """(1/b)(1 − b/N) D with D = (1/(N−1)) Σ g_k² − factor · ḡ² (App. A.2)."""
+    g = np.asarray(gradients)
+    d = np.sum(g**2) / (len(g) - 1) - factor * np.mean(g) ** 2
+    return float(d / size * (1 - size / len(g)))
+
+
+def factor_quantities(gradients: Sequence[float] = GRADIENTS, size: int = 2) -> list[dict[str, Any]]:
+    """Relative errors of App. A.2's variance with the printed factor 1 − 1/(N−1) and with 1 + 1/(N−1)."""
+    truth, part = variance_by_enumeration(gradients, size), 1 / (len(gradients) - 1)
+    errors = {
+        name: abs(variance_by_formula(gradients, size, factor) / truth - 1)
+        for name, factor in (("printed", 1 - part), ("derived", 1 + part))
+    }
+    return [_exact(f"app-a2.{name}_factor_error", error) for name, error in errors.items()]
+
+
+def quantities(published: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """The table of quantities."""
+    return pd.DataFrame([*reading_quantities(published), *factor_quantities()])

@@ -1,0 +1,117 @@
+"""The page in headless Chromium: quiet, offline, filtered by keyboard, fit for a phone and for the dark."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chromium import Browser, found
+
+pytestmark = pytest.mark.skipif(
+    found() is None, reason="no Chromium on the PATH (Debian: apt install chromium); test_static.py has run"
+)
+SHOWN = "document.querySelectorAll('tr.claim:not([hidden])').length"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(found() or "") as browser:
+        yield browser
+
+
+@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=str)
+def shown(request, browser: Browser, page: Path) -> Browser:
+    width, scheme = request.param
+    browser.look(width, 900, scheme)
+    browser.open(page)
+    return browser
+
+
+def test_no_complaints_and_nothing_asked_for_but_the_page(shown: Browser, page: Path):
+    shown.evaluate("new Promise(done => setTimeout(done, 100))")
+    assert shown.complaints() == []
+    outside = [r for r in shown.requests() if not r.startswith("data:")]
+    assert outside == [page.resolve().as_uri()]
+
+
+def test_images_load_and_nothing_is_wider_than_the_window(shown: Browser):
+    sizes = shown.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
+    assert sizes == [[True, 60]] * 3
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_figures_lie_on_white_in_the_dark_too(shown: Browser):
+    back = shown.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
+    assert back == "rgb(255, 255, 255)"
+
+
+def test_the_dark_is_dark(browser: Browser, page: Path):
+    def ground(scheme: str) -> int:
+        browser.look(800, 600, scheme)
+        browser.open(page)
+        return browser.evaluate("Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])")
+
+    assert ground("light") > 200 > 60 > ground("dark")
+
+
+def test_filter_works_by_keyboard(browser: Browser, page: Path):
+    browser.look(1280, 900)
+    browser.open(page)
+    assert browser.evaluate(SHOWN) == 8
+    for _ in range(40):
+        browser.press("Tab")
+        if browser.evaluate("document.activeElement.dataset.filter") == "fails":
+            break
+    browser.press("Enter")
+    assert browser.evaluate(SHOWN) == 2
+    assert browser.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    assert browser.evaluate("document.querySelector('.shown').textContent") == "2 of 8 claims"
+    browser.press("Tab")
+    browser.press(" ")
+    assert browser.evaluate(SHOWN) == 2  # undecided, after fails
+    assert browser.evaluate("document.querySelectorAll('[aria-pressed=true]').length") == 1
+
+
+def test_focus_is_visible(browser: Browser, page: Path):
+    browser.open(page)
+    browser.press("Tab")
+    style = "getComputedStyle(document.activeElement).outlineStyle"
+    assert browser.evaluate(style) == "solid"
+
+
+def test_a_verdict_that_no_claim_has_says_so(browser: Browser, page: Path):
+    browser.open(page)
+    browser.evaluate("document.querySelector('[data-filter=part]').click()")
+    assert browser.evaluate(SHOWN) == 0
+    assert browser.evaluate("[...document.querySelectorAll('.none')].every(p => p.offsetHeight > 0)")
+
+
+def test_deep_links_reach_their_targets_whatever_the_filter(browser: Browser, page: Path):
+    browser.look(1280, 600)
+    browser.open(page, "#chaudhari2018-fig2")
+    place = "document.querySelector(location.hash).getBoundingClientRect().top"
+    assert 0 <= browser.evaluate(place) < 600
+    browser.evaluate("document.querySelector('[data-filter=fails]').click()")
+    script = "location.hash = '#ziyin2025-claim-fig1-holds'; new Promise(done => setTimeout(done, 100))"
+    browser.evaluate(script)
+    assert 0 <= browser.evaluate(place) < 600
+    assert browser.evaluate("document.querySelector(location.hash).offsetHeight") > 20
+
+
+def test_command_is_copied(browser: Browser, page: Path):
+    browser.open(page)
+    script = """(() => {
+        document.querySelectorAll('details').forEach(d => { d.open = true; });
+        const button = document.querySelector('.copy');
+        button.click();
+        return new Promise(done => setTimeout(() => done(button.textContent), 200));
+    })()"""
+    assert browser.evaluate(script) == "Copied"
+
+
+def test_print_hides_the_controls(browser: Browser, page: Path):
+    browser.open(page)
+    browser.call("Emulation.setEmulatedMedia", media="print", features=[])
+    try:
+        assert browser.evaluate("getComputedStyle(document.querySelector('.filter')).display") == "none"
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="", features=[])

@@ -1,0 +1,183 @@
+"""Numbers as text, in JSON and in LaTeX: read back, and safe where they are put."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sgdiffusion.config.models import Region
+from sgdiffusion.errors import DataError, MeasureError
+from sgdiffusion.figures.style import new_figure, save
+from sgdiffusion.gallery import fill, numbers
+from sgdiffusion.gallery.content import cell, read_csv
+from sgdiffusion.gallery.images import web_image
+from sgdiffusion.gallery.marks import interval_mark, verdict_bar
+from sgdiffusion.gallery.sources import duration
+from sgdiffusion.verdicts import Measured
+
+Q = {
+    "a.b": Measured(0.1234, 0.1, 0.15, 3, "", "seeds"),
+    "tiny": Measured(1.874e-5, 1.874e-5, 1.874e-5, 1, "λ", "exact"),
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.01234, "0.0123"), (-3.0, "−3"), (1.874e-5, "1.87·10⁻⁵"), (2e7, "2·10⁷"),
+     (45678.0, "45678"), (float("inf"), "∞"), (100.0, "100")],
+)  # fmt: skip
+def test_number(value: float, text: str):
+    assert fill.number(value) == text
+
+
+def test_placeholders():
+    assert fill.fill("{a.b}", Q) == "0.123 [0.1, 0.15]"
+    assert fill.fill("{a.b|value} and {tiny|value}", Q) == "0.123 and 1.87·10⁻⁵"
+    assert fill.fill("{a.b|percent}", Q) == "12.3\N{NO-BREAK SPACE}%"
+    assert fill.fill("{none}", Q) == "(not run)"
+    assert fill.named_in("{a.b|value} of {tiny}") == {"a.b", "tiny"}
+
+
+def test_intervals_in_words():
+    assert fill.interval(Q["a.b"]) == "[0.1, 0.15] over 3 seeds"
+    assert fill.interval(Q["tiny"]) == "exact"
+    assert fill.interval(Measured(1, 1, 1, 1, "", "seeds")) == "no interval (n = 1)"
+    assert fill.interval(Measured(1, 1, 1, 4, "", "seeds")) == "the same in 4 seeds"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(1.0, None, "at least 1"), (None, 2.0, "at most 2"), (1.0, 2.0, "from 1 to 2")],
+)
+def test_bounds_in_words(low, high, words: str):
+    assert fill.bounds(Region(quantity="q", low=low, high=high)) == words
+
+
+def test_macros_are_letters_alone():
+    assert numbers.macro("chaudhari2018", "fig4c.limit_cycles") == "chaudhariFigFourcLimitCycles"
+    assert numbers.macro("chaudhari2018", "app-a.variance_b60000").isalpha()
+
+
+def write(folder: Path, name: str, quantity: str = "a.b") -> Path:
+    row = {
+        "quantity": quantity,
+        "value": 1e-5,
+        "low": 0.9e-5,
+        "high": 1.1e-5,
+        "n": 3,
+        "unit": "",
+        "over": "seeds",
+    }
+    path = folder / f"{name}.csv"
+    pd.DataFrame([row]).to_csv(path, index=False)
+    data = [{"set": "digits", "preparation": "full", "real": False, "digest": "d"}]
+    record = {"rule": "measure", "runs": ["net", "unknown"], "data": data}
+    path.with_suffix(".json").write_text(json.dumps(record))
+    return path
+
+
+def test_numbers_name_their_runs_and_data_and_are_read_back(tmp_path: Path):
+    runs = {"p2018/net": {"epochs": 3, "seeds": 5, "assumptions": []}}
+    content = numbers.collect("tiny", "a note", {"p2018": [write(tmp_path, "x")]}, runs)
+    entry = content["papers"]["p2018"]["a.b"]
+    assert (entry["runs"], entry["data"]) == (["p2018/net"], ["digits/full"])
+    assert content["data"]["digits/full"] == {"real": False, "digest": "d"}
+    again = json.loads(json.dumps(content))
+    assert numbers.measured(again, "p2018")["a.b"] == Measured(1e-5, 0.9e-5, 1.1e-5, 3, "", "seeds")
+    assert numbers.measured(again, "other") == {}
+
+
+def test_a_run_is_the_same_run_with_more_seeds_and_not_with_more_epochs():
+    base = numbers.run_digest({"epochs": 3, "seeds": 5, "assumptions": ["x"]})
+    assert numbers.run_digest({"epochs": 3, "seeds": 50}) == base
+    assert numbers.run_digest({"epochs": 4, "seeds": 5}) != base
+
+
+def test_latex_has_one_command_per_number(tmp_path: Path):
+    content = numbers.collect("tiny", "a note", {"p2018": [write(tmp_path, "x")]}, {})
+    text = numbers.tex(content)
+    assert "% a note" in text
+    commands = dict(re.findall(r"\\newcommand\{\\([A-Za-z]+)\}\{(.*)\} ?%?", text))
+    assert commands["pAB"] == r"\ensuremath{1\times 10^{-5}}"
+    assert r"\newcommand{\pABInterval}{[\ensuremath{9\times 10^{-6}}" in text
+
+
+def test_a_name_used_twice_is_an_error(tmp_path: Path):
+    same = [write(tmp_path, "x"), write(tmp_path, "y")]
+    with pytest.raises(MeasureError, match="measured twice"):
+        numbers.collect("tiny", "", {"p2018": same}, {})
+    alike = [write(tmp_path, "x"), write(tmp_path, "y", "a_b")]
+    with pytest.raises(MeasureError, match="same LaTeX name: pAB"):
+        numbers.collect("tiny", "", {"p2018": alike}, {})
+
+
+def positions(mark: str, kind: str) -> list[float]:
+    found = re.search(rf'class="{kind}"[^>]*(?:cx="([\d.]+)"|d="M([\d.]+))', mark)
+    assert found
+    return [float(g) for g in found.groups() if g]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_mark_puts_numbers_in_order(scale: float):
+    region = Region(quantity="q", published=3 * scale, low=2 * scale, high=4 * scale)
+    mark = interval_mark(region, Measured(6 * scale, 5 * scale, 7 * scale, 3, "", "seeds"))
+    (published,), (measured,) = positions(mark, "published"), positions(mark, "measured")
+    assert 0 < published < measured < 220
+
+
+def test_mark_of_an_unbounded_region_over_decades():
+    mark = interval_mark(Region(quantity="q", low=1.0), Measured(1000.0, 100.0, 10000.0, 3, "", "seeds"))
+    (measured,) = positions(mark, "measured")
+    # log axis from 1 to 10⁴: 1000 lies at three quarters of the unpadded range
+    assert measured == pytest.approx(8 + 204 * (0.12 + 0.75) / 1.24, abs=0.1)
+
+
+def test_mark_of_a_single_number():
+    assert "circle" in interval_mark(Region(quantity="q", high=0.0), Measured(0.0, 0.0, 0.0, 1, "", "exact"))
+
+
+def test_bar_has_the_parts_that_are_not_empty():
+    bar = verdict_bar({"holds": 3, "fails": 1, "notrun": 0})
+    assert re.findall(r'class="(\w+)" x="([\d.]+)"', bar) == [("holds", "0.00"), ("fails", "75.00")]
+
+
+def test_cells_and_durations():
+    assert [cell(t) for t in ("12345", "0.123456", "word", "")] == ["12345", "0.1235", "word", ""]
+    assert [duration(s) for s in (2.44, 303, 11520)] == ["2.4 s", "5 min 3 s", "3 h 12 min"]
+
+
+def test_missing_or_broken_files_are_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"x\.png: the gallery needs this figure"):
+        web_image(tmp_path / "x.png")
+    (tmp_path / "x.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"x\.png: not an image"):
+        web_image(tmp_path / "x.png")
+    with pytest.raises(DataError, match=r"x\.csv: the gallery needs this table"):
+        read_csv(tmp_path / "x.csv")
+
+
+def test_web_images_show_the_same_in_fewer_bytes(tmp_path: Path):
+    figure, axes = new_figure(columns=2, ncols=2)
+    for ax, map_ in zip(axes, ("cividis", "PuOr"), strict=True):
+        ax.imshow(np.add.outer(np.arange(30), np.arange(40) ** 1.5), cmap=map_, aspect="auto")
+        ax.plot(np.arange(40), 15 + 14 * np.sin(np.arange(40)), label="a line")
+        ax.legend()
+    save(figure, tmp_path / "x.pdf", tmp_path / "x.png")
+    content, width, height = web_image(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as image:
+        assert (width, height) == image.size
+        drawn = np.asarray(image.convert("RGB"), float)
+    assert len(content) < 0.7 * (tmp_path / "x.png").stat().st_size
+    shown = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
+    # a difference of 2 % of the range in one channel is about what an eye can tell
+    assert np.abs(shown - drawn).mean() < 0.02 * 255
+
+
+def test_a_wider_image_is_brought_to_the_widest(tmp_path: Path):
+    Image.new("RGB", (2800, 100), "navy").save(tmp_path / "x.png")
+    assert web_image(tmp_path / "x.png")[1:] == (1400, 50)

@@ -1,0 +1,125 @@
+"""The reference set: whole or not at all, from commits alone, with what is missing named; and the README."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import items, png, record
+
+from sgdiffusion.cli import main
+from sgdiffusion.errors import DataError
+from sgdiffusion.gallery import publish, readme
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(folder: Path, page: Path, tmp_path: Path) -> Path:
+    """A finished run of the small preset: what the gallery read, and the files beside it."""
+    here = tmp_path / "figures" / "tiny"
+    shutil.copytree(folder, here)
+    own = items()
+    papers = {p: {"figures": own.figures[p], "tables": own.tables[p]} for p in own.figures}
+    listed = {"preset": "tiny", "papers": papers, "left_out": own.left_out}
+    (here / "items.json").write_text(json.dumps(listed))
+    for name in publish.expected(listed):
+        if not (here / name).exists():
+            text = json.dumps(record(name)) if name.endswith(".json") else name
+            (here / name).write_bytes(png() if name.endswith(".png") else text.encode())
+    verdicts = (here / "chaudhari2018/verdicts.csv").read_text().splitlines()
+    lines = [f"chaudhari2018,{line}" for line in verdicts[1:]]
+    (here / "verdicts.csv").write_text("\n".join([f"paper,{verdicts[0]}", *lines]))
+    return here
+
+
+def test_a_finished_run_is_published_whole(run: Path):
+    target = run.parent / "reference"
+    names = publish.publish(run, target)
+    there = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
+    assert there == {*names, "published.json"}
+    assert {"chaudhari2018/fig1.png", "chaudhari2018/table_a.tex", "numbers.tex", "index.html"} <= there
+    assert not any(name.endswith(".pdf") for name in there)
+    assert publish.damaged(target) == []
+
+
+def test_what_is_missing_or_substituted_is_named_with_its_reason(run: Path):
+    publish.publish(run, run.parent / "reference")
+    text = (run.parent / "reference/missing.md").read_text()
+    assert "| ziyin2025/fig2 | no time |" in text
+    assert "| chaudhari2018/fig1 | substitute data: digits · preset tiny: reduced scale |" in text
+
+
+def change(run: Path, name: str, **git) -> None:
+    (run / name).write_text(json.dumps({**record(name), "git": {"commit": "f", "dirty": False, **git}}))
+
+
+def test_a_partial_or_dirty_run_is_refused_with_one_message(run: Path):
+    (run / "chaudhari2018/fig2.png").unlink()
+    change(run, "chaudhari2018/fig1.json", dirty=True)
+    change(run, "composite.json", commit=None)
+    with pytest.raises(DataError) as caught:
+        publish.publish(run, run.parent / "reference")
+    text = str(caught.value)
+    assert "missing: chaudhari2018/fig2.png" in text
+    assert "made from uncommitted code: chaudhari2018/fig1 (" in text
+    assert "made outside of a checkout: composite" in text
+    assert sorted(p.name for p in run.parent.iterdir()) == ["tiny"]
+
+
+def test_an_unfinished_run_is_refused(run: Path):
+    (run / "items.json").unlink()
+    with pytest.raises(DataError, match=r"items\.json: not there; run the preset tiny to its end"):
+        publish.publish(run, run.parent / "reference")
+
+
+def test_a_large_run_is_refused(run: Path, monkeypatch):
+    monkeypatch.setattr(publish, "MOST_MB", 1e-3)
+    with pytest.raises(DataError, match=r"too large: .* at most 0\.001"):
+        publish.publish(run, run.parent / "reference")
+
+
+def test_a_second_publication_replaces_the_first(run: Path):
+    target = run.parent / "reference"
+    publish.publish(run, target)
+    (target / "old.txt").write_text("left from before")
+    (target / "numbers.tex").write_text("edited by hand")
+    assert publish.damaged(target) == ["numbers.tex", "old.txt"]
+    publish.publish(run, target)
+    assert publish.damaged(target) == []
+    assert sorted(p.name for p in run.parent.iterdir()) == ["reference", "tiny"]
+
+
+TEXT = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+
+
+def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
+    root = run.parents[1]
+    (root / "README.md").write_text(TEXT)
+    monkeypatch.chdir(root)
+    assert main(["readme"]) == 0
+    assert readme.UNPUBLISHED in (root / "README.md").read_text()
+    assert main(["publish", "--preset", "tiny"]) == 0
+    assert "files" in capsys.readouterr().out
+    assert main(["readme"]) == 0
+    text = (root / "README.md").read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| chaudhari2018 | 4 | 1 | 0 | 1 | 1 | 1 |" in text
+    assert "](figures/reference/composite.png)" in text
+    assert "figures/reference/missing.md" in text
+
+
+def test_readme_without_markers_is_an_error():
+    with pytest.raises(DataError, match="once each"):
+        readme.renewed("no markers", "x")
+
+
+def test_the_repositorys_readme_and_reference_are_current():
+    """What the README shows is what the committed reference set gives, and nobody edited that by hand."""
+    text, reference = (ROOT / "README.md").read_text(), ROOT / "figures/reference"
+    shown = readme.block(reference).replace(reference.as_posix(), "figures/reference")
+    assert readme.renewed(text, shown) == text, "run `make readme`"
+    if reference.exists():
+        assert publish.damaged(reference) == []
+        assert sum(p.stat().st_size for p in reference.rglob("*") if p.is_file()) < 15e6

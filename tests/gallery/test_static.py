@@ -1,0 +1,137 @@
+"""The page, without a browser: complete, self-contained, linked, labelled and readable."""
+
+import re
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import html as build_html
+from static_page import Page, contrast, loaded_from_outside, palettes
+
+from sgdiffusion.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def html(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def parsed(html: str) -> Page:
+    return Page(html)
+
+
+def test_it_loads_nothing_from_outside(html: str):
+    assert loaded_from_outside(html) == []
+    assert not re.search(r"fetch\(|XMLHttpRequest|WebSocket|import\(", html)
+
+
+def test_what_would_load_is_seen():
+    assert loaded_from_outside('<img src="https://a.org/x.png">') == ["https://a.org/x.png"]
+    assert loaded_from_outside('<link rel="stylesheet" href="x.css">') == ["x.css"]
+    assert len(loaded_from_outside("<style>@import 'x.css'; a {background: url(y.png)}</style>")) == 2
+
+
+def test_ids_are_unique_and_links_inside_resolve(parsed: Page):
+    ids = [a["id"] for _, a in parsed.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    inside = [a["href"][1:] for a in parsed.of("a") if a["href"].startswith("#")]
+    assert len(inside) > 20
+    assert set(inside) <= set(ids)
+
+
+def test_links_to_outside_are_to_the_papers_alone(parsed: Page):
+    outside = {a["href"] for a in parsed.of("a") if not a["href"].startswith("#")}
+    assert outside == {"https://arxiv.org/abs/1710.11029"}
+
+
+def test_images_have_an_alternative_text_and_a_size(parsed: Page):
+    images = parsed.of("img")
+    assert len(images) == 3
+    for image in images:
+        assert image["alt"]
+        assert (image["width"], image["height"]) == ("60", "40")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "print"])
+def test_text_has_the_contrast_of_wcag_aa(html: str, scheme: str):
+    colour = palettes(html)[scheme]
+    pairs = [(text, ground) for text in ("ink", "soft", "link") for ground in ("paper", "raised")]
+    pairs += [(k, f"{k}-back") for k in ("holds", "part", "fails", "undecided", "notrun", "banner")]
+    for text, ground in pairs:
+        assert contrast(colour[text], colour[ground]) >= 4.5, (scheme, text, ground)
+    # marks are not text: 3 is enough against what they lie on
+    for mark in ("dot", "mark"):
+        assert contrast(colour[mark], colour["accepted"]) >= 3, (scheme, mark)
+
+
+def test_contrast_of_known_pairs():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+def test_every_claim_has_its_verdict_with_number_and_interval(parsed: Page):
+    rows = {a["id"]: a["data-status"] for a in parsed.of("tr") if "data-status" in a}
+    assert rows["chaudhari2018-claim-fig1-holds"] == "holds"
+    assert rows["chaudhari2018-claim-fig1-fails"] == "fails"
+    assert rows["chaudhari2018-claim-fig2-open"] == "undecided"
+    assert rows["chaudhari2018-claim-fig2-far"] == "notrun"
+    assert len(rows) == 8
+    words = parsed.words()
+    assert "[8, 10] over 5 seeds" in words
+    assert "Needs the real mnist; this preset uses substitute data" in words
+    assert (
+        "8 claims of 2 papers: 2 hold, 0 hold in part, 2 fail, 2 stay undecided, 2 are not tested here."
+        in words
+    )
+
+
+def test_text_of_claims_is_escaped(html: str):
+    assert "&lt;b&gt;good&lt;/b&gt; number lies &amp; stays" in html
+
+
+def test_numbers_are_filled_in(parsed: Page):
+    words = parsed.words()
+    assert "It is 1 [0.9, 1.1], not (not run)." in words
+    assert "then 1" in words  # the sensitivity of the assumption
+
+
+def test_an_argument_says_when_the_numbers_do_not_carry_it(parsed: Page):
+    assert (
+        "Written for other numbers. In this run bad is 9, where the words need it at most 2."
+        in parsed.words()
+    )
+
+
+def test_provenance_and_command_stand_with_each_figure(parsed: Page):
+    words = parsed.words()
+    assert words.count("digits, prepared full, substitute (content aaaaaaaa)") >= 3
+    assert "cpu, cuda" in words
+    assert "1 min 31 s in 2 jobs, at most 0.9 GB of memory" in words
+    assert re.search(r"rebuild \S*figures/tiny/chaudhari2018/fig1\.pdf", words)
+
+
+def test_what_is_left_out_is_named_with_its_reason(parsed: Page):
+    assert "ziyin2025/fig2 no time" in parsed.words()
+
+
+def test_banner_is_there_if_and_only_if_there_is_a_note(parsed: Page, without_note: str):
+    assert parsed.of("p")[0]["class"] == "banner"
+    assert "substitute data: digits" in parsed.words()
+    assert not any(a.get("class") == "banner" for a in Page(without_note).of("p"))
+
+
+def test_headings_descend_one_by_one(parsed: Page):
+    levels = [int(tag[1]) for tag, _ in parsed.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_verdicts_on_other_claims_are_refused(folder: Path, tmp_path: Path):
+    copy = tmp_path / "tiny"
+    shutil.copytree(folder, copy)
+    path = copy / "chaudhari2018/verdicts.csv"
+    path.write_text(path.read_text().replace("fig2-far", "fig2-old"))
+    with pytest.raises(DataError, match=r"verdicts\.csv: judge again.*fig2-far, fig2-old"):
+        build_html(copy)

@@ -1,0 +1,50 @@
+"""Assumptions and findings as tables: shared choices in one row, findings with their standing."""
+
+import pandas as pd
+
+from sgdiffusion.config.models import Assumption
+from sgdiffusion.config.texts import Texts
+from sgdiffusion.gallery.tables import assumptions_table, findings_table
+
+NUMBERS = pd.DataFrame(
+    [{"quantity": q, "value": v, "low": v - 0.1, "high": v + 0.1, "n": 3, "unit": "", "over": "seeds"}
+     for q, v in (("one", 1.0), ("two", 2.0))]
+)  # fmt: skip
+
+
+def assumption(sensitivity: str | None = None) -> Assumption:
+    return Assumption(topic="batch size", choice="128", reason="usual", sensitivity=sensitivity)
+
+
+def test_runs_with_the_same_choice_share_a_row():
+    choices = [("p", "a", assumption()), ("p", "b", assumption()), ("q", "a", assumption())]
+    table = assumptions_table(choices, p=NUMBERS)
+    assert list(table["runs"]) == ["a, b", "a"]
+    assert list(table["sensitivity"]) == ["not measured"] * 2
+
+
+def test_sensitivity_is_filled_in_from_the_numbers():
+    table = assumptions_table([("p", "a", assumption("it doubles: {two|value}"))], p=NUMBERS)
+    assert list(table["sensitivity"]) == ["it doubles: 2"]
+
+
+def standing(*regions: dict) -> str:
+    paper = {"title": "t", "short": "s", "authors": "a", "venue": "v", "arxiv": "1710.11029", "subject": "s"}
+    entry = {
+        "id": "f",
+        "source": "Eq. 1",
+        "kind": "error",
+        "statement": "{one}",
+        "demonstrated_by": list(regions),
+    }
+    table = findings_table({"p": Texts.model_validate({"paper": paper, "findings": [entry]})}, p=NUMBERS)
+    assert list(table["statement"]) == ["1 [0.9, 1.1]"]
+    return table["demonstrated"][0]
+
+
+def test_a_finding_is_demonstrated_only_if_every_number_lies_where_it_must():
+    one, two = {"quantity": "one", "high": 1.5}, {"quantity": "two", "low": 1.5}
+    assert standing(one, two) == "yes"
+    assert standing(one, {**two, "low": 2.0}) == "open"
+    assert standing(one, {**two, "low": 3.0}) == "no"
+    assert standing(one, {"quantity": "three", "low": 0.0}) == "not run"
