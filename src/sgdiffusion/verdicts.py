@@ -52,7 +52,7 @@ def read_quantities(tables: Iterable[pd.DataFrame]) -> dict[str, Measured]:
     for table in tables:
         if missing := [c for c in QUANTITY_COLUMNS if c not in table.columns]:
             raise MeasureError(f"a table of quantities lacks the columns {', '.join(missing)}")
-        for row in table.fillna({"unit": ""}).to_dict("records"):
+        for row in table.assign(unit=table["unit"].astype(object).fillna("")).to_dict("records"):
             name = str(row["quantity"])
             value, low, high = (float(row[k]) for k in ("value", "low", "high"))
             measured = Measured(value, low, high, int(row["n"]), str(row["unit"]), str(row["over"]))

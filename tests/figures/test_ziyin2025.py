@@ -112,11 +112,12 @@ def test_fig3_marks_point_masses_and_scales_by_the_minimiser(histograms, name, d
 
 def test_fig3c_says_the_share_of_wrong_signs(tmp_path):
     rows = [
-        (t, d, x, x + 0.5, 0.4 if x >= 0 else 0.1 * (1 - d), 0.01, 0.3)
+        (t, d, x, x + 0.5, 0.4 if x >= 0 else 0.1 * (1 - d), 0.01, 0.3, 0.1 * (1 - d))
         for t in (0.05, 0.2) for d in (0, 1) for x in (-1.0, -0.5, 0.0, 0.5)
     ]  # fmt: skip
     figure = drawn(
-        ziyin2025_densities.fig3c(table("temperature depth low high density error truth", rows)), tmp_path
+        ziyin2025_densities.fig3c(table("temperature depth low high density error truth wrong_sign", rows)),
+        tmp_path,
     )
     labels = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     assert any("D = 0" in label and "10 % < 0" in label for label in labels)

@@ -39,6 +39,13 @@ def test_images_load_and_nothing_is_wider_than_the_window(shown: Browser):
     assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("width", [320, 600, 760, 1000])
+def test_nothing_is_wider_than_windows_in_between(browser: Browser, page: Path, width: int):
+    browser.look(width, 900)
+    browser.open(page)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_figures_lie_on_white_in_the_dark_too(shown: Browser):
     back = shown.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
     assert back == "rgb(255, 255, 255)"

@@ -10,6 +10,7 @@ from conftest import html as build_html
 from static_page import Page, contrast, loaded_from_outside, palettes
 
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.content import sentence
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,15 @@ def test_every_claim_has_its_verdict_with_number_and_interval(parsed: Page):
 
 def test_text_of_claims_is_escaped(html: str):
     assert "&lt;b&gt;good&lt;/b&gt; number lies &amp; stays" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("the law", "The law"), ("a law", "A law"), ("small-fc has", "small-fc has"), ("d/dt u", "d/dt u"),
+     ("v lies", "v lies"), ("uᵀC₁u", "uᵀC₁u"), ("SGD moves", "SGD moves")],
+)  # fmt: skip
+def test_sentences_begin_with_a_capital_but_formulas_do_not(text: str, shown: str):
+    assert sentence(text) == shown
 
 
 def test_numbers_are_filled_in(parsed: Page):

@@ -101,7 +101,7 @@ def fig3c(signs: pd.DataFrame) -> Figure:
         for depth, color in ((0, VERMILION), (1, BLUE)):
             part = signs[(signs["temperature"] == t) & (signs["depth"] == depth)]
             middle, p = (part["low"] + part["high"]) / 2, part["density"]
-            wrong = float((p * (part["high"] - part["low"]))[part["high"] <= 1e-9].sum())
+            wrong = float(part["wrong_sign"].iloc[0])
             label = {0: r"D = 0, $\tanh(vx)$", 1: r"D = 1, $w\tanh(ux)$"}[depth]
             ax.stairs(p, np.append(part["low"], part["high"].iloc[-1]), color=color)
             ax.errorbar(middle[::4], p[::4], 1.96 * part["error"][::4], fmt="o", color=color, markersize=2,

@@ -107,6 +107,13 @@ def status(verdict: str, why: str) -> str:
     return "undecided" if was_judged(why) else "notrun"
 
 
+def sentence(text: str) -> str:
+    """With a capital letter at its start, unless that is part of a formula or a name such as small-fc."""
+    first = text.split(" ")[0]
+    plain = first.isascii() and first.isalpha() and first.islower() and (len(first) > 1 or first == "a")
+    return text[0].upper() + text[1:] if plain else text
+
+
 def read_csv(path: Path) -> pd.DataFrame:
     """A published table as text; the column that repeats the note is left out."""
     if not path.is_file():

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sgdiffusion.config.models import Claim
 from sgdiffusion.config.texts import Texts
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.content import STATUSES, Chapter, Reader, read_csv
+from sgdiffusion.gallery.content import STATUSES, Chapter, Reader, read_csv, sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -65,6 +65,7 @@ def render(papers: Sequence[Chapter], items: Items, note: str, description: str)
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["sentence"] = sentence
     totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
     return environment.get_template("page.html.j2").render(
         papers=papers,

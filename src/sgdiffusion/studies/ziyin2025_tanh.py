@@ -26,7 +26,7 @@ from sgdiffusion.studies.ziyin2025_common import (
 from sgdiffusion.theory.phases import critical_temperature
 
 SIGN_LAW = Linear(0.3, 1.0)  # a weak signal: learning the wrong sign costs little, so that it can happen
-EDGES = np.linspace(-1.5, 1.5, 121)
+EDGES = np.linspace(-2.0, 2.5, 181)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)  # of E over x ~ N(0, 1)
 
 SIGN_COLUMNS = {
@@ -37,6 +37,7 @@ SIGN_COLUMNS = {
     "density": "share of all chains in the bin per unit of v",
     "error": "its standard error over chains",
     "truth": "k of the data",
+    "wrong_sign": "share of chains with v < 0",
 }
 INVERSION_COLUMNS = {
     "depth": SIGN_COLUMNS["depth"],
@@ -92,13 +93,14 @@ def signs(
             v = _train(SIGN_LAW, "tanh", depth, t, steps, chains, stream, threads).v[:, 0]
             p, width = np.histogram(v, EDGES)[0] / chains, np.diff(EDGES)
             error = np.sqrt(p * (1 - p) / chains) / width
+            wrong = share(int((v < 0).sum()), chains)
             tables.append(
                 pd.DataFrame(
                     {"temperature": t, "depth": depth, "low": EDGES[:-1], "high": EDGES[1:],
-                     "density": p / width, "error": error, "truth": SIGN_LAW.k}
+                     "density": p / width, "error": error, "truth": SIGN_LAW.k,
+                     "wrong_sign": wrong.value}
                 )
             )  # fmt: skip
-            wrong = share(int((v < 0).sum()), chains)
             quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.wrong_sign", wrong, over="chains"))
     return {
         "signs": documented(pd.concat(tables, ignore_index=True), SIGN_COLUMNS),
