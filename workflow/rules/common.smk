@@ -333,6 +333,17 @@ def variants(preset):
     return chosen.trainings(runs[chosen.of])
 
 
+def two_layer_case(w):
+    """The first case of Ziyin, Li & Ueda's Fig 2: arguments of the training of its nets."""
+    run = CONFIG.run(w.preset, "ziyin2025", "two-layer")
+    case = {"rate": run.rates[0], "batch": run.batches[0]}
+    return case | {
+        "n_examples": run.n_examples,
+        "steps": run.steps,
+        "seeds": run.seeds,
+    }
+
+
 def whitened(heavy, light):
     """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
     return lambda w: heavy if w.preparation == "gcn-zca" else light

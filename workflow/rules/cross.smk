@@ -7,17 +7,6 @@ CROSS_TABLES = {
 }
 
 
-def two_layer_case(w):
-    """The first case of Ziyin, Li & Ueda's Fig 2: arguments of the training of its nets."""
-    run = CONFIG.run(w.preset, "ziyin2025", "two-layer")
-    case = {"rate": run.rates[0], "batch": run.batches[0]}
-    return case | {
-        "n_examples": run.n_examples,
-        "steps": run.steps,
-        "seeds": run.seeds,
-    }
-
-
 rule measure_cross_walks:
     input:
         data=lambda w: CONFIG.prepared(
