@@ -54,6 +54,13 @@ def test_fig3_shows_the_first_choice_with_its_band_and_the_others_thin():
     assert_allclose(bar.lines[0].get_xydata(), [[0.5, 0.01]])
 
 
+def test_fig3_says_where_the_scan_has_no_minimum_inside():
+    (ax,) = fig3(SCAN.assign(best=1.0)).axes
+    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert any("end of the scan" in label for label in labels)
+    assert not any("end of the scan" in t.get_text() for t in fig3(SCAN).axes[0].get_legend().get_texts())
+
+
 def test_fig4a_counts_every_net_and_sets_the_marked_ones_apart():
     (ax,) = fig4a(NETS).axes
     labels = [t.get_text() for t in ax.get_legend().get_texts()]

@@ -160,3 +160,13 @@ def test_stamp_does_not_touch_a_legend_outside_the_axes():
     legend = figure.legends[0].get_window_extent()
     assert not mark.get_window_extent().overlaps(legend)
     assert not ax.get_tightbbox().overlaps(legend)  # and the axes still make room for it
+
+
+def test_logarithmic_ticks_are_plain_numbers():
+    _, ax = style.new_figure()
+    ax.set(xscale="log", xlim=(0.3, 30))
+    style.plain_log_ticks(ax.xaxis)
+    ax.figure.canvas.draw()
+    shown = [label.get_text() for label in ax.get_xticklabels() if 0.3 <= label.get_position()[0] <= 30]
+    assert shown == ["0.5", "1", "2", "5", "10", "20"]
+    assert not any(label.get_text() for label in ax.get_xticklabels(minor=True))

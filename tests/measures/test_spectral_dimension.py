@@ -74,6 +74,17 @@ def test_returns_of_fractional_brownian_motion(hurst, dimension):
     assert abs(spectral.from_returns(table).value / (2 * dimension * hurst) - 1) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("hurst", "dimension"), [(0.3, 2), (0.5, 1)])
+def test_returns_of_fractional_brownian_motion_at_larger_scale(hurst, dimension):
+    """Within 3 %: from lag 32 on, the ball's corrections (r/2σ)² are below 1 %."""
+    g = np.random.default_rng(9)
+    parts = [walks.fractional_brownian(hurst, 60, 8192, g, dimension) for _ in range(6)]
+    lags = np.unique(np.rint(np.geomspace(32, 1024, 12)).astype(int))
+    table = spectral.return_probability(np.concatenate(parts), lags, radius=0.5)
+    assert abs(spectral.from_returns(table).value / (2 * dimension * hurst) - 1) < 0.03
+
+
 def test_return_probability_against_a_double_loop():
     path = np.random.default_rng(7).standard_normal((30, 3))
     table = spectral.return_probability(path, [1, 7], radius=1.5)

@@ -35,8 +35,10 @@ def fig3(scan: pd.DataFrame) -> Figure:
     ax.plot(first["xi"], first["kl"], color=BLUE, label=_name(first))
     best, low, high = (float(first[c].iloc[0]) for c in ("best", "best_low", "best_high"))
     floor = float(first["kl"].min())
+    at_end = best in (first["xi"].min(), first["xi"].max())
+    label = "smallest (end of the scan), 95 %" if at_end else "minimum, 95 %"
     ax.errorbar([best], [floor], xerr=[[max(best - low, 0)], [max(high - best, 0)]], fmt="v", color=VERMILION,
-                markersize=4, label="minimum, 95 %")  # fmt: skip
+                markersize=4, label=label)  # fmt: skip
     published(ax, x=PUBLISHED_XI, label=r"published minimum, $\xi = 0.5$")
     positive = first.loc[first["kl"] > 0, "kl"]
     ax.set(xlabel=r"scale $\xi$", ylabel="KL(posterior ‖ tempered SGD) / nats", yscale="log")
@@ -64,6 +66,7 @@ def fig4a(nets: pd.DataFrame) -> Figure:
     if half > 0:
         _scale_bar(ax, float(edges[-1]), half)
     ax.set(xlabel=r"local learning coefficient $\hat{\lambda}$", ylabel="nets")
+    ax.set_ylim(0, 1.4 * ax.dataLim.y1)
     lost = len(nets) - len(known)
     ax.legend(loc="upper left", title=f"{lost} without an estimate" if lost else None)
     return figure
@@ -72,8 +75,8 @@ def fig4a(nets: pd.DataFrame) -> Figure:
 def _scale_bar(ax: Axes, right: float, half: float) -> None:
     """The typical 95 % interval of one net, above the upper right end."""
     transform = ax.get_xaxis_transform()
-    ax.errorbar([right - half], [0.72], xerr=[half], color=GREY, transform=transform, fmt="none")
-    ax.text(right - half, 0.76, "95 % of one net", ha="center", fontsize=6, color=GREY, transform=transform)
+    ax.errorbar([right - half], [0.84], xerr=[half], color=GREY, transform=transform, fmt="none")
+    ax.text(right, 0.88, "95 % of one net", ha="right", fontsize=6, color=GREY, transform=transform)
 
 
 @style()
@@ -90,6 +93,7 @@ def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
         ax.errorbar(part["cluster"] + 1 + 0.27 * (i - 1), p, bars, fmt="none", color=GREY, linewidth=1)
     ax.set_xticks(sorted(set(shown["cluster"] + 1)))
     ax.set(xlabel="cluster of solutions, by its size among SGD's", ylabel="probability", title=_name(shown))
+    ax.set_ylim(0, 1.35 * float(shown["high"].max()))
     ax.legend(loc="upper right")
     return figure
 

@@ -12,6 +12,7 @@ from sgdiffusion.figures.style import (
     VERMILION,
     new_figure,
     panel_label,
+    plain_log_ticks,
     style,
 )
 
@@ -94,7 +95,7 @@ def _absent(runs: pd.DataFrame, shown: pd.DataFrame) -> str:
 @style()
 def fig2b(runs: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
     """λ̄ against the displacement at the end; filled: large batch and low rate."""
-    figure, axes = new_figure(columns=2, height=2.8, ncols=2)
+    figure, axes = new_figure(columns=2, height=3.0, ncols=2)
     for letter, ax, (optimiser, (color, marker, label)) in zip("ab", axes, LOOKS.items(), strict=True):
         part = runs[(runs["optimiser"] == optimiser) & np.isfinite(runs["mean_llc"])]
         for quiet, face, name in ((False, "white", "all other runs"), (True, color, "large batch, low rate")):
@@ -104,8 +105,8 @@ def fig2b(runs: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
                     label=name + _rho(correlations, optimiser, quiet))  # fmt: skip
         ax.set(xscale="log", xlabel="displacement $R(T)$", ylabel=MEAN)
         ax.set_title(label)
-        ax.margins(y=0.25)
-        ax.legend(loc="upper left", borderaxespad=0.1)
+        plain_log_ticks(ax.xaxis)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
         panel_label(ax, letter)
     return figure
 

@@ -15,6 +15,7 @@ from sgdiffusion.figures.style import (
     VERMILION,
     new_figure,
     panel_label,
+    plain_log_ticks,
     seed_band,
     style,
 )
@@ -77,6 +78,7 @@ def sensitivity_figure(moons: pd.DataFrame, mlps: pd.DataFrame) -> Figure:
     right.axvline(1, **PUBLISHED_LINE)
     left.set(xscale="log", xlabel=r"mean $\hat{\lambda}$ / mean $\hat{\lambda}$ of the base settings")
     right.set_xlabel("rank correlation with the base settings")
+    plain_log_ticks(left.xaxis)
     left.set_yticks(range(len(names)), [CHANGES.get(n, n) for n in names])
     left.set_ylim(len(names) - 0.4, -0.6)
     for letter, ax in zip("ab", (left, right), strict=True):

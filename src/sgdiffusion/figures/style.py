@@ -6,7 +6,7 @@ figure; only a script calls :func:`save`. Figures are made without pyplot, so th
 
 import logging
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 WIDTHS = {1: 3.4, 2: 7.0}  # inches: one column and the full page of a two-column journal
@@ -147,6 +149,13 @@ def seed_band(
 def panel_label(ax: Axes, text: str) -> None:
     """A bold letter at the upper left outside the axes."""
     ax.set_title(text, loc="left", fontweight="bold", fontsize=9)
+
+
+def plain_log_ticks(axis: Axis, steps: Sequence[float] = (1, 2, 5)) -> None:
+    """Ticks of a logarithmic axis of few decades at `steps` times powers of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def stamp(figure: Figure, text: str) -> None:
