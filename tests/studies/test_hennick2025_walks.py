@@ -37,7 +37,8 @@ def test_nets_follow_equation_17(moons: Moons, coefficients):
     # steps 40, 200, 300, 400 of 400: constant before the first, trapezoids after
     weights = np.array([40 + 80, 80 + 50, 50 + 50, 50]) / 400
     assert_allclose(nets["mean_llc"], along @ weights, rtol=1e-9)
-    assert_allclose(nets["late_change"], np.abs(along[:, 3] - along[:, 1]) / np.abs(nets["mean_llc"]))
+    assert_allclose(nets["late_drift"], (along[:, 3] - along[:, 1]) / np.abs(nets["mean_llc"]))
+    assert_allclose(nets["late_change"], np.abs(nets["late_drift"]))
 
 
 def test_coefficients_are_of_the_right_weights(moons: Moons, coefficients):

@@ -109,7 +109,8 @@ NET_COLUMNS = {
     "mean_llc": "λ̄, average over the time of the training (eq. 16)",
     "spectral_dimension": "d_s = 2 λ̄ slope (eq. 17)",
     "ratio": "λ/d_s with the net's own λ at the end",
-    "late_change": "|λ̂(end) − λ̂(first kept step of the second half)| / λ̄, the same chains' lengths",
+    "late_change": "|λ̂(end) − λ̂(first kept step of the second half)| / λ̄; the chains' noise raises it",
+    "late_drift": "the same with its sign: noise cancels in its mean over nets",
     "loss": "L_n at the end, nats",
     "accuracy": "share of the examples classified rightly",
     "displacement": "R at the end",
@@ -141,6 +142,7 @@ def net_table(ensemble: Moons, final: pd.DataFrame, along: pd.DataFrame, *, wind
             "spectral_dimension": d_s,
             "ratio": end["llc"].to_numpy() / d_s,
             "late_change": np.abs(late[:, -1] - late[:, 0]) / np.abs(mean),
+            "late_drift": (late[:, -1] - late[:, 0]) / np.abs(mean),
             "loss": end["loss"].to_numpy(),
             "accuracy": right.numpy(),
             "displacement": ensemble.displacements[:, -1],
@@ -286,6 +288,7 @@ def _line_facts(nets: pd.DataFrame) -> dict[str, Estimate]:
         "spectral_dimension": median(good["spectral_dimension"]),
         "mean_llc": median(good["mean_llc"]),
         "late_change": median(good["late_change"]),
+        "late_drift": median(good["late_drift"]),
     }
 
 
