@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,15 @@ from sgdiffusion.verdicts import Measured
 SEED = 20260401
 
 
+@cache
+def quantile(n: int) -> float:
+    return float(stats.t.ppf(0.975, n - 1))
+
+
 def estimate(draws: np.ndarray, logarithmic: bool = False) -> dict:
     """Mean with its Student interval, as the measures give it; geometric on a logarithmic axis."""
     x = np.log(draws) if logarithmic else draws
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
+    half = quantile(len(x)) * x.std(ddof=1) / math.sqrt(len(x))
     ends = [x.mean(), x.mean() - half, x.mean() + half]
     value, low, high = np.exp(ends) if logarithmic else ends
     fixed = {"n": len(x), "unit": "", "over": "seeds"}

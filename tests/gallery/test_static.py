@@ -11,6 +11,7 @@ from static_page import Page, contrast, loaded_from_outside, palettes
 
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery.content import sentence
+from sgdiffusion.gallery.page import Items
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,12 @@ def test_provenance_and_command_stand_with_each_figure(parsed: Page):
 
 def test_what_is_left_out_is_named_with_its_reason(parsed: Page):
     assert "ziyin2025/fig2 no time" in parsed.words()
+
+
+def test_items_are_read_as_the_workflow_lists_them():
+    papers = {"p": {"figures": ["fig1"], "tables": []}}
+    found = Items.of({"preset": "tiny", "papers": papers, "left_out": []})
+    assert (found.preset, found.figures, found.tables) == ("tiny", {"p": ["fig1"]}, {"p": []})
 
 
 def test_banner_is_there_if_and_only_if_there_is_a_note(parsed: Page, without_note: str):
