@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sgdiffusion.config import Configuration, load_claims
-from sgdiffusion.config.texts import Texts, load_texts
+from sgdiffusion.config.texts import Texts, load_captions, load_texts
 from sgdiffusion.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,10 @@ def test_texts_name_claims_that_exist(paper: str):
 def test_figures_have_an_alternative_text(paper: str):
     for name, caption in load_texts(ROOT / "config", paper).figures.items():
         assert len(caption.alt) > 30, name
+
+
+def test_captions_across_the_papers_are_valid():
+    assert len(load_captions(ROOT / "config").figures["cross"].alt) > 30
 
 
 def minimal(**changes) -> dict:

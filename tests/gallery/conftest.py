@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from sgdiffusion.config.models import Assumption, Claim
-from sgdiffusion.config.texts import Texts
+from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.page import Items, build
 from sgdiffusion.gallery.tables import FINDING_COLUMNS, assumptions_table, findings_table
@@ -114,6 +114,9 @@ def write_preset(folder: Path) -> Path:
         paths[paper] = [folder / paper / "quantities.csv"]
         quantity_table().to_csv(paths[paper][0], index=False)
         (folder / paper / "quantities.json").write_text(json.dumps(record("quantities")))
+    (folder / "cross").mkdir()
+    (folder / "cross/cross.png").write_bytes(png())
+    (folder / "cross/cross.json").write_text(json.dumps(record("cross")))
     runs = {f"{p}/net": {"epochs": 3, "seeds": 5} for p in PAPERS}
     (folder / "numbers.json").write_text(json.dumps(numbers.collect("tiny", NOTE, paths, runs)))
     tables = {p: quantity_table() for p in PAPERS}
@@ -132,6 +135,7 @@ def items() -> Items:
         preset="tiny",
         figures={PAPERS[0]: ["fig1", "fig2"], PAPERS[1]: ["fig1"]},
         tables={PAPERS[0]: ["table_a"], PAPERS[1]: []},
+        across={"figures": ["cross"], "tables": []},
         left_out=[{"item": "ziyin2025/fig2", "reason": "no time"}],
     )
 
@@ -147,6 +151,7 @@ def html(folder: Path, note: str = NOTE) -> str:
         items(),
         {PAPERS[0]: texts(), PAPERS[1]: Texts(paper=texts().paper)},
         {p: claims() for p in PAPERS},
+        Captions(),
         note=note,
         description="two figures",
         command="rebuild {target}",

@@ -35,7 +35,7 @@ def test_no_complaints_and_nothing_asked_for_but_the_page(shown: Browser, page: 
 
 def test_images_load_and_nothing_is_wider_than_the_window(shown: Browser):
     sizes = shown.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
-    assert sizes == [[True, 60]] * 3
+    assert sizes == [[True, 60]] * 4
     assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -21,7 +21,7 @@ def run(folder: Path, page: Path, tmp_path: Path) -> Path:
     shutil.copytree(folder, here)
     own = items()
     papers = {p: {"figures": own.figures[p], "tables": own.tables[p]} for p in own.figures}
-    listed = {"preset": "tiny", "papers": papers, "left_out": own.left_out}
+    listed = {"preset": "tiny", "papers": papers, "across": own.across, "left_out": own.left_out}
     (here / "items.json").write_text(json.dumps(listed))
     for name in publish.expected(listed):
         if not (here / name).exists():

@@ -50,7 +50,7 @@ def test_links_to_outside_are_to_the_papers_alone(parsed: Page):
 
 def test_images_have_an_alternative_text_and_a_size(parsed: Page):
     images = parsed.of("img")
-    assert len(images) == 3
+    assert len(images) == 4
     for image in images:
         assert image["alt"]
         assert (image["width"], image["height"]) == ("60", "40")
@@ -131,6 +131,11 @@ def test_items_are_read_as_the_workflow_lists_them():
     papers = {"p": {"figures": ["fig1"], "tables": []}}
     found = Items.of({"preset": "tiny", "papers": papers, "left_out": []})
     assert (found.preset, found.figures, found.tables) == ("tiny", {"p": ["fig1"]}, {"p": []})
+
+
+def test_what_belongs_to_no_paper_is_shown(parsed: Page):
+    assert "cross-cross" in {a["id"] for a in parsed.of("figure")}
+    assert "Across the papers" in parsed.words()
 
 
 def test_banner_is_there_if_and_only_if_there_is_a_note(parsed: Page, without_note: str):

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from sgdiffusion.config import Configuration, load_claims, parse_settings
 from sgdiffusion.config.left_out import load_left_out
 from sgdiffusion.config.load import config_digest
-from sgdiffusion.config.texts import load_texts
+from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.provenance import Code
 
@@ -157,6 +157,9 @@ QUANTITIES = {
     "ziyin2025": [*ZIYIN_STUDIES, "depth-scaling"],
     "hennick2025": ["moons", "laws", "mlps"],
 }
+
+# what belongs to no paper alone
+CROSS_ITEMS = {"figures": ["cross"], "tables": ["table_cross"]}
 
 
 def every_item():
@@ -377,6 +380,7 @@ def items(preset):
             paper: {"figures": FIGURES[paper], "tables": TABLES[paper]}
             for paper in CONFIG.papers()
         },
+        "across": CROSS_ITEMS,
         "left_out": [
             {"item": item, "reason": reason}
             for item, reason in reasons.items()
@@ -392,6 +396,7 @@ def targets(preset, paper=None):
     tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
     if paper is not None:
         return [*figures, *tables, f"figures/{preset}/{paper}/verdicts.csv"]
-    cross = ["cross/cross.pdf", "cross/table_cross.csv"]
+    cross = [f"cross/{f}.pdf" for f in CROSS_ITEMS["figures"]]
+    cross += [f"cross/{t}.csv" for t in CROSS_ITEMS["tables"]]
     whole = [*cross, "verdicts.csv", "numbers.json", "index.html", "composite.png"]
     return [*figures, *tables, *(f"figures/{preset}/{name}" for name in whole)]

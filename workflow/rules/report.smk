@@ -157,6 +157,8 @@ rule build_gallery:
             for p in CONFIG.papers()
             for t in [*TABLES[p], "verdicts"]
         ],
+        across=[f"figures/{{preset}}/cross/{f}.png" for f in CROSS_ITEMS["figures"]]
+        + [f"figures/{{preset}}/cross/{t}.csv" for t in CROSS_ITEMS["tables"]],
         findings="figures/{preset}/findings.csv",
         assumptions="figures/{preset}/assumptions.csv",
         numbers="figures/{preset}/numbers.json",
@@ -171,6 +173,7 @@ rule build_gallery:
     threads: 1
     params:
         texts=texts_digest(),
+        captions=config_digest(load_captions(Path("config"))),
         claims=config_digest(*(c for p in CONFIG.papers() for c in CLAIMS[p])),
         description=lambda w: CONFIG.preset(w.preset).description,
         command=lambda w: "snakemake --cores all {target}",

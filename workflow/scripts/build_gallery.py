@@ -6,7 +6,7 @@ from pathlib import Path
 from _job import job
 
 from sgdiffusion.config import load_claims
-from sgdiffusion.config.texts import load_texts
+from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.gallery.page import Items, build
 
 with job(snakemake) as run:
@@ -17,6 +17,7 @@ with job(snakemake) as run:
         items,
         {paper: load_texts(config, paper) for paper in items.figures},
         {paper: load_claims(config, paper) for paper in items.figures},
+        load_captions(config),
         note=run.note(),
         description=snakemake.params.description,
         command=snakemake.params.command,

@@ -70,15 +70,26 @@ class Argument(Strict):
     paragraphs: list[Text] = Field(min_length=1, description="may hold placeholders for quantities")
 
 
-class Texts(Strict):
+class Captions(Strict):
+    """config/texts/cross.yaml: what belongs to no paper alone."""
+
+    figures: dict[str, Caption] = {}
+    tables: dict[str, Caption] = {}
+
+
+class Texts(Captions):
     """config/texts/<paper>.yaml."""
 
     paper: Heading
-    figures: dict[str, Caption] = {}
-    tables: dict[str, Caption] = {}
     composite: list[Text] = Field(default=[], description="figures in the README's image")
     findings: list[Finding] = []
     arguments: list[Argument] = []
+
+
+def load_captions(folder: Path) -> Captions:
+    """The captions of what is shown across the papers."""
+    path = folder / "texts" / "cross.yaml"
+    return parse(Captions, read_yaml(path), str(path))
 
 
 def load_texts(folder: Path, paper: str) -> Texts:

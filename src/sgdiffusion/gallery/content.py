@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from sgdiffusion.config.models import Claim, Region
-from sgdiffusion.config.texts import Argument, Caption, Heading, Texts
+from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Texts
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery.fill import Quantities, bounds, carries, fill, interval, number
 from sgdiffusion.gallery.images import data_address, web_image
@@ -130,6 +130,40 @@ def cell(text: str) -> str:
     return text if text.lstrip("-").isdigit() else number(value, 4)
 
 
+def caption(texts: Captions, name: str, otherwise: str) -> Caption:
+    """The caption that was written, or a plain one."""
+    written = texts.figures.get(name) or texts.tables.get(name)
+    return written or Caption(title=name, text=f"{otherwise}.", alt=otherwise)
+
+
+def records(folder: Path, names: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The records beside figures and tables."""
+    found = [read_record(folder / f"{name}.json") for name in names]
+    return [record for record in found if record is not None]
+
+
+def plate(
+    folder: Path, name: str, words: Caption, preset: str, command: str, claims: Sequence[JudgedClaim] = ()
+) -> Plate:
+    """A figure, or a table if there is one of that name; the anchor begins with the folder's name."""
+    csv = folder / f"{name}.csv"
+    target = csv if csv.is_file() else csv.with_suffix(".pdf")
+    made = Plate(
+        name=name,
+        anchor=f"{folder.name}-{name}",
+        caption=words,
+        claims=list(claims),
+        provenance=provenance(records(folder, [name]), preset),
+        command=command.format(target=target.as_posix()),
+    )
+    if not csv.is_file():
+        image, width, height = web_image(csv.with_suffix(".png"))
+        return replace(made, image=data_address(image), width=width, height=height)
+    table = read_csv(csv)
+    rows = [[cell(str(v)) for v in row] for row in table.to_numpy()]
+    return replace(made, header=[str(c) for c in table.columns], rows=rows)
+
+
 class Reader:
     """Reads one paper's files and joins them."""
 
@@ -157,7 +191,7 @@ class Reader:
     ) -> Chapter:
         judged = {i: self._judged(self.claims[i], figures) for i in self.verdicts}
         counts = {s: sum(j.status == s for j in judged.values()) for s in STATUSES}
-        plates = {n: self._plate(n, self._caption(n), judged) for n in (*figures, *tables)}
+        plates = {n: self._plate(n, judged) for n in (*figures, *tables)}
         return Chapter(
             name=self.paper,
             heading=self.texts.paper,
@@ -169,7 +203,7 @@ class Reader:
             arguments=[self._argued(a) for a in self.texts.arguments],
             findings=self._of_paper(findings),
             assumptions=self._of_paper(choices),
-            provenance=provenance(self._records([*figures, *tables]), self.preset),
+            provenance=provenance(records(self.folder, [*figures, *tables]), self.preset),
         )
 
     def anchor(self, name: str, kind: str = "") -> str:
@@ -179,13 +213,8 @@ class Reader:
         rows = table[table["paper"] == self.paper].to_dict("records")
         return [{str(k): str(v) for k, v in row.items()} for row in rows]
 
-    def _records(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
-        found = [read_record(self.folder / f"{name}.json") for name in names]
-        return [record for record in found if record is not None]
-
     def _caption(self, name: str) -> Caption:
-        written = self.texts.figures.get(name) or self.texts.tables.get(name)
-        return written or Caption(title=name, text=f"{name} of this paper.", alt=f"{name} of {self.paper}")
+        return caption(self.texts, name, f"{name} of {self.paper}")
 
     def _bears_on(self, name: str, claim: str) -> bool:
         return claim.startswith(f"{name}-") or claim in self._caption(name).claims
@@ -214,23 +243,9 @@ class Reader:
             mark=interval_mark(region, measured),
         )
 
-    def _plate(self, name: str, caption: Caption, judged: Mapping[str, JudgedClaim]) -> Plate:
-        csv = self.folder / f"{name}.csv"
-        target = csv if csv.is_file() else csv.with_suffix(".pdf")
-        plate = Plate(
-            name=name,
-            anchor=self.anchor(name),
-            caption=caption,
-            claims=[j for i, j in judged.items() if self._bears_on(name, i)],
-            provenance=provenance(self._records([name]), self.preset),
-            command=self.command.format(target=target.as_posix()),
-        )
-        if not csv.is_file():
-            image, width, height = web_image(csv.with_suffix(".png"))
-            return replace(plate, image=data_address(image), width=width, height=height)
-        table = read_csv(csv)
-        rows = [[cell(str(v)) for v in row] for row in table.to_numpy()]
-        return replace(plate, header=[str(c) for c in table.columns], rows=rows)
+    def _plate(self, name: str, judged: Mapping[str, JudgedClaim]) -> Plate:
+        claims = [j for i, j in judged.items() if self._bears_on(name, i)]
+        return plate(self.folder, name, self._caption(name), self.preset, self.command, claims)
 
     def _value(self, quantity: str) -> str:
         found = self.quantities.get(quantity)

@@ -10,9 +10,9 @@ import jinja2
 from markupsafe import Markup
 
 from sgdiffusion.config.models import Claim
-from sgdiffusion.config.texts import Texts
+from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.content import STATUSES, Chapter, Reader, read_csv, sentence
+from sgdiffusion.gallery.content import STATUSES, Chapter, Plate, Reader, caption, plate, read_csv, sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -24,6 +24,7 @@ class Items:
     preset: str
     figures: Mapping[str, Sequence[str]]
     tables: Mapping[str, Sequence[str]]
+    across: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of no paper alone, in cross/
     left_out: Sequence[Mapping[str, str]] = field(default=())
 
     @classmethod
@@ -34,6 +35,7 @@ class Items:
             preset=content["preset"],
             figures={p: papers[p]["figures"] for p in papers},
             tables={p: papers[p]["tables"] for p in papers},
+            across=content.get("across", {}),
             left_out=content["left_out"],
         )
 
@@ -56,7 +58,24 @@ def chapters(
     return made
 
 
-def render(papers: Sequence[Chapter], items: Items, note: str, description: str) -> str:
+def across(folder: Path, items: Items, captions: Captions, command: str) -> dict[str, list[Plate]]:
+    """The figures and tables that belong to no paper alone."""
+    return {
+        kind: [
+            plate(folder / "cross", n, caption(captions, n, f"{n} of all papers"), items.preset, command)
+            for n in names
+        ]
+        for kind, names in items.across.items()
+    }
+
+
+def render(
+    papers: Sequence[Chapter],
+    cross: Mapping[str, Sequence[Plate]],
+    items: Items,
+    note: str,
+    description: str,
+) -> str:
     """The page as HTML; styles, script and images inside."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -69,6 +88,7 @@ def render(papers: Sequence[Chapter], items: Items, note: str, description: str)
     totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
     return environment.get_template("page.html.j2").render(
         papers=papers,
+        cross=cross,
         statuses=STATUSES,
         totals=totals,
         preset=items.preset,
@@ -86,10 +106,12 @@ def build(
     items: Items,
     texts: Mapping[str, Texts],
     claims: Mapping[str, Sequence[Claim]],
+    captions: Captions,
     *,
     note: str,
     description: str,
     command: str,
 ) -> str:
     """The page of figures/<preset>/; `command` rebuilds what is put for {target}."""
-    return render(chapters(folder, items, texts, claims, command), items, note, description)
+    papers = chapters(folder, items, texts, claims, command)
+    return render(papers, across(folder, items, captions, command), items, note, description)

@@ -32,13 +32,19 @@ SINGLE = (
 )
 
 
+def folders(items: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures and tables by folder: those of each paper, and of none alone."""
+    across = {"cross": items["across"]} if items.get("across") else {}
+    return {**items["papers"], **across}
+
+
 def expected(items: Mapping[str, Any]) -> Iterator[str]:
     """Every file of a published set, relative to the preset's folder."""
     yield from SINGLE
     yield from (f"{name}.{ending}" for name in WHOLE for ending in TABLE_ENDINGS)
-    for paper, names in items["papers"].items():
+    for paper, names in folders(items).items():
         yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
-        tables = [*names["tables"], "verdicts"]
+        tables = [*names["tables"], *(["verdicts"] if paper in items["papers"] else [])]
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
 
 
@@ -69,7 +75,7 @@ def problems(folder: Path, names: list[str]) -> list[str]:
 def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
     """Items left out, and items that rest on substitute data or a smaller scale, each with its reason."""
     rows = [(entry["item"], entry["reason"]) for entry in items["left_out"]]
-    for paper, names in items["papers"].items():
+    for paper, names in folders(items).items():
         for name in (*names["figures"], *names["tables"]):
             record = read_record(folder / paper / f"{name}.json")
             if record is not None and (note := substitute_note(record)):
