@@ -168,6 +168,7 @@ def every_item():
         yield from (f"{paper}/{name}" for name in [*FIGURES[paper], *TABLES[paper]])
         yield from (f"{paper}/quantities/{name}" for name in QUANTITIES[paper])
         yield from (f"{paper}/claims/{claim.id}" for claim in CLAIMS[paper])
+    yield from (f"cross/{name}" for names in CROSS_ITEMS.values() for name in names)
 
 
 EVERY_ITEM = list(every_item())
@@ -179,6 +180,9 @@ FIGURES = {paper: LEFT_OUT.keep(paper, names) for paper, names in FIGURES.items(
 TABLES = {paper: LEFT_OUT.keep(paper, names) for paper, names in TABLES.items()}
 QUANTITIES = {
     p: LEFT_OUT.keep(f"{p}/quantities", names) for p, names in QUANTITIES.items()
+}
+CROSS_ITEMS = {
+    kind: LEFT_OUT.keep("cross", names) for kind, names in CROSS_ITEMS.items()
 }
 # the main figures, in one image; a paper without any is not in it
 COMPOSITE = {

@@ -4,8 +4,8 @@
       - items: [chaudhari2018/fig2b, chaudhari2018/quantities/*cifar100*, chaudhari2018/claims/fig2b-*]
         reason: CIFAR-100 was not at hand
 
-An item is a figure or table, <paper>/<name>; a table of quantities, <paper>/quantities/<name>; or a claim,
-<paper>/claims/<id>. Patterns as in file names.
+An item is a figure or table, <paper>/<name> or cross/<name>; a table of quantities,
+<paper>/quantities/<name>; or a claim, <paper>/claims/<id>. Patterns as in file names.
 """
 
 from collections.abc import Iterable
