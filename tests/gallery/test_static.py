@@ -144,6 +144,11 @@ def test_banner_is_there_if_and_only_if_there_is_a_note(parsed: Page, without_no
     assert not any(a.get("class") == "banner" for a in Page(without_note).of("p"))
 
 
+def test_each_figure_and_table_says_what_it_shows(parsed: Page):
+    # figures of two papers, one across, one table
+    assert parsed.words().count("Shows substitute data: digits · preset tiny: reduced scale.") == 5
+
+
 def test_headings_descend_one_by_one(parsed: Page):
     levels = [int(tag[1]) for tag, _ in parsed.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1

@@ -18,7 +18,7 @@ from sgdiffusion.gallery.fill import Quantities, bounds, carries, fill, interval
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
-from sgdiffusion.provenance import read_record
+from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import was_judged
 
 STATUSES = {  # label, sign, and the verb after a number of claims
@@ -66,6 +66,7 @@ class Plate:
     claims: list[JudgedClaim]
     provenance: Provenance
     command: str
+    note: str  # what its data and scale are, if not the paper's own
     image: str = ""
     width: int = 0
     height: int = 0
@@ -136,7 +137,7 @@ def caption(texts: Captions, name: str, otherwise: str) -> Caption:
     return written or Caption(title=name, text=f"{otherwise}.", alt=otherwise)
 
 
-def records(folder: Path, names: Sequence[str]) -> list[Mapping[str, Any]]:
+def records(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """The records beside figures and tables."""
     found = [read_record(folder / f"{name}.json") for name in names]
     return [record for record in found if record is not None]
@@ -148,13 +149,15 @@ def plate(
     """A figure, or a table if there is one of that name; the anchor begins with the folder's name."""
     csv = folder / f"{name}.csv"
     target = csv if csv.is_file() else csv.with_suffix(".pdf")
+    found = records(folder, [name])
     made = Plate(
         name=name,
         anchor=f"{folder.name}-{name}",
         caption=words,
         claims=list(claims),
-        provenance=provenance(records(folder, [name]), preset),
+        provenance=provenance(found, preset),
         command=command.format(target=target.as_posix()),
+        note=" · ".join(note for r in found if (note := substitute_note(r))),
     )
     if not csv.is_file():
         image, width, height = web_image(csv.with_suffix(".png"))

@@ -1,6 +1,6 @@
 """What made a figure or table, in words, from the records beside the files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def commit_text(records: Iterable[Mapping[str, Any]]) -> str:
     return ", ".join(sorted(found))
 
 
-def provenance(records: list[Mapping[str, Any]], preset: str) -> Provenance:
+def provenance(records: Sequence[Mapping[str, Any]], preset: str) -> Provenance:
     """Of a figure, a table, or a whole paper."""
     jobs = steps(records)
     seeds = sorted({s for r in records for s in r["seeds"]})
