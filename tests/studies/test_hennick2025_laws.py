@@ -87,6 +87,7 @@ def test_quantities(known: study.Laws):
     assert found["moons.kl.tempered_over_null"].value < 1 < found["moons.kl.sgd_over_null"].value
     assert found["moons.choices.tempered_better"].value == 1
     assert found["moons.choices.best_xi_near_half"].value == 1
+    assert found["moons.choices.kl_sgd_smallest"].value == found["moons.kl.sgd"].value
     assert found["moons.posterior.r_hat"].value == 1.3
     assert found["moons.largest_sgd"].value == pytest.approx(0.48, abs=2e-3)
     over = found["moons.largest_sgd_over_posterior"]
@@ -94,6 +95,22 @@ def test_quantities(known: study.Laws):
     assert over.low < truth < over.high < 0
     for name, m in found.items():
         assert m.low <= m.value <= m.high, name
+
+
+def test_a_choice_found_twice_counts_once(known: study.Laws):
+    # three clusterings: the known one, the same found by the rule, and one where SGD is the posterior already
+    ruled = replace(known, choice={**known.choice, "rule": True})
+    equal = replace(known, choice={**known.choice, "method": "ward"}, posterior=known.nets)
+    three = [known, ruled, equal]
+    distances, scan = (
+        pd.concat([make(laws, PLAN, 0) for laws in three])
+        for make in (study.distance_table, study.scan_table)
+    )
+    found = {row["quantity"]: row["value"] for row in study._over_choices(distances, scan)}
+    assert found["moons.choices.tempered_better"] == 0.5
+    assert found["moons.choices.sgd_within_null"] == 0.5
+    assert found["moons.choices.best_xi_near_half"] == 0.5
+    assert found["moons.choices.kl_sgd_smallest"] < 1e-12 < found["moons.choices.kl_sgd_largest"]
 
 
 def test_rare_clusters_survive_a_strong_tempering(known: study.Laws):

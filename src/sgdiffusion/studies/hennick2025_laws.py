@@ -247,15 +247,22 @@ def _preference(found: Laws, plan: LawPlan, root_seed: int) -> list[dict[str, An
 
 
 def _over_choices(distances: pd.DataFrame, scan: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the open choices do: they are no sample, so these numbers have no interval."""
-    keys = [*CHOICE_COLUMNS, "strength"]
-    wide = distances[distances["distance"] == "kl"].pivot_table(index=keys, columns="law", values="value")
-    limit = distances[(distances["distance"] == "kl") & (distances["law"] == "null")].set_index(keys)["high"]
-    best = scan.drop_duplicates(list(CHOICE_COLUMNS))["best"]
+    """What the open choices do: they are no sample, so these numbers have no interval.
+
+    Where the rule finds a number of clusters that is asked for as well, the two count once.
+    """
+    choice = [k for k in CHOICE_COLUMNS if k != "rule"]
+    kl = distances[distances["distance"] == "kl"]
+    keys = [*choice, "strength"]
+    wide = kl.pivot_table(index=keys, columns="law", values="value")
+    limit = kl[kl["law"] == "null"].groupby(keys)["high"].mean().reindex(wide.index)
+    best = scan.drop_duplicates(choice)["best"]
     facts = {
         "tempered_better": (wide["tempered"] < wide["sgd"]).mean(),
-        "tempered_within_null": (wide["tempered"] <= limit.reindex(wide.index)).mean(),
-        "sgd_within_null": (wide["sgd"] <= limit.reindex(wide.index)).mean(),
+        "tempered_within_null": (wide["tempered"] <= limit).mean(),
+        "sgd_within_null": (wide["sgd"] <= limit).mean(),
+        "kl_sgd_smallest": wide["sgd"].min(),
+        "kl_sgd_largest": wide["sgd"].max(),
         "kl_tempered_smallest": wide["tempered"].min(),
         "kl_tempered_largest": wide["tempered"].max(),
         "best_xi_smallest": best.min(),
