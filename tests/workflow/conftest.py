@@ -61,7 +61,12 @@ class Dag:
         variables = {k: v for k, v in os.environ.items() if k not in ("SGDIFFUSION_MIRROR", "PYTHONPATH")}
         command = [sys.executable, "-m", "snakemake", *words]
         done = subprocess.run(
-            command, cwd=folder, env={**variables, **environment}, capture_output=True, text=True, timeout=1800
+            command,
+            cwd=folder,
+            env={**variables, **environment},
+            capture_output=True,
+            text=True,
+            timeout=1800,
         )
         return Done(done.returncode, done.stdout + done.stderr)
 
