@@ -93,6 +93,7 @@ def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
         ax.errorbar(part["cluster"] + 1 + 0.27 * (i - 1), p, bars, fmt="none", color=GREY, linewidth=1)
     ax.set_xticks(sorted(set(shown["cluster"] + 1)))
     ax.set(xlabel="cluster of solutions, by its size among SGD's", ylabel="probability", title=_name(shown))
+    ax.set_yticks(np.arange(0, 1.1, 0.2))  # a probability has no tick above 1, room for the legend or not
     ax.set_ylim(0, 1.35 * float(shown["high"].max()))
     ax.legend(loc="upper right")
     return figure
