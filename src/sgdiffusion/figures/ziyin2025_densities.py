@@ -108,8 +108,8 @@ def fig3c(signs: pd.DataFrame) -> Figure:
                         label=f"{label}: {100 * wrong:.2g} % < 0")  # fmt: skip
         ax.axvline(0, color=GREY, linewidth=0.7)
         published(ax, x=float(signs["truth"].iloc[0]), label="truth")
-        ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", ylim=(1e-3, 30), yscale="log")
-        ax.legend(loc="upper left", fontsize=6)
+        ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", ylim=(1e-3, 2e3), yscale="log")
+        ax.legend(loc="upper left", fontsize=6, frameon=True, framealpha=1, edgecolor="none")
         panel_label(ax, letter)
     axes[0, 0].set_ylabel("density of $v$")
     return figure

@@ -62,11 +62,10 @@ def _exponents(ax: Axes, table: pd.DataFrame) -> None:
 def _shallow(ax: Axes, table: pd.DataFrame) -> None:
     sde, sgd = (table[table["simulator"] == s].sort_values("temperature") for s in ("sde", "sgd"))
     ax.plot(sde["temperature"], -sde["theory"], label=r"$-2-\beta_1/(T\alpha_1)$", **PUBLISHED_MARK)
-    ax.errorbar(sde["temperature"], -sde["exponent"], _bars(sde), fmt="o", color=BLUE, label="SDE ± 95 %")
     ax.plot(sgd["temperature"], -sgd["theory"], **PUBLISHED_MARK)
-    ax.errorbar(
-        sgd["temperature"], -sgd["exponent"], _bars(sgd), fmt="s", color=VERMILION, label="SGD, S = 1"
-    )
+    for part, marker, color, label in ((sde, "o", BLUE, "SDE ± 95 %"), (sgd, "s", VERMILION, "SGD, S = 1")):
+        at, exponent = part["temperature"], -part["exponent"]
+        ax.errorbar(at, exponent, _bars(part), fmt=marker, markersize=3, color=color, zorder=5, label=label)
     ax.plot(sgd["temperature"], -sgd["exact"], "x", color=BLACK, label="SGD, exact", markersize=5)
     ax.set(xlabel="$T$", ylabel="tail exponent", title="D = 0", xscale="log", ylim=(-5.2, -1.7))
     _plain_ticks(ax, table["temperature"])
