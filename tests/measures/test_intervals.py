@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.intervals import Estimate, mean_interval, ratio_interval
+from sgdiffusion.measures.intervals import Estimate, mean_interval, ratio_interval, share
 
 
 def test_mean_against_scipy():
@@ -48,3 +48,17 @@ def test_refused(values):
 def test_a_ratio_needs_positive_values():
     with pytest.raises(MeasureError, match="needs positive values, found -1"):
         ratio_interval([1.0, -1.0], [1.0])
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 7), (3, 10), (50, 100), (9, 9), (1, 2000)])
+def test_share_against_scipys_wilson(count, n):
+    found = share(count, n, level=0.9)
+    expected = stats.binomtest(count, n).proportion_ci(0.9, method="wilson")
+    assert found.value == count / n
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found.n == n
+
+
+def test_share_of_nothing_is_refused():
+    with pytest.raises(MeasureError, match="empty set"):
+        share(0, 0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sgdiffusion.errors import ConfigError, MeasureError
-from sgdiffusion.studies.ziyin2025_common import law_named, share
+from sgdiffusion.measures.intervals import share
+from sgdiffusion.studies.ziyin2025_common import law_named
 from sgdiffusion.studies.ziyin2025_plane import (
     RATE,
     START,

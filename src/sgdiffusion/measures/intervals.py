@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from sgdiffusion.errors import MeasureError
@@ -44,6 +45,18 @@ def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, level: float = 
     weights = sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, (top, bottom), strict=True))
     half = float(student.ppf((1 + level) / 2, sum(parts) ** 2 / weights)) * math.sqrt(sum(parts))
     return Estimate(ratio, ratio * math.exp(-half), ratio * math.exp(half), n)
+
+
+def share(count: int, n: int, level: float = 0.95) -> Estimate:
+    """count/n with Wilson's interval, which stays inside [0, 1] for counts of 0 and n."""
+    if n == 0:
+        raise MeasureError("the share of an empty set is not defined: no run is left to count")
+    p, z = count / n, float(norm.ppf((1 + level) / 2))
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    # exact at the ends, where rounding would leave 1e-17
+    low, high = 0.0 if count == 0 else middle - half, 1.0 if count == n else middle + half
+    return Estimate(p, low, high, n)
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

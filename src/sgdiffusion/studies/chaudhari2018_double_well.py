@@ -5,7 +5,7 @@ Chains are the unit of replication.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from sgdiffusion.measures.density import (
 )
 from sgdiffusion.streams import generator
 from sgdiffusion.streams import seed as stream_seed
+from sgdiffusion.studies.tables import documented, quantity
 from sgdiffusion.theory import double_well as well
 from sgdiffusion.theory import fokker_planck_grid as fokker_planck
 from sgdiffusion.theory import orbits
@@ -72,23 +73,6 @@ RETURN_COLUMNS = {
     "returned": "where it crosses the positive x₁-axis after one turn about the origin; NaN if it never does",
     "time": "when",
 }
-
-
-def documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table with the meaning of its columns in ``attrs``."""
-    table = pd.DataFrame(rows, columns=list(columns))
-    table.attrs["columns"] = dict(columns)
-    return table
-
-
-def quantity(
-    name: str, value: float, half: float = 0.0, *, n: int = 1, unit: str = "", over: str = "exact"
-) -> dict[str, Any]:
-    """One row of a quantities table: value ± half the width of its 95 % interval."""
-    return {
-        "quantity": name, "value": float(value), "low": float(value - half), "high": float(value + half),
-        "n": n, "unit": unit, "over": over,
-    }  # fmt: skip
 
 
 def simulate(

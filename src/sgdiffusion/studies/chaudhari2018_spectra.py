@@ -20,6 +20,7 @@ from sgdiffusion.measures.gradients import Data, Loss, PerExampleGradients, cros
 from sgdiffusion.measures.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.measures.minibatch import minibatch_variance
 from sgdiffusion.measures.spectra import spectral_distance, spectrum, statistics
+from sgdiffusion.studies.tables import documented, estimated
 
 Checkpoints = Mapping[tuple[int, float], nn.Module]
 
@@ -67,12 +68,6 @@ _UNITS = {
 }  # fmt: skip
 
 
-def _documented(rows: Sequence[Any], columns: Mapping[str, str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(columns))
-    table.attrs["columns"] = dict(columns)
-    return table
-
-
 def spectra_table(
     checkpoints: Checkpoints,
     data: Data,
@@ -102,7 +97,7 @@ def spectra_table(
         raise MeasureError("no checkpoint was given: expected a mapping (seed, fraction) -> module")
     table = pd.concat(spectra, ignore_index=True)
     table.attrs["columns"] = dict(EIGENVALUE_COLUMNS)
-    return table, _documented(rows, STATISTICS_COLUMNS)
+    return table, documented(rows, STATISTICS_COLUMNS)
 
 
 def require_every_class(data: Data) -> None:
@@ -130,10 +125,6 @@ def _last(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["fraction"] == table["fraction"].max()]
 
 
-def _quantity(name: str, estimate: Estimate, unit: str, over: str) -> dict[str, Any]:
-    return {"quantity": name, **estimate._asdict(), "unit": unit, "over": over}
-
-
 def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
     """``<name>.mean``, ``.sd``, ``.mean_above``, ``.sd_above``, ``.rank_percent`` … at the end of training.
 
@@ -141,9 +132,9 @@ def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
     """
     _one_evaluation(statistics_table)
     last = _last(statistics_table)
-    rows = [_quantity(f"{name}.{c}", mean_interval(last[c]), unit, "seeds") for c, unit in _UNITS.items()]
+    rows = [estimated(f"{name}.{c}", mean_interval(last[c]), unit=unit) for c, unit in _UNITS.items()]
     spread = mean_interval(last["sd"] / last["mean"])
-    return pd.DataFrame([*rows, _quantity(f"{name}.sd_over_mean", spread, "", "seeds")])
+    return pd.DataFrame([*rows, estimated(f"{name}.sd_over_mean", spread)])
 
 
 def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd.DataFrame:
@@ -159,7 +150,7 @@ def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd
         kind = "training" if seed == other_seed else "seeds"
         d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision)
         rows.append((kind, seed, other_seed, fraction, other_fraction, d))
-    return _documented(rows, DISTANCE_COLUMNS)
+    return documented(rows, DISTANCE_COLUMNS)
 
 
 def distance_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -174,18 +165,18 @@ def distance_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
     rows = []
     for (a, b), part in training.groupby(["fraction", "other_fraction"]):
         label = f"{name}.distance_{100 * float(a):g}_{100 * float(b):g}"  # type: ignore[arg-type]
-        rows.append(_quantity(label, mean_interval(part["distance"]), "decades", "seeds"))
+        rows.append(estimated(label, mean_interval(part["distance"]), unit="decades"))
     moved = training.groupby("seed")["distance"].mean()
     if len(moved):
-        rows.append(_quantity(f"{name}.distance_training", mean_interval(moved), "decades", "seeds"))
+        rows.append(estimated(f"{name}.distance_training", mean_interval(moved), unit="decades"))
     between = table[table["kind"] == "seeds"]
     if len(between):
         swapped = between.assign(seed=between["other_seed"])
         baseline = pd.concat([between, swapped]).groupby("seed")["distance"].mean()
-        rows.append(_quantity(f"{name}.distance_seeds", _of_pairs(baseline), "decades", "seeds"))
+        rows.append(estimated(f"{name}.distance_seeds", _of_pairs(baseline), unit="decades"))
         if len(moved) and baseline.min() > 0:
             ratio = _of_pairs(moved / baseline)
-            rows.append(_quantity(f"{name}.distance_ratio", ratio, "", "seeds"))
+            rows.append(estimated(f"{name}.distance_ratio", ratio))
     return pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])
 
 
@@ -201,7 +192,7 @@ def contrast(first: pd.DataFrame, second: pd.DataFrame, column: str, name: str) 
     Above 1 with its whole interval: the first set (more diverse data, augmentation) has the larger one.
     """
     estimate = ratio_interval(_last(first)[column], _last(second)[column])
-    return pd.DataFrame([_quantity(name, estimate, "", "seeds")])
+    return pd.DataFrame([estimated(name, estimate)])
 
 
 def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.DataFrame:
@@ -267,7 +258,7 @@ def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
         scale = row["predicted"] or trace
         estimate = Estimate(row["measured"] / scale, row["low"] / scale, row["high"] / scale, row["draws"])
         label = f"{name}.variance_{row['sampling']}_b{row['batch_size']}"
-        rows.append(_quantity(label, estimate, "", "draws"))
+        rows.append(estimated(label, estimate, over="draws"))
     return pd.DataFrame(rows)
 
 

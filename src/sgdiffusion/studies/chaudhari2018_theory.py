@@ -17,7 +17,8 @@ from scipy.linalg import logm
 from sgdiffusion.dynamics.langevin import Plan, heun_step, linear_paths, regression_paths
 from sgdiffusion.measures.density import WithError, jackknife, most_likely_point
 from sgdiffusion.streams import seed as stream_seed
-from sgdiffusion.studies.chaudhari2018_double_well import GRID, LAMBDAS, documented, quantity
+from sgdiffusion.studies.chaudhari2018_double_well import GRID, LAMBDAS
+from sgdiffusion.studies.tables import documented, quantity
 from sgdiffusion.theory import double_well as well
 from sgdiffusion.theory import fokker_planck_grid as fokker_planck
 from sgdiffusion.theory import linear_response as linear

@@ -21,6 +21,7 @@ from sgdiffusion.measures.gradient_norms import MODES, gradient_norms
 from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.measures.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
 from sgdiffusion.measures.periodicity import Peaks, peaks
+from sgdiffusion.studies.tables import documented, estimated
 
 Array = NDArray[Any]
 SGD, WHITE, BROWNIAN, OU = "SGD", "white noise", "Brownian motion", "Ornstein–Uhlenbeck fit"
@@ -89,12 +90,6 @@ class Tables(NamedTuple):
     weights: pd.DataFrame
 
 
-def _documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(columns))
-    table.attrs["columns"] = dict(columns)
-    return table
-
-
 def seed_tables(
     module: nn.Module,
     history: Mapping[str, Array],
@@ -132,7 +127,7 @@ def trajectory_tables(
     facts = {"weight": np.flatnonzero(mask), "phi": fit.phi, "decorrelation": times[SGD] * every}
     facts["decorrelation_p"] = measures.monte_carlo_p(times[SGD], times[BROWNIAN])
     facts |= _brownian_tests(path) | _lines(peaks(path), every)
-    return Tables(spectrum, autocorrelation, _documented({"seed": seed, **facts}, WEIGHT_COLUMNS))
+    return Tables(spectrum, autocorrelation, documented({"seed": seed, **facts}, WEIGHT_COLUMNS))
 
 
 def fit_ar1_blockwise(path: Array) -> Fit:
@@ -156,7 +151,7 @@ def _spectrum_table(series: Mapping[str, Array], every: int, seed: int) -> pd.Da
         part = pd.DataFrame(_binned(spectrum)).assign(seed=seed, series=name)
         part["frequency"] /= every
         parts.append(part)
-    return _documented(pd.concat(parts, ignore_index=True), SPECTRUM_COLUMNS)
+    return documented(pd.concat(parts, ignore_index=True), SPECTRUM_COLUMNS)
 
 
 def _binned(spectrum: measures.Spectrum, per_decade: int = 40) -> dict[str, Array]:
@@ -183,7 +178,7 @@ def _autocorrelation_table(
         bartlett = measures.bartlett_band(mean, lags, n)
         parts.append(pd.DataFrame(facts).assign(bartlett=bartlett, seed=seed, series=name))
     table = pd.concat(parts, ignore_index=True).assign(band=measures.white_band(n))
-    return _documented(_thinned(table), AUTOCORRELATION_COLUMNS), times
+    return documented(_thinned(table), AUTOCORRELATION_COLUMNS), times
 
 
 def _thinned(table: pd.DataFrame, most: int = 800) -> pd.DataFrame:
@@ -226,7 +221,7 @@ def gradient_table(
         ).assign(seed=seed, mode=mode)
         for mode in MODES
     ]
-    return _documented(pd.concat(parts, ignore_index=True), GRADIENT_COLUMNS)
+    return documented(pd.concat(parts, ignore_index=True), GRADIENT_COLUMNS)
 
 
 def quantities(
@@ -243,7 +238,7 @@ def quantities(
     rows = []
     for numbers, mean in ((per_seed, mean_interval), (falls, _geometric)):
         for key, (_, unit) in numbers[0].items():
-            rows.append(_row(f"{name}{key}", mean([n[key][0] for n in numbers]), unit))
+            rows.append(estimated(f"{name}{key}", mean([n[key][0] for n in numbers]), unit=unit))
     return pd.DataFrame(rows, columns=QUANTITY_COLUMNS)
 
 
@@ -251,10 +246,6 @@ def _geometric(values: Sequence[float]) -> Estimate:
     """Geometric mean and its interval: the falls of a norm are ratios, whose logarithms are symmetric."""
     value, low, high, n = mean_interval(np.log(values))
     return Estimate(math.exp(value), math.exp(low), math.exp(high), n)
-
-
-def _row(quantity: str, estimate: Estimate, unit: str) -> dict[str, Any]:
-    return {"quantity": quantity, **estimate._asdict(), "unit": unit, "over": "seeds"}
 
 
 Numbers = dict[str, tuple[float, str]]

@@ -26,6 +26,7 @@ from sgdiffusion.measures.gradients import Loss, PerExampleGradients, cross_entr
 from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.measures.spectra import spectrum, statistics
 from sgdiffusion.studies.hennick2025_coefficients import coefficient_table
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[Any]
 Paper = Literal["chaudhari2018", "ziyin2025", "hennick2025"]
@@ -64,12 +65,6 @@ NET_COLUMNS = {
     "value": "its value",
 }
 LAST_DECADE = 0.1  # exponents are fitted over the last decade of time, as in the moons ensemble
-
-
-def documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(columns))
-    table.attrs["columns"] = dict(columns)
-    return table
 
 
 def displacement(weights: Array, epochs: Array, origin: int) -> tuple[Array, Array]:

@@ -15,7 +15,8 @@ from sgdiffusion.dynamics.sgld import Data, Sgld
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.langevin_calibration import calibrate
 from sgdiffusion.measures.learning_coefficient import default_n_beta, learning_coefficients
-from sgdiffusion.studies.hennick2025_tables import bootstrap, documented, quantities, quantity, spearman
+from sgdiffusion.studies.hennick2025_tables import bootstrap, quantities, quantity, spearman
+from sgdiffusion.studies.tables import documented
 
 Progress = Callable[[int, int], None]
 

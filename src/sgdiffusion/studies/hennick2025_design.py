@@ -27,7 +27,7 @@ from sgdiffusion.studies.hennick2025_coefficients import (
     points_of,
     sensitivity_table,
 )
-from sgdiffusion.studies.hennick2025_tables import documented
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[np.float64]
 Optimiser = Literal["sgd", "adam"]

@@ -17,7 +17,8 @@ from sgdiffusion.measures import tempering
 from sgdiffusion.measures.solutions import METHODS, Clusters, Method, cluster
 from sgdiffusion.studies.hennick2025_moons import Moons
 from sgdiffusion.studies.hennick2025_posterior import SPACES, Coordinates, Posterior, Space, coordinates
-from sgdiffusion.studies.hennick2025_tables import documented, exact, quantities, quantity
+from sgdiffusion.studies.hennick2025_tables import exact, quantities, quantity
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[np.float64]
 Ratio = Literal["common", "per cluster"]

@@ -20,7 +20,7 @@ from sgdiffusion.measures.langevin_calibration import calibrate
 from sgdiffusion.measures.solutions import canonical, function_values, principal
 from sgdiffusion.studies.hennick2025_coefficients import Progress, n_beta
 from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_tables import documented
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[np.float64]
 Space = Literal["function", "weights"]

@@ -16,7 +16,6 @@ from sgdiffusion.measures.walk_models import compare
 from sgdiffusion.studies.hennick2025_coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.studies.hennick2025_design import Group
 from sgdiffusion.studies.hennick2025_tables import (
-    documented,
     median,
     quantities,
     quantity,
@@ -24,6 +23,7 @@ from sgdiffusion.studies.hennick2025_tables import (
     share,
     spearman,
 )
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[np.float64]
 Window = Sequence[float]

@@ -1,25 +1,19 @@
-"""What the studies of Hennick & De Baerdemacker (2025) share: documented tables, quantities and intervals."""
+"""What the studies of Hennick & De Baerdemacker (2025) share: quantities and intervals."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures import intervals
 from sgdiffusion.measures.intervals import Estimate
 
 Array = NDArray[np.float64]
 _RESAMPLES = 1000
-
-
-def documented(table: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table with the stated columns, in their order, and their meanings in its attributes."""
-    frame = pd.DataFrame(table, columns=list(columns))
-    frame.attrs["columns"] = dict(columns)
-    return frame
 
 
 def quantity(name: str, estimate: Sequence[float], unit: str, over: str) -> dict[str, Any]:
@@ -42,15 +36,7 @@ def quantities(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def share(hits: ArrayLike, level: float = 0.95) -> Estimate:
     """Share of true values with Wilson's interval."""
     found = np.asarray(hits, dtype=bool)
-    n = len(found)
-    if n == 0:
-        raise MeasureError("the share of an empty set is not defined: no run is left to count")
-    p, z = float(found.mean()), float(norm.ppf((1 + level) / 2))
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    # exact at the ends, where rounding would leave 1e-17
-    low, high = 0.0 if p == 0 else middle - half, 1.0 if p == 1 else middle + half
-    return Estimate(p, low, high, n)
+    return intervals.share(int(found.sum()), len(found), level)
 
 
 def _resampled(n: int, seed: int) -> NDArray[np.int64]:

@@ -25,7 +25,8 @@ from sgdiffusion.measures.spectral_dimension import (
 from sgdiffusion.measures.walk_models import compare
 from sgdiffusion.studies.hennick2025_coefficients import COLUMNS, Progress, coefficient_table, points_of
 from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_tables import bootstrap, documented, median, quantities, quantity, share
+from sgdiffusion.studies.hennick2025_tables import bootstrap, median, quantities, quantity, share
+from sgdiffusion.studies.tables import documented
 
 Array = NDArray[np.float64]
 Window = Sequence[float]

@@ -25,7 +25,8 @@ from sgdiffusion.errors import TrainingError
 from sgdiffusion.measures.balance import Balance, half_squared, layer_pair
 from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.ziyin2025_common import Array, documented, estimated, named_seed
+from sgdiffusion.studies.tables import documented, estimated
+from sgdiffusion.studies.ziyin2025_common import Array, named_seed
 
 SIDE, WIDTH = 20, 200  # of the paper's net
 RECORDS = 60  # on a logarithmic scale, and as many on a linear one

@@ -1,11 +1,8 @@
-"""What the studies of Ziyin, Li & Ueda (2025) share: data laws by name, tables with documented columns."""
+"""What the studies of Ziyin, Li & Ueda (2025) share: data laws by name, seeds and shifts of estimates."""
 
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sgdiffusion.dynamics.diagonal import GaussianData
@@ -61,40 +58,6 @@ def named_seed(root_seed: int, *names: str | int) -> int:
     return stream_seed(root_seed, "ziyin2025", *names)
 
 
-def documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table with the meaning of its columns in ``attrs``."""
-    table = pd.DataFrame(rows, columns=list(columns))
-    table.attrs["columns"] = dict(columns)
-    return table
-
-
-def quantity(
-    name: str, value: float, half: float = 0.0, *, n: int = 1, unit: str = "", over: str = "exact"
-) -> dict[str, Any]:
-    """One row of a quantities table: value ± half the width of its 95 % interval."""
-    return {
-        "quantity": name, "value": float(value), "low": float(value - half), "high": float(value + half),
-        "n": int(n), "unit": unit, "over": over,
-    }  # fmt: skip
-
-
-def estimated(name: str, found: Estimate, *, unit: str = "", over: str = "seeds") -> dict[str, Any]:
-    """One row of a quantities table from an estimate with its interval."""
-    return {
-        "quantity": name, "value": float(found.value), "low": float(found.low), "high": float(found.high),
-        "n": int(found.n), "unit": unit, "over": over,
-    }  # fmt: skip
-
-
 def shifted(found: Estimate, by: float) -> Estimate:
     """An estimate minus a known number."""
     return Estimate(found.value - by, found.low - by, found.high - by, found.n)
-
-
-def share(count: int, n: int) -> Estimate:
-    """count/n with its Wilson interval, which stays inside [0, 1] for counts of 0 and n."""
-    p, z2 = count / n, NORMAL**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = NORMAL * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2)) / (1 + z2 / n)
-    low, high = (0.0 if count == 0 else centre - half), (1.0 if count == n else centre + half)
-    return Estimate(p, float(low), float(high), n)

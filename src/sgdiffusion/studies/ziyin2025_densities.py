@@ -16,19 +16,9 @@ from sgdiffusion.dynamics.diagonal import Paths, balanced, run_sgd
 from sgdiffusion.dynamics.sde_diagonal import Scheme, run_effective
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import ks
-from sgdiffusion.measures.intervals import Estimate
-from sgdiffusion.studies.ziyin2025_common import (
-    NORMAL,
-    Array,
-    Linear,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    plain,
-    quantity,
-    share,
-)
+from sgdiffusion.measures.intervals import Estimate, share
+from sgdiffusion.studies.tables import documented, estimated, quantity
+from sgdiffusion.studies.ziyin2025_common import NORMAL, Array, Linear, law_named, named_seed, plain
 from sgdiffusion.theory.data_law import DataConstants
 from sgdiffusion.theory.laws import invariant_law
 from sgdiffusion.theory.stationary import PointMass, StationaryLaw

@@ -21,7 +21,8 @@ from sgdiffusion.dynamics.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.sgld import Data
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.intervals import mean_interval
-from sgdiffusion.studies.ziyin2025_common import Array, documented, estimated, named_seed
+from sgdiffusion.studies.tables import documented, estimated
+from sgdiffusion.studies.ziyin2025_common import Array, named_seed
 
 COLUMNS = {
     "depth": "D, hidden layers",

@@ -11,21 +11,10 @@ import pandas as pd
 from sgdiffusion.dynamics.diagonal import GaussianData, balanced, run_sgd
 from sgdiffusion.dynamics.sde_diagonal import run_effective
 from sgdiffusion.measures import ks
-from sgdiffusion.measures.intervals import Estimate
+from sgdiffusion.measures.intervals import Estimate, share
 from sgdiffusion.measures.tails import Tail, tail_exponent
-from sgdiffusion.studies.ziyin2025_common import (
-    NORMAL,
-    Array,
-    Linear,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    plain,
-    quantity,
-    share,
-    shifted,
-)
+from sgdiffusion.studies.tables import documented, estimated, quantity
+from sgdiffusion.studies.ziyin2025_common import NORMAL, Array, Linear, law_named, named_seed, plain, shifted
 from sgdiffusion.theory import discrete, phases
 from sgdiffusion.theory.data_law import DataConstants, gaussian_linear, near_interpolation, uncorrelated
 from sgdiffusion.theory.findings import findings

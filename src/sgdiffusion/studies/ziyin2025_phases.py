@@ -9,19 +9,10 @@ import pandas as pd
 from sgdiffusion.dynamics.diagonal import balanced, run_sgd
 from sgdiffusion.dynamics.sde_diagonal import run_effective
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.intervals import Estimate
+from sgdiffusion.measures.intervals import Estimate, share
 from sgdiffusion.measures.tails import hill
-from sgdiffusion.studies.ziyin2025_common import (
-    NORMAL,
-    Array,
-    Linear,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    plain,
-    share,
-)
+from sgdiffusion.studies.tables import documented, estimated
+from sgdiffusion.studies.ziyin2025_common import NORMAL, Array, Linear, law_named, named_seed, plain
 from sgdiffusion.studies.ziyin2025_densities import COLLAPSE_TIME, RELAXATIONS, relaxation_rate
 from sgdiffusion.theory import discrete, phases
 from sgdiffusion.theory.laws import depth_one

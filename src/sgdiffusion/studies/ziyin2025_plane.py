@@ -15,17 +15,8 @@ from sgdiffusion.dynamics.diagonal import DataLaw, Paths, Population, run_sgd
 from sgdiffusion.dynamics.sde_diagonal import run_weights
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.intervals import Estimate
-from sgdiffusion.studies.ziyin2025_common import (
-    NORMAL,
-    Array,
-    Linear,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    plain,
-    quantity,
-)
+from sgdiffusion.studies.tables import documented, estimated, quantity
+from sgdiffusion.studies.ziyin2025_common import NORMAL, Array, Linear, law_named, named_seed, plain
 from sgdiffusion.theory.phases import balance_rate
 
 METHODS = ("gd", "sgd", "gd-noise")

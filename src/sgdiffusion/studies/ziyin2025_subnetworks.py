@@ -15,14 +15,8 @@ from numpy.typing import NDArray
 from sgdiffusion.dynamics.sde_diagonal import run_weights
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.intervals import mean_interval
-from sgdiffusion.studies.ziyin2025_common import (
-    Array,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    plain,
-)
+from sgdiffusion.studies.tables import documented, estimated
+from sgdiffusion.studies.ziyin2025_common import Array, law_named, named_seed, plain
 
 WIDTH = 3
 RECORDS = 41

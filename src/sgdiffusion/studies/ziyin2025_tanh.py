@@ -12,17 +12,9 @@ import pandas as pd
 from sgdiffusion.dynamics.diagonal import Paths
 from sgdiffusion.dynamics.tanh_scalar import Teacher, run_tanh
 from sgdiffusion.measures.density import over_chains
-from sgdiffusion.measures.intervals import Estimate
-from sgdiffusion.studies.ziyin2025_common import (
-    NORMAL,
-    Array,
-    Linear,
-    documented,
-    estimated,
-    law_named,
-    named_seed,
-    share,
-)
+from sgdiffusion.measures.intervals import Estimate, share
+from sgdiffusion.studies.tables import documented, estimated
+from sgdiffusion.studies.ziyin2025_common import NORMAL, Array, Linear, law_named, named_seed
 from sgdiffusion.theory.phases import critical_temperature
 
 SIGN_LAW = Linear(0.3, 1.0)  # a weak signal: learning the wrong sign costs little, so that it can happen
