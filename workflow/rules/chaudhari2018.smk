@@ -14,9 +14,7 @@ FIG4_TABLES = [
 
 rule measure_spectra:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)
-        ),
+        data=prepared("chaudhari2018"),
         checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
     output:
         eigenvalues="results/{preset}/chaudhari2018/{run}/seed-{seed}/{evaluation}/eigenvalues.parquet",
@@ -194,9 +192,7 @@ rule plot_chaudhari2018_fig4:
 
 rule measure_trajectory:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", w.run)
-        ),
+        data=prepared("chaudhari2018"),
         checkpoints="results/{preset}/chaudhari2018/{run}/seed-{seed}/checkpoints.pt",
         trajectory="results/{preset}/chaudhari2018/{run}/seed-{seed}/trajectory.zarr",
     output:
@@ -253,9 +249,7 @@ rule collect_trajectories:
 
 rule measure_variant:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", "tiny-fc")
-        ),
+        data=prepared("chaudhari2018", "tiny-fc"),
     output:
         quantities="results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/quantities.csv",
         record="results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/quantities.json",
@@ -432,9 +426,7 @@ rule plot_chaudhari2018_theory:
 
 rule measure_minibatch:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", "small-fc")
-        ),
+        data=prepared("chaudhari2018", "small-fc"),
         checkpoints="results/{preset}/chaudhari2018/small-fc/seed-0/checkpoints.pt",
     output:
         minibatch="results/{preset}/chaudhari2018/minibatch/minibatch.parquet",

@@ -215,9 +215,11 @@ def settings(paper, run_id, *without):
     ).model_dump(mode="json", exclude=exclude)
 
 
-def prepared(w):
-    """The prepared arrays of a training."""
-    return CONFIG.prepared(w.preset, CONFIG.run(w.preset, w.paper, w.run))
+def prepared(paper=None, run_id=None):
+    """An input function: the prepared arrays of a run, by default the wildcards'."""
+    return lambda w: CONFIG.prepared(
+        w.preset, CONFIG.run(w.preset, paper or w.paper, run_id or w.run)
+    )
 
 
 def trainer(w):

@@ -9,9 +9,7 @@ CROSS_TABLES = {
 
 rule measure_cross_walks:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", "tiny-fc")
-        ),
+        data=prepared("chaudhari2018", "tiny-fc"),
         checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "tiny-fc"),
         trajectories=of_seeds("chaudhari2018", "trajectory.zarr", "tiny-fc"),
     output:
@@ -40,9 +38,7 @@ rule measure_cross_walks:
 
 rule measure_cross_coefficients:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "chaudhari2018", "small-lenet")
-        ),
+        data=prepared("chaudhari2018", "small-lenet"),
         checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "small-lenet"),
     output:
         coefficients=f"{CROSS}/small-lenet.parquet",

@@ -134,7 +134,7 @@ rule measure_laws:
 # run side by side.
 rule train_mlps:
     input:
-        data=mlp_data,
+        data=prepared("hennick2025"),
     output:
         trained=f"{HENNICK}/{{run}}/part-{{part}}/trained.npz",
         record=f"{HENNICK}/{{run}}/part-{{part}}/trained.json",
@@ -164,7 +164,7 @@ rule train_mlps:
 
 rule measure_mlps:
     input:
-        data=mlp_data,
+        data=prepared("hennick2025"),
         trained=f"{HENNICK}/{{run}}/part-{{part}}/trained.npz",
     output:
         **{

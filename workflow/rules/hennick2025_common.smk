@@ -33,11 +33,6 @@ def section(run_id, *keys):
     return find
 
 
-def mlp_data(w):
-    """The prepared arrays of the designed runs."""
-    return CONFIG.prepared(w.preset, CONFIG.run(w.preset, "hennick2025", w.run))
-
-
 def parts_of(optimiser, name):
     """An input function: the same file of every part of the designed runs of one optimiser."""
     run = MLPS[optimiser]

@@ -5,7 +5,7 @@ ruleorder: train_trajectory > train_network
 
 rule train_network:
     input:
-        data=prepared,
+        data=prepared(),
     output:
         checkpoints="results/{preset}/{paper}/{run}/seed-{seed}/checkpoints.pt",
         metrics="results/{preset}/{paper}/{run}/seed-{seed}/metrics.csv",
@@ -32,7 +32,7 @@ rule train_network:
 
 rule train_trajectory:
     input:
-        data=prepared,
+        data=prepared(),
     output:
         checkpoints="results/{preset}/{paper}/{run}/seed-{seed}/checkpoints.pt",
         metrics="results/{preset}/{paper}/{run}/seed-{seed}/metrics.csv",

@@ -30,9 +30,7 @@ for run_id, (study, model, tables) in ZIYIN_STUDIES.items():
 
 rule measure_ziyin2025_depths:
     input:
-        data=lambda w: CONFIG.prepared(
-            w.preset, CONFIG.run(w.preset, "ziyin2025", "depth-scaling")
-        ),
+        data=prepared("ziyin2025", "depth-scaling"),
     output:
         **ziyin_outputs("depth-scaling", ["errors"]),
     log:
