@@ -225,6 +225,16 @@ def test_minibatch_law_on_a_network(checkpoints, data):
     assert 0 <= found.loc["net.variance_without_replacement_b200", "value"] < 1e-10
 
 
+def test_variants_table_has_what_is_published_and_the_training_error():
+    rows = [(f"net.{v}.{s}", 1.0) for v in ("unchanged", "rate-0.01") for s in ("sd", "mean", "trace")]
+    rows.append(("net.rate-0.01.train_error_percent", 3.0))
+    table = pd.DataFrame([{"quantity": q, "value": v, "low": v, "high": v, "n": 3} for q, v in rows])
+    found = study.variants_table(table.assign(unit="", over="seeds"), "net", {"mean": 0.5, "sd": 18.0})
+    assert found["statistic"].tolist() == ["mean", "mean", "sd", "sd", "train_error_percent"]
+    assert found["variant"].tolist() == ["unchanged", "rate-0.01", "unchanged", "rate-0.01", "rate-0.01"]
+    assert found["published"].tolist() == [0.5, 0.5, 18.0, 18.0, ""]
+
+
 def test_statistics_table_has_both_readings_and_marks_the_closer():
     rows = [("net.mean", 2.0), ("net.mean_above", 40.0), ("net.sd", 9.0), ("net.sd_above", 20.0)]
     rows += [("net.rank_percent", 5.0)]

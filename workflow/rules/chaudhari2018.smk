@@ -258,7 +258,7 @@ rule measure_variant:
     benchmark:
         "results/{preset}/chaudhari2018/tiny-fc-variants/{variant}/benchmark.tsv"
     wildcard_constraints:
-        variant="|".join(variants("full")),
+        variant="|".join(variants("full", "tiny-fc")),
     conda:
         "../../environment.yml"
     threads: 1
@@ -266,7 +266,7 @@ rule measure_variant:
         mem_mb=4000,
         runtime=120,
     params:
-        run=lambda w: variants(w.preset)[w.variant].model_dump(
+        run=lambda w: variants(w.preset, "tiny-fc")[w.variant].model_dump(
             mode="json", exclude={"assumptions"}
         ),
         root_seed=SETTINGS.root_seed,
@@ -280,7 +280,7 @@ rule tabulate_chaudhari2018_sensitivity:
     input:
         **{
             variant: f"results/{{preset}}/chaudhari2018/tiny-fc-variants/{variant}/quantities.csv"
-            for variant in variants("full")
+            for variant in variants("full", "tiny-fc")
         },
     output:
         csv="figures/{preset}/chaudhari2018/table_sensitivity.csv",
@@ -297,6 +297,62 @@ rule tabulate_chaudhari2018_sensitivity:
         code=code_digest(
             "tabulate.py",
             "sgdiffusion.studies.chaudhari2018_trajectories:sensitivity_table",
+        ),
+    script:
+        "../scripts/tabulate.py"
+
+
+rule measure_spectra_variants:
+    input:
+        data=prepared("chaudhari2018", "small-fc"),
+    output:
+        quantities="results/{preset}/chaudhari2018/quantities/variants-small-fc.csv",
+        record="results/{preset}/chaudhari2018/quantities/variants-small-fc.json",
+    log:
+        "logs/{preset}/chaudhari2018/measure_spectra_variants.log",
+    benchmark:
+        "results/{preset}/chaudhari2018/small-fc/measure_spectra_variants.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=4000,
+        runtime=240,
+    params:
+        name="small-fc",
+        variants=lambda w: {
+            name: training.model_dump(mode="json", exclude={"assumptions"})
+            for name, training in variants(w.preset, "small-fc").items()
+        },
+        root_seed=SETTINGS.root_seed,
+        trainer=TRAINERS["torch"],
+        code=code_digest("measure_spectra_variants.py", TRAINERS["torch"]),
+    script:
+        "../scripts/measure_spectra_variants.py"
+
+
+rule tabulate_chaudhari2018_spectra_sensitivity:
+    input:
+        quantities="results/{preset}/chaudhari2018/quantities/variants-small-fc.csv",
+    output:
+        csv="figures/{preset}/chaudhari2018/table_spectra_sensitivity.csv",
+        md="figures/{preset}/chaudhari2018/table_spectra_sensitivity.md",
+        tex="figures/{preset}/chaudhari2018/table_spectra_sensitivity.tex",
+        record="figures/{preset}/chaudhari2018/table_spectra_sensitivity.json",
+    log:
+        "logs/{preset}/chaudhari2018/tabulate/spectra_sensitivity.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        table="sgdiffusion.studies.chaudhari2018_spectra:variants_table",
+        arguments={
+            "name": "small-fc",
+            "published": published("chaudhari2018", "small-fc"),
+        },
+        code=code_digest(
+            "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:variants_table"
         ),
     script:
         "../scripts/tabulate.py"

@@ -142,6 +142,7 @@ TABLES = {
         "table_minibatch",
         "table_remarks",
         "table_sensitivity",
+        "table_spectra_sensitivity",
     ],
     "ziyin2025": [*ZIYIN_TABLES],
     "hennick2025": ["table2", "table4", "table_models"],
@@ -153,6 +154,7 @@ QUANTITIES = {
         *(f"trajectory-{run}" for run in TRAJECTORIES),
         *(f"fig4{panel}" for panel in "abc"),
         *("diversity", "minibatch", "theory", "readings"),
+        "variants-small-fc",
     ],
     "ziyin2025": [*ZIYIN_STUDIES, "depth-scaling"],
     "hennick2025": ["moons", "laws", "mlps"],
@@ -335,10 +337,10 @@ def title(preset, paper, run):
     return f"{run}, {size}{SET_NAMES.get(data, data)}"
 
 
-def variants(preset):
-    """The trainings that show what Fig 3 depends on, by name."""
+def variants(preset, run):
+    """The trainings that show what the numbers of a run depend on, by name."""
     runs = CONFIG.runs(preset, "chaudhari2018")
-    chosen = runs["tiny-fc-variants"]
+    chosen = runs[f"{run}-variants"]
     return chosen.trainings(runs[chosen.of])
 
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, TrajectoryVariants
+from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, Variants
 from sgdiffusion.config.hennick2025 import MlpRuns, MoonsEnsemble
 from sgdiffusion.config.models import Strict, Training
 from sgdiffusion.config.ziyin2025 import ZiyinRun
 
-OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | TrajectoryVariants
+OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | Variants
 OfHennick = MoonsEnsemble | MlpRuns
 AnyRun = Training | OfChaudhari | ZiyinRun | OfHennick
 Run = Annotated[AnyRun, Field(discriminator="kind")]

@@ -281,6 +281,23 @@ def statistics_table(quantity_table: pd.DataFrame, published: Mapping[str, float
     return pd.DataFrame(rows, columns=TABLE_COLUMNS).fillna({"closer": ""})
 
 
+def variants_table(quantities: pd.DataFrame, name: str, published: Mapping[str, float]) -> pd.DataFrame:
+    """What the spectrum depends on: one row per statistic and variant of the training `name`.
+
+    The quantities' ids are ``<name>.<variant>.<statistic>``; the statistics are those that are published and
+    the error at the end, as the measure of how far a variant trains.
+    """
+    parts = quantities["quantity"].str.removeprefix(f"{name}.").str.rsplit(".", n=1, expand=True)
+    table = quantities.assign(variant=parts[0], statistic=parts[1])
+    wanted = [*published, "train_error_percent"]
+    table = table[table["statistic"].isin(wanted)]
+    order = table["statistic"].map(wanted.index)
+    printed = [published.get(statistic, "") for statistic in table["statistic"]]
+    table = table.assign(published=printed).iloc[order.argsort(kind="stable")]
+    columns = ["statistic", "variant", "published", "value", "low", "high", "n", "unit", "over"]
+    return table[columns].reset_index(drop=True)
+
+
 def _reading(row: dict[Any, Any], reading: str, quantity: str, number: float) -> dict[str, Any]:
     reading = "rank" if quantity.endswith(".rank_percent") else reading
     facts = {"measured": row["value"], "low": row["low"], "high": row["high"], "seeds": row["n"]}
