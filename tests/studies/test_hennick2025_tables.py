@@ -6,7 +6,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.intervals import Estimate
 from sgdiffusion.studies import hennick2025_tables as study
+from sgdiffusion.studies.tables import estimated, quantity
 from sgdiffusion.verdicts import QUANTITY_COLUMNS, read_quantities
 
 
@@ -34,7 +36,7 @@ def test_rank_correlation_is_scipys_and_ties_are_no_problem():
 def test_what_never_varies_has_no_correlation():
     found = study.spearman(np.ones(10), np.arange(10))
     assert np.isnan(found[:3]).all()
-    assert len(study.quantities([study.quantity("rho", found, "", "runs")])) == 0
+    assert len(study.quantities([estimated("rho", found, over="runs")])) == 0
 
 
 def test_bootstrap_of_a_mean_is_normal_theory():
@@ -53,7 +55,7 @@ def test_median_lies_inside_its_interval():
 
 
 def test_quantities_are_what_claims_read():
-    rows = [study.quantity("a", (1.0, 0.5, 2.0, 3), "%", "runs"), study.exact("b", 4.0)]
+    rows = [estimated("a", Estimate(1.0, 0.5, 2.0, 3), unit="%", over="runs"), quantity("b", 4.0)]
     table = study.quantities(rows)
     assert list(table.columns) == list(QUANTITY_COLUMNS)
     found = read_quantities([table])

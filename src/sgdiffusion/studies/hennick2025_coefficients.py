@@ -13,10 +13,11 @@ from sgdiffusion.config.hennick2025 import Langevin, Sensitivity, Temperature
 from sgdiffusion.dynamics.batched import Batched
 from sgdiffusion.dynamics.sgld import Data, Sgld
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.intervals import Estimate
 from sgdiffusion.measures.langevin_calibration import calibrate
 from sgdiffusion.measures.learning_coefficient import default_n_beta, learning_coefficients
-from sgdiffusion.studies.hennick2025_tables import bootstrap, quantities, quantity, spearman
-from sgdiffusion.studies.tables import documented
+from sgdiffusion.studies.hennick2025_tables import bootstrap, quantities, spearman
+from sgdiffusion.studies.tables import documented, estimated
 
 Progress = Callable[[int, int], None]
 
@@ -158,12 +159,9 @@ def sensitivity_quantities(summary: pd.DataFrame, name: str) -> pd.DataFrame:
     rows = []
     for row in summary[summary["variation"] != "base"].to_dict("records"):
         for key in ("ratio", "rho"):
-            value = [row[k] for k in (key, f"{key}_low", f"{key}_high")]
-            rows.append(
-                quantity(
-                    f"{name}.sensitivity.{row['variation']}.{key}", (*value, row["n"]), "", "weight vectors"
-                )
-            )
+            found = Estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], row["n"])
+            label = f"{name}.sensitivity.{row['variation']}.{key}"
+            rows.append(estimated(label, found, over="weight vectors"))
     return quantities(rows)
 
 

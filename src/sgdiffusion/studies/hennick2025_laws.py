@@ -14,11 +14,12 @@ from sgdiffusion import streams
 from sgdiffusion.config.hennick2025 import LawPlan
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import tempering
+from sgdiffusion.measures.intervals import Estimate
 from sgdiffusion.measures.solutions import METHODS, Clusters, Method, cluster
 from sgdiffusion.studies.hennick2025_moons import Moons
 from sgdiffusion.studies.hennick2025_posterior import SPACES, Coordinates, Posterior, Space, coordinates
-from sgdiffusion.studies.hennick2025_tables import exact, quantities, quantity
-from sgdiffusion.studies.tables import documented
+from sgdiffusion.studies.hennick2025_tables import quantities
+from sgdiffusion.studies.tables import documented, estimated, quantity
 
 Array = NDArray[np.float64]
 Ratio = Literal["common", "per cluster"]
@@ -202,23 +203,26 @@ def law_quantities(
     found: list[Laws], tables: dict[str, pd.DataFrame], plan: LawPlan, root_seed: int
 ) -> pd.DataFrame:
     """Figs 3 and 4b and Table 2 as quantities `moons.…`, of the first choice and over all."""
-    distances, scan = tables["distances"], tables["scan"]
+    distances, scan, nets = tables["distances"], tables["scan"], len(found[0].nets)
     rows = []
     for row in first_choice(distances).to_dict("records"):
         # a distance near the null lies below the quantiles of its resamples, which carry that noise twice
-        interval = (row["value"], min(row["low"], row["value"]), max(row["high"], row["value"]))
         name = f"moons.{row['distance']}.{row['law']}"
-        rows.append(quantity(name, (*interval, len(found[0].nets)), "", "nets and chains"))
-    rows += _over_null(first_choice(distances), len(found[0].nets))
+        rows.append(_around(name, row["value"], row["low"], row["high"], nets))
+    rows += _over_null(first_choice(distances), nets)
     best = first_choice(scan).iloc[0]
-    interval = (best["best"], min(best["best"], best["best_low"]), max(best["best"], best["best_high"]))
-    rows.append(quantity("moons.best_xi", (*interval, len(found[0].nets)), "", "nets and chains"))
+    rows.append(_around("moons.best_xi", best["best"], best["best_low"], best["best_high"], nets))
     rows += _preference(found[0], plan, root_seed)
     rows += _over_choices(distances, scan)
-    rows.append(exact("moons.clusters", found[0].clusters.count))
-    rows.append(exact("moons.posterior.r_hat", float(tables["convergence"]["r_hat"].max())))
-    rows.append(exact("moons.posterior.switching", found[0].switching))
+    rows.append(quantity("moons.clusters", found[0].clusters.count))
+    rows.append(quantity("moons.posterior.r_hat", float(tables["convergence"]["r_hat"].max())))
+    rows.append(quantity("moons.posterior.switching", found[0].switching))
     return quantities(rows)
+
+
+def _around(name: str, value: float, low: float, high: float, nets: int) -> dict[str, Any]:
+    """A row whose interval is widened to hold its value, where that lies outside."""
+    return estimated(name, Estimate(value, min(low, value), max(high, value), nets), over="nets and chains")
 
 
 def _over_null(shown: pd.DataFrame, nets: int) -> list[dict[str, Any]]:
@@ -228,7 +232,7 @@ def _over_null(shown: pd.DataFrame, nets: int) -> list[dict[str, Any]]:
     for law in ("sgd", "tempered"):
         # the estimate itself is compared: its resamples carry the null's noise once more
         value = float(kl.loc[law, "value"]) / limit  # type: ignore[arg-type]
-        rows.append(quantity(f"moons.kl.{law}_over_null", (value, value, value, nets), "", "nets and chains"))
+        rows.append(_around(f"moons.kl.{law}_over_null", value, value, value, nets))
     return rows
 
 
@@ -242,8 +246,8 @@ def _preference(found: Laws, plan: LawPlan, root_seed: int) -> list[dict[str, An
         ("largest_sgd_over_posterior", sgd[top] - bayes[top], sgd_again[:, top] - bayes_again[:, top]),
     ):
         low, high = np.quantile(spread, [0.025, 0.975])
-        estimate = (float(value), float(low), float(high), len(found.nets))
-        rows.append(quantity(f"moons.{name}", estimate, "", "nets and chains"))
+        estimate = Estimate(value, low, high, len(found.nets))
+        rows.append(estimated(f"moons.{name}", estimate, over="nets and chains"))
     return rows
 
 
@@ -270,4 +274,4 @@ def _over_choices(distances: pd.DataFrame, scan: pd.DataFrame) -> list[dict[str,
         "best_xi_largest": best.max(),
         "best_xi_near_half": best.between(0.4, 0.6).mean(),
     }
-    return [exact(f"moons.choices.{k}", float(v)) for k, v in facts.items()]
+    return [quantity(f"moons.choices.{k}", float(v)) for k, v in facts.items()]

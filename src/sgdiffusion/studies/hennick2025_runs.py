@@ -18,12 +18,11 @@ from sgdiffusion.studies.hennick2025_design import Group
 from sgdiffusion.studies.hennick2025_tables import (
     median,
     quantities,
-    quantity,
     rank_correlations,
     share,
     spearman,
 )
-from sgdiffusion.studies.tables import documented
+from sgdiffusion.studies.tables import documented, estimated
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
@@ -285,7 +284,9 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
         "usable": (share(np.isin(runs["run"], good["run"])), ""),
         **{f"best_{m}": (share(best == m), "") for m in ("power", "brownian", "logarithm", "stretched")},
     }
-    return quantities([quantity(f"{name}.{k}", value, unit, "runs") for k, (value, unit) in facts.items()])
+    return quantities(
+        [estimated(f"{name}.{k}", value, unit=unit, over="runs") for k, (value, unit) in facts.items()]
+    )
 
 
 def correlation_quantities(correlation: pd.DataFrame) -> pd.DataFrame:
@@ -294,7 +295,7 @@ def correlation_quantities(correlation: pd.DataFrame) -> pd.DataFrame:
     for row in correlation.to_dict("records"):
         suffix = "" if row["subset"] == "all" else ".quiet"
         name = f"mlps-{row['optimiser']}.rho.{row['y']}.{row['x']}{suffix}"
-        rows.append(quantity(name, [row[k] for k in ("rho", "low", "high", "n")], "", "runs"))
+        rows.append(estimated(name, Estimate(*(row[k] for k in ("rho", "low", "high", "n"))), over="runs"))
     return quantities(rows)
 
 
@@ -343,10 +344,10 @@ def contrast_quantities(runs: pd.DataFrame, name: str, seed: int = 0) -> pd.Data
     by = ("test_accuracy", "mean_llc"), ("test_accuracy", "spectral_dimension")
     pairs["accuracy_sgd"] = (sgd, *by[0]), (sgd, *by[1])
     pairs["accuracy_adam"] = (adam, *by[1]), (adam, *by[0])
-    rows = [quantity(f"{name}.{k}", _difference(*pair, seed), "", "runs") for k, pair in pairs.items()]
+    rows = [estimated(f"{name}.{k}", _difference(*pair, seed), over="runs") for k, pair in pairs.items()]
     for column in ("llc", "spectral_dimension", "test_accuracy"):
         found = _median_difference(sgd[column], adam[column], seed)
-        rows.append(quantity(f"{name}.{column}_sgd_over_adam", found, "", "runs"))
+        rows.append(estimated(f"{name}.{column}_sgd_over_adam", found, over="runs"))
     return quantities(rows)
 
 

@@ -16,16 +16,6 @@ Array = NDArray[np.float64]
 _RESAMPLES = 1000
 
 
-def quantity(name: str, estimate: Sequence[float], unit: str, over: str) -> dict[str, Any]:
-    """One row of a table of quantities, from value, low, high and n."""
-    return {"quantity": name, **Estimate(*estimate)._asdict(), "unit": unit, "over": over}  # type: ignore[arg-type]
-
-
-def exact(name: str, value: float, unit: str = "") -> dict[str, Any]:
-    """A row without sampling."""
-    return quantity(name, (value, value, value, 1), unit, "exact")
-
-
 def quantities(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """A table of quantities; what is not a number is left out, to be judged as not measured."""
     table = pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])

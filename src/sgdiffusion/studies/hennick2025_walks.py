@@ -25,8 +25,8 @@ from sgdiffusion.measures.spectral_dimension import (
 from sgdiffusion.measures.walk_models import compare
 from sgdiffusion.studies.hennick2025_coefficients import COLUMNS, Progress, coefficient_table, points_of
 from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_tables import bootstrap, median, quantities, quantity, share
-from sgdiffusion.studies.tables import documented
+from sgdiffusion.studies.hennick2025_tables import bootstrap, median, quantities, share
+from sgdiffusion.studies.tables import documented, estimated
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
@@ -247,11 +247,11 @@ def walk_quantities(
         **_line_facts(nets),
         **_coefficient_facts(nets),
     }
-    rows = [quantity(f"moons.{k}", v, "", "nets") for k, v in facts.items()]
+    rows = [estimated(f"moons.{k}", v, over="nets") for k, v in facts.items()]
     own = independent[(independent["method"] != "eq. 17") & independent["value"].notna()]
     for row in own.to_dict("records"):
         name = f"moons.independent.{row['method']}.radius-{row['radius']:g}"
-        rows.append(quantity(name, [row[k] for k in ("value", "low", "high", "n")], "", "paths"))
+        rows.append(estimated(name, Estimate(*(row[k] for k in ("value", "low", "high", "n"))), over="paths"))
     return quantities([*rows, *_ratio_rows(independent)])
 
 
@@ -260,18 +260,14 @@ def _ratio_rows(independent: pd.DataFrame) -> list[dict[str, Any]]:
     worst.
     """
     table, rows = independent.set_index("method"), []
-    own = table.loc["eq. 17"]
+    own = table.loc[["eq. 17"]].iloc[0]
     for method in ("volume", "returns"):
         part = table.loc[[method]].sort_values("radius")
         row = part.iloc[len(part) // 2]
         if np.isfinite(row["value"]) and own["low"] > 0:
-            ratio = [
-                row["value"] / own["value"],
-                row["low"] / own["high"],
-                row["high"] / own["low"],
-                own["n"],
-            ]
-            rows.append(quantity(f"moons.independent.{method}.ratio", ratio, "", "paths"))
+            ends = row["low"] / own["high"], row["high"] / own["low"]
+            ratio = Estimate(row["value"] / own["value"], *ends, int(own["n"]))
+            rows.append(estimated(f"moons.independent.{method}.ratio", ratio, over="paths"))
     return rows
 
 
