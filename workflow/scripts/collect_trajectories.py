@@ -4,6 +4,7 @@ from _job import job, read_table
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.studies.chaudhari2018_trajectories import Tables, quantities
+from sgdiffusion.studies.tables import shares_bounded
 
 with job(snakemake) as run:
     settings = Training.model_validate(snakemake.params.run)
@@ -12,4 +13,4 @@ with job(snakemake) as run:
     per_seed = zip(*(snakemake.input[name] for name in Tables._fields), strict=True)
     tables = [Tables(*(read_table(path) for path in paths)) for paths in per_seed]
     gradients = run.tables("gradients")["gradients"]
-    run.write("quantities", quantities(tables, gradients, burn_in=settings.burn_in))
+    run.write("quantities", shares_bounded(quantities(tables, gradients, burn_in=settings.burn_in)))

@@ -23,6 +23,14 @@ def estimated(name: str, found: Estimate, *, unit: str = "", over: str = "seeds"
     }  # fmt: skip
 
 
+def shares_bounded(quantities: pd.DataFrame) -> pd.DataFrame:
+    """The ends of the intervals of shares brought into [0, 1], which Student's interval does not know."""
+    shares = quantities["unit"].str.startswith("share")
+    bounded = quantities.copy()
+    bounded.loc[shares, ["low", "high"]] = quantities.loc[shares, ["low", "high"]].clip(0.0, 1.0)
+    return bounded
+
+
 def quantity(
     name: str, value: float, half: float = 0.0, *, n: int = 1, unit: str = "", over: str = "exact"
 ) -> dict[str, Any]:
