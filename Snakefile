@@ -9,6 +9,7 @@ include: "workflow/rules/chaudhari2018.smk"
 include: "workflow/rules/ziyin2025.smk"
 include: "workflow/rules/hennick2025_common.smk"
 include: "workflow/rules/hennick2025.smk"
+include: "workflow/rules/hennick2025_table1.smk"
 include: "workflow/rules/cross.smk"
 include: "workflow/rules/report.smk"
 

@@ -39,7 +39,7 @@ def test_lock_satisfies_pyproject_on_every_platform_and_python():
     for platform, machine in PLATFORMS:
         for python in ("3.11", "3.12", "3.13", "3.14"):
             there = pins(python, platform, machine)
-            for requirement in wanted("workflow", "dev"):
+            for requirement in wanted("workflow", "language", "dev"):
                 assert requirement.specifier.contains(there[requirement.name.lower()]), requirement
 
 
@@ -48,7 +48,7 @@ def test_conda_environment_has_the_locks_pins():
     (pip,) = (d["pip"] for d in dependencies if isinstance(d, dict))
     here = {Requirement(p).name.lower(): str(Requirement(p).specifier) for p in pip}
     there = pins("3.12", "linux", "x86_64")
-    expected = {r.name.lower(): f"=={there[r.name.lower()]}" for r in wanted("workflow")}
+    expected = {r.name.lower(): f"=={there[r.name.lower()]}" for r in wanted("workflow", "language")}
     assert here == expected
 
 

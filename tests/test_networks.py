@@ -152,3 +152,27 @@ def test_errors_say_what_is_allowed(arguments, message):
 def test_unknown_layer_types_are_refused():
     with pytest.raises(ConfigError, match="layers of type Bilinear"):
         networks.initialise(nn.Bilinear(2, 2, 2), "torch", torch.Generator())
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "count"),
+    # with 1,000 classes torchvision's are known to have 11,689,512 and 21,797,672; each class has 512 + 1
+    [("resnet18", 10, 11_689_512 - 512 * 990 - 990), ("resnet34", 10, 21_797_672 - 512 * 990 - 990)],
+)
+def test_networks_of_torchvision(name, classes, count):
+    nets = [
+        networks.build_torchvision(name, classes=classes, generator=torch.Generator().manual_seed(s))
+        for s in (0, 0, 1)
+    ]
+    assert networks.count_weights(nets[0]) == count
+    first, again, other = (parameters_to_vector(net.parameters()) for net in nets)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    running = [b for n, b in nets[0].named_buffers() if n.endswith(("running_mean", "running_var"))]
+    assert {float(v) for b in running for v in b.unique()} == {0.0, 1.0}
+    assert nets[0].eval()(torch.zeros(1, 3, 32, 32)).shape == (1, classes)
+
+
+def test_an_unknown_network_of_torchvision_is_named():
+    with pytest.raises(ConfigError, match="unknown network 'resnet50' of torchvision; known are resnet18"):
+        networks.build_torchvision("resnet50", classes=2, generator=torch.Generator())

@@ -125,3 +125,12 @@ def test_a_claim_left_out_says_why_and_is_not_judged():
     assert list(rows["why"]) == ["not run: no data at hand"]
     assert not was_judged(rows["why"][0])
     assert was_judged(verdict_table([claim()], quantities, "full", [])["why"][0])
+
+
+def test_an_optional_claim_says_how_to_measure_it_and_is_judged_once_it_is():
+    asked = claim(optional="paper_table")
+    row = verdict_table([asked], {}, "full", []).iloc[0]
+    assert row["verdict"] == "not testable here"
+    assert row["why"] == "not run: optional, measured by the target paper_table when asked for"
+    assert not was_judged(row["why"])
+    assert verdict_table([asked], {"q": measured(0.4, 0.6)}, "full", [])["verdict"][0] == "reproduced"

@@ -272,3 +272,22 @@ def _check_sizes(name: str, sizes: dict[str, Any]) -> None:
 def _no_dropout(name: str, dropout: float | None) -> None:
     if dropout is not None:
         raise ConfigError(f"network {name!r} has no dropout, found dropout: {dropout}")
+
+
+def build_torchvision(name: str, *, classes: int, generator: torch.Generator) -> nn.Module:
+    """resnet18, resnet34 or vgg16 of torchvision for colour images of any size, weights drawn from
+    `generator`.
+
+    Weights are N(0, 2/fan_in), biases zero, batch-norm the identity (torchvision's own rule has the fan out
+    for residual nets). vgg16 is the one without batch-norm; its two hidden layers have dropout.
+    """
+    from torchvision import models
+
+    known = {"resnet18": models.resnet18, "resnet34": models.resnet34, "vgg16": models.vgg16}
+    if name not in known:
+        raise ConfigError(f"unknown network {name!r} of torchvision; known are {', '.join(known)}")
+    with torch.device("meta"):  # as in build: nothing is drawn from the global generator
+        net: nn.Module = known[name](weights=None, num_classes=classes)
+    net.to_empty(device="cpu")
+    initialise(net, "kaiming", generator)
+    return net

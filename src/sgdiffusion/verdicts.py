@@ -122,7 +122,8 @@ def judge(claim: Claim, quantities: Mapping[str, Measured], blocked: str | None 
     row["interval"] = "; ".join(_interval(m) for _, m in here)
     absent = [r.quantity for r in claim.accept if r.quantity not in quantities]
     if blocked or absent:
-        why = blocked or f"not run: {', '.join(absent)}"
+        asked = f"not run: optional, measured by the target {claim.optional} when asked for"
+        why = blocked or (asked if claim.optional else f"not run: {', '.join(absent)}")
         return {**row, "verdict": "not testable here", "why": why}
     standings = [standing(m, r) for r, m in here]
     why = "; ".join(f"{r.quantity} is {s} {_bounds(r)}" for (r, _), s in zip(here, standings, strict=True))

@@ -47,6 +47,7 @@ SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     "along.draws", "along.burn_in",
     "posterior.starts", "posterior.draws", "posterior.burn_in", "posterior.every",
     "laws.counts", "laws.resamples", "sensitivity_nets", "sensitivity_every",
+    "networks", "context", "training.batch_size",
     "design.widths", "design.depths", "design.batch_sizes", "design.rates_per_cell",
 }  # fmt: skip
 

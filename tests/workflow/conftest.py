@@ -20,6 +20,7 @@ PARTS = (
     "src",
     "data/sources.csv",
     "data/digests.csv",
+    "data/optional.csv",
 )
 
 

@@ -90,3 +90,51 @@ def hennick_tables(registry, wildcard):
         name: f"results/{w.preset}/hennick2025/{path}.parquet"
         for name, path in registry[getattr(w, wildcard)][1].items()
     }
+
+
+# Table 1's optional runs; a model of a vision run is called <network>_<set>
+def table1_run(w):
+    return CONFIG.run(w.preset, "hennick2025", w.run)
+
+
+def table1_sizes(w):
+    """The settings of a run that say how many examples there are, and of what length."""
+    return table1_run(w).model_dump(
+        mode="json", include={"kind", "n_train", "n_test", "context"}
+    )
+
+
+def table1_models(preset, run):
+    """The models of a run as wildcards."""
+    chosen = CONFIG.run(preset, "hennick2025", run)
+    if chosen.kind == "larger-language":
+        return chosen.models
+    return [f"{net}_{data}" for data in chosen.sets for net in chosen.networks]
+
+
+def images_of_model(w):
+    """The prepared images of a vision model at its preset."""
+    data = CONFIG.source_set(w.preset, w.model.split("_")[1])
+    return f"data/prepared/{data}/full.npz"
+
+
+def text_of_run(w):
+    return f"data/raw/{table1_run(w).text}/manifest.json"
+
+
+def rows_of_runs(preset, runs):
+    """The measured rows of all models of some runs."""
+    return [
+        f"results/{preset}/hennick2025/table1/{run}/{model}/row.parquet"
+        for run in runs
+        for model in table1_models(preset, run)
+    ]
+
+
+def measured_table1(w):
+    """What there is of Table 1's quantities, with its content: judged where it exists, never asked for."""
+    if w.paper != "hennick2025":
+        return {}
+    folder = Path(f"results/{w.preset}/hennick2025/table1")
+    found = sorted(folder.glob("*/quantities.csv"))
+    return {path.as_posix(): content_digest([path]) for path in found}

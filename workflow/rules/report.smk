@@ -20,6 +20,7 @@ rule judge_claims:
             if (reason := LEFT_OUT.reason(f"{w.paper}/claims/{c.id}"))
         },
         substituted=lambda w: sorted(CONFIG.preset(w.preset).substitute),
+        optional=measured_table1,
         code=code_digest("judge.py"),
     script:
         "../scripts/judge.py"

@@ -7,7 +7,9 @@ from sgdiffusion.verdicts import read_quantities, verdict_table
 
 with job(snakemake) as run:
     claims = [Claim.model_validate(c) for c in snakemake.params.claims]
-    quantities = read_quantities(read_table(p) for p in snakemake.input.quantities)
+    # optional measurements are judged where they exist, but nothing here may ask for them
+    paths = [*snakemake.input.quantities, *snakemake.params.optional]
+    quantities = read_quantities(read_table(p) for p in paths)
     table = verdict_table(
         claims, quantities, run.facts.preset, snakemake.params.substituted, snakemake.params.left_out
     )

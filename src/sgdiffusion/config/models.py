@@ -9,7 +9,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
 RealSet = Literal["mnist", "cifar10", "cifar100"]
 EmbeddedSet = Literal["digits", "textures10", "textures100"]
-Substitutes = dict[RealSet, EmbeddedSet]
+OptionalSet = Literal["tiny-imagenet"]  # fetched only when asked for; see data/optional.csv
+FetchedSet = Literal[RealSet, OptionalSet]
+Substitutes = dict[FetchedSet, EmbeddedSet]
 PaperName = Literal["chaudhari2018", "ziyin2025", "hennick2025"]
 PAPERS: tuple[PaperName, ...] = ("chaudhari2018", "ziyin2025", "hennick2025")
 
@@ -170,7 +172,12 @@ class Claim(Strict):
     published: Text = Field(description="the published value as printed, or what is asserted")
     accept: list[Region] = Field(min_length=1)
     reason: Text = Field(description="why this region, fixed before measuring")
-    needs_real: list[RealSet] = Field(default=[], description="data without which the claim is not testable")
+    needs_real: list[FetchedSet] = Field(
+        default=[], description="data without which the claim is not testable"
+    )
     needs_preset: Literal["full"] | None = Field(
         None, description="full: the claim speaks of the paper's scale and is not testable below it"
+    )
+    optional: Text | None = Field(
+        None, description="target that measures it when it is asked for; null: measured by default"
     )

@@ -6,11 +6,12 @@ from pydantic import Field, TypeAdapter
 
 from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, Variants
 from sgdiffusion.config.hennick2025 import MlpRuns, MoonsEnsemble
+from sgdiffusion.config.hennick2025_table1 import LargerLanguage, LargerVision
 from sgdiffusion.config.models import Strict, Training
 from sgdiffusion.config.ziyin2025 import ZiyinRun
 
 OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | Variants
-OfHennick = MoonsEnsemble | MlpRuns
+OfHennick = MoonsEnsemble | MlpRuns | LargerVision | LargerLanguage
 AnyRun = Training | OfChaudhari | ZiyinRun | OfHennick
 Run = Annotated[AnyRun, Field(discriminator="kind")]
 RUN: TypeAdapter[AnyRun] = TypeAdapter(Run)

@@ -129,6 +129,13 @@ def _means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
     )
 
 
+def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
+    """Per run up to step `last`: λ̂ at the end, λ̄ (eq. 16) with its error from the chains, late change,
+    diagnoses.
+    """
+    return _means(coefficients, last)
+
+
 def _joined(texts: pd.Series) -> str:
     names = {name for text in texts for name in str(text).split(", ") if name}
     return ", ".join(sorted(names))

@@ -1,0 +1,94 @@
+"""Tiny ImageNet: a zip in the published layout, made from known images; damaged ones give one message."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sgdiffusion.data import prepare
+from sgdiffusion.data.optional import OptionalItem, obtain
+from sgdiffusion.data.tiny_imagenet import MOST_BYTES, ROOT, tiny_imagenet
+from sgdiffusion.errors import DataError
+
+IDS = ["n02", "n01", "n03"]  # not in order, as in the published list
+SIZES = {"side": 8, "classes": 3, "train": 4, "test": 2}
+
+
+def jpeg(level: int, side: int = 8, mode: str = "RGB") -> bytes:
+    """A flat image: JPEG keeps its grey level exactly."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side, 3), level, np.uint8)).convert(mode).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def members() -> dict[str, bytes]:
+    found = {f"{ROOT}/wnids.txt": "\n".join(IDS).encode()}
+    for i, wnid in enumerate(IDS):
+        for k in range(4):
+            mode = "L" if k == 3 else "RGB"
+            found[f"{ROOT}/train/{wnid}/images/{wnid}_{k}.JPEG"] = jpeg(20 * i + k + 10, mode=mode)
+    lines = [f"val_{k}.JPEG\t{IDS[k % 3]}\t0\t0\t7\t7" for k in range(6)]
+    found[f"{ROOT}/val/val_annotations.txt"] = "\n".join(lines).encode()
+    return found | {f"{ROOT}/val/images/val_{k}.JPEG": jpeg(100 + k) for k in range(6)}
+
+
+def fetched(tmp_path: Path, content: dict[str, bytes]) -> Path:
+    source = tmp_path / "source"
+    source.mkdir()
+    with zipfile.ZipFile(source / "tiny-imagenet-200.zip", "w") as archive:
+        for name, body in content.items():
+            archive.writestr(name, body)
+    item = OptionalItem(
+        item="tiny-imagenet", kind="archive", source=str(source), revision=None,
+        files="tiny-imagenet-200.zip", bytes=None, md5=None, sha256=None, licence="none",
+    )  # fmt: skip
+    obtain(item, tmp_path / "raw")
+    return tmp_path / "raw" / "tiny-imagenet" / "manifest.json"
+
+
+def test_images_and_labels_are_those_of_the_archive(tmp_path: Path):
+    arrays = tiny_imagenet("tiny-imagenet", str(fetched(tmp_path, members())), **SIZES)
+    assert arrays.x_train.shape == (12, 8, 8, 3)
+    # classes in the order of their sorted ids n01, n02, n03
+    assert arrays.y_train.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    levels = [20 * IDS.index(wnid) + k + 10 for wnid in sorted(IDS) for k in range(4)]
+    assert (arrays.x_train == np.array(levels, np.uint8)[:, None, None, None]).all()
+    assert arrays.y_test.tolist() == [sorted(IDS).index(IDS[k % 3]) for k in range(6)]
+    assert (arrays.x_test[:, 0, 0, 0] == 100 + np.arange(6)).all()
+    prepared = prepare(arrays, "tiny-imagenet", "full", real=True)
+    assert prepared.x_train.shape == (12, 3, 8, 8)
+    assert prepared.meta["classes"] == 3
+
+
+def without(name: str) -> dict[str, bytes]:
+    return {k: v for k, v in members().items() if name not in k}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (without("wnids"), "not a readable archive of tiny-imagenet"),
+        (without("n01_2.JPEG"), r"not a readable archive.*n01_2\.JPEG"),
+        ({**members(), f"{ROOT}/wnids.txt": b"n01\nn02"}, "2 classes in wnids.txt, expected 3"),
+        ({**members(), f"{ROOT}/val/val_annotations.txt": b"v.JPEG\tn09"}, r"1 images.*\['n09'\]"),
+        (
+            {**members(), f"{ROOT}/val/images/val_3.JPEG": jpeg(9, side=16)},
+            r"3\.JPEG has \(16, 16\) pixels",
+        ),
+        ({**members(), f"{ROOT}/val/images/val_3.JPEG": b"no image"}, r"val_3\.JPEG is not a readable JPEG"),
+        ({**members(), f"{ROOT}/val/images/val_3.JPEG": bytes(MOST_BYTES + 1)}, "unpacks to more than"),
+    ],
+)
+def test_a_wrong_archive_is_named(tmp_path: Path, content: dict[str, bytes], message: str):
+    with pytest.raises(DataError, match=message):
+        tiny_imagenet("tiny-imagenet", str(fetched(tmp_path, content)), **SIZES)
+
+
+def test_a_file_that_is_no_zip_is_named(tmp_path: Path):
+    manifest = fetched(tmp_path, members())
+    (manifest.parent / "tiny-imagenet-200.zip").write_bytes(b"half a download")
+    with pytest.raises(DataError, match="not a readable archive"):
+        tiny_imagenet("tiny-imagenet", str(manifest), **SIZES)

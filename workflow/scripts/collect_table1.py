@@ -1,0 +1,8 @@
+"""The quantities of one part of Table 1, for the verdicts."""
+
+from _job import job
+
+from sgdiffusion.studies.hennick2025_table1 import run_quantities
+
+with job(snakemake) as run:
+    run.write("quantities", run_quantities(run.tables()["rows"]))

@@ -1,0 +1,32 @@
+"""Trains one of Table 1's models with its displacement recorded; resumes from its own state when interrupted.
+"""
+
+from pathlib import Path
+
+from _job import job
+from _larger import problem_of
+
+from sgdiffusion.config.hennick2025_table1 import LargerTraining
+from sgdiffusion.dynamics import checkpoints
+from sgdiffusion.dynamics.finetuning import finetune
+from sgdiffusion.studies.hennick2025_table1 import displacement_table
+
+with job(snakemake) as run:
+    plan, which = LargerTraining.model_validate(snakemake.params.training), snakemake.wildcards
+    problem = problem_of(snakemake, run)
+    path = Path(snakemake.output.trained)
+    resume = path.with_name(checkpoints.RESUME)
+    trained = finetune(
+        *(problem.net, problem.loss, problem.train, plan.legs),
+        steps=plan.steps,
+        batch_size=plan.batch_size,
+        per_decade=plan.per_decade,
+        checkpoint_fractions=plan.checkpoints,
+        names=(snakemake.params.root_seed, "hennick2025", which.run, which.model),
+        resume=resume,
+        code=snakemake.params.code,
+        log=run.log,
+    )
+    checkpoints.write_state(path, {"steps": trained.kept.tolist(), "theta": trained.theta})
+    run.write("displacement", displacement_table(trained))
+    checkpoints.discard(resume)
