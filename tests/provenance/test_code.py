@@ -1,5 +1,6 @@
 """The code digest changes with exactly what an entry point depends on, in a small package made here."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ def test_script_entry_follows_its_imports(source: Path, tmp_path: Path):
     assert Code(source).digest(script) == before
     replace(source, "low.py", "return 1", "return 2")
     assert Code(source).digest(script) != before
+
+
+def test_digest_does_not_depend_on_where_the_checkout_lies(source: Path, tmp_path: Path):
+    digests = set()
+    for folder in ("one", "two"):
+        copy = tmp_path / folder / "src"
+        shutil.copytree(source, copy)
+        script = tmp_path / folder / "job.py"
+        script.write_text("from sgdiffusion.top import by_dotted\nprint(by_dotted(1))\n")
+        digests.add(Code(copy).digest(script))
+    assert len(digests) == 1
 
 
 def test_unknown_entry_is_an_error(source: Path):

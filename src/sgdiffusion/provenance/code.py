@@ -61,8 +61,9 @@ class Code:
             if not self._is_bound(module, name):
                 raise KeyError(f"{entry}: {module} defines no {name}")
             return [(module, name)]
-        self._modules[str(entry)] = parse_module(Path(entry).read_text(encoding="utf-8"), "")
-        return [(str(entry), name) for name in self._modules[str(entry)].definitions]
+        script = Path(entry).name  # without its folder: a checkout keeps its digests wherever it lies
+        self._modules[script] = parse_module(Path(entry).read_text(encoding="utf-8"), "")
+        return [(script, name) for name in self._modules[script].definitions]
 
     def _used_by(self, definition: Definition) -> set[Definition]:
         if definition not in self._uses:
