@@ -102,5 +102,5 @@ def test_wrong_folders_are_named(saved: Path, tmp_path: Path):
 
 def test_without_transformers_one_message_says_what_to_install(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(DataError, match=r"No language model can be loaded.*sgdiffusion\[language\]"):
+    with pytest.raises(DataError, match=r"No language model can be loaded.*\.\[language\]"):
         language.language_model(tmp_path)

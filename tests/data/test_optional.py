@@ -217,5 +217,5 @@ def test_what_is_not_the_published_file_is_refused(tmp_path: Path, library, monk
 
 def test_a_missing_client_is_one_message(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    with pytest.raises(DataError, match=r"extra `language`.*pip install 'sgdiffusion\[language\]'"):
+    with pytest.raises(DataError, match=r"extra `language`.*pip install '\.\[language\]'"):
         obtain(model(), tmp_path / "raw")

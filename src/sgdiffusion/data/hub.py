@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 MISSING = (
     "the language models need the optional packages of the extra `language`, which this environment lacks: "
-    "make .venv anew (its lock holds them), or run `pip install 'sgdiffusion[language]'`"
+    "make .venv anew (its lock holds them), or run `pip install '.[language]'` in the checkout"
 )
 
 

@@ -102,6 +102,10 @@ def obtain(
     folder = raw / item.item
     stage = folder / ".partial"
     with writing(folder):
+        if item.kind != "archive" and stage.is_dir():
+            shutil.rmtree(
+                stage
+            )  # only an archive's partial file can be resumed here; the hub has its own cache
         stage.mkdir(parents=True, exist_ok=True)
     if Path(item.source).is_dir():
         origin, revision, licence = _from_folder(item, stage)

@@ -66,11 +66,6 @@ class Finetuned:
     theta: Tensor
     """[kept, d] on the CPU."""
 
-    @property
-    def last_leg(self) -> int:
-        """The first recorded step after the start of the last leg."""
-        return int(self.steps[np.isfinite(self.since_last_leg)][0])
-
 
 def finetune(
     net: nn.Module,
