@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion.config import load_claims
 from sgdiffusion.config.hennick2025 import Langevin
@@ -153,7 +154,32 @@ def test_problems_of_both_kinds():
     x, y = torch.zeros(2, 3, 32, 32), torch.zeros(2, dtype=torch.int64)
     problem = study.vision_problem("resnet18", x, y, x, y, 5, seed=3)
     assert problem.net.eval()(x).shape == (2, 5)
+
+
+def test_tokens_of_another_vocabulary_are_refused():
     model = SimpleNamespace(get_input_embeddings=lambda: SimpleNamespace(weight=torch.zeros(7, 2)))
     tokens = torch.full((2, 4), 7)
     with pytest.raises(MeasureError, match="vocabulary of 7"):
         study.language_problem(model, tokens, tokens)
+
+
+def test_chains_of_a_language_model():
+    transformers = pytest.importorskip("transformers", reason="the extra `language` is not installed")
+    config = transformers.GPTNeoConfig(
+        vocab_size=20, hidden_size=8, num_layers=1, num_heads=2, attention_types=[[["global"], 1]],
+        intermediate_size=16, max_position_embeddings=16, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.GPTNeoForCausalLM(config)
+    tokens = torch.randint(20, (40, 12), generator=torch.Generator().manual_seed(1))
+    problem = study.language_problem(model, tokens[:32], tokens[32:])
+    chains = {"chains": 2, "draws": 8, "burn_in": 4, "batch_size": 16, "temperature": "batch"}
+    plan = Langevin.model_validate({**chains, "localisation": 100.0, "share": 0.3})
+    weights = parameters_to_vector(model.parameters()).detach()
+    found = study.coefficients(problem, weights[None], np.array([5]), plan, seed=2)
+    assert found["step"].tolist() == [5]
+    assert np.isfinite(found[["llc", "baseline"]]).all(axis=None)
+    # an untrained model gives every one of 20 tokens about the same probability: ln 20 to a tenth
+    assert found["baseline"][0] == pytest.approx(np.log(20), rel=0.1)
+    assert study.average_test_loss(problem, weights, 4) == pytest.approx(np.log(20), rel=0.1)
