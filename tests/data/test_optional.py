@@ -3,6 +3,9 @@
 import hashlib
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,9 +143,9 @@ def test_a_damaged_manifest_is_named(tmp_path: Path):
 def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The hub's client with a cache of its own, asked not to fall back to the real hub."""
     found = pytest.importorskip("huggingface_hub", reason="the extra `language` is not installed")
-    monkeypatch.setattr(found.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(found.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(found._snapshot_download.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     return found
 
 
@@ -216,6 +219,17 @@ def test_what_is_not_the_published_file_is_refused(tmp_path: Path, library, monk
 
 
 def test_a_missing_client_is_one_message(tmp_path: Path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(DataError, match=r"extra `language`.*pip install '\.\[language\]'"):
         obtain(model(), tmp_path / "raw")
+
+
+def test_the_client_is_whole_in_a_fresh_interpreter():
+    """Its submodules come only by importing them; in this process another test may have done so."""
+    pytest.importorskip("huggingface_hub", reason="the extra `language` is not installed")
+    words = (
+        "from sgdiffusion.data.hub import client; c = client(); c.constants.HF_HUB_OFFLINE; c.errors; c.HfApi"
+    )
+    source = str(Path(__file__).resolve().parents[2] / "src")
+    environment = {**os.environ, "PYTHONPATH": source}
+    subprocess.run([sys.executable, "-c", words], env=environment, check=True, timeout=120)

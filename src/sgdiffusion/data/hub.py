@@ -27,6 +27,8 @@ def client() -> ModuleType:
     """The package huggingface_hub, which comes with transformers."""
     try:
         import huggingface_hub
+        import huggingface_hub.constants
+        import huggingface_hub.errors  # submodules are not there by importing the package
     except ImportError as error:
         raise DataError(f"No download from the Hugging Face hub: {MISSING}.") from error
     return huggingface_hub
