@@ -83,7 +83,7 @@ def run_table(
     last = float(steps[-1])
     laws = power_laws(steps, curves, first=window[0] * last, last=window[1] * last)
     laws = laws.assign(run=runs, slope_low=laws["low"], slope_high=laws["high"]).drop(columns=["low", "high"])
-    means = _means(coefficients, last)
+    means = coefficient_means(coefficients, last)
     table = design.merge(laws, on="run", how="left").merge(means, on="run", how="left")
     table = table.merge(evaluations, on="run", how="left")
     value, error = spectral_dimension(
@@ -103,8 +103,10 @@ def _quiet(table: pd.DataFrame) -> pd.Series:
     return large & (table["rate"] <= table["rate"].median())
 
 
-def _means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
-    """λ̄, its error, λ̂ at the end and its late change, per run whose estimates are all finite."""
+def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
+    """λ̄ up to step `last` (eq. 16) with its error from the chains, λ̂ at the end, its late change and the
+    diagnoses, per run whose estimates are all finite.
+    """
     values = coefficients.pivot(index="run", columns="step", values="llc")
     half = (coefficients["high"] - coefficients["low"]) / 2
     error = half / student.ppf(0.975, np.maximum(coefficients["chains"] - 1, 1))
@@ -127,13 +129,6 @@ def _means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
             "diagnoses": marks.reindex(values.index).to_numpy(),
         }
     )
-
-
-def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
-    """Per run up to step `last`: λ̂ at the end, λ̄ (eq. 16) with its error from the chains, late change,
-    diagnoses.
-    """
-    return _means(coefficients, last)
 
 
 def _joined(texts: pd.Series) -> str:
