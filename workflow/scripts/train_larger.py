@@ -1,4 +1,4 @@
-"""Trains one of Table 1's models with its displacement recorded; resumes from its own state when interrupted."""
+"""Trains one of Table 1's models, its displacement recorded; resumes from its own state when interrupted."""
 
 from pathlib import Path
 
