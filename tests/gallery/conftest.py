@@ -20,8 +20,10 @@ from sgdiffusion.verdicts import read_quantities, verdict_table
 
 NOTE = "substitute data: digits · preset tiny: reduced scale"
 PAPERS = ("chaudhari2018", "ziyin2025")
+LONG = "long.name-of-a-quantity.wider_than_the_window_of_a_small_telephone"
 QUANTITIES = {  # value, low, high, n, over: each decides one claim
     "good": (1.0, 0.9, 1.1, 5, "seeds"),
+    LONG: (1.0, 1.0, 1.0, 1, "exact"),
     "bad": (9.0, 8.0, 10.0, 5, "seeds"),
     "coarse": (1.0, -5.0, 7.0, 2, "seeds"),
     "exact": (1.0, 1.0, 1.0, 1, "exact"),
@@ -77,7 +79,7 @@ def texts() -> Texts:
             },
             "findings": [
                 {"id": "slip", "source": "Eq. 1", "kind": "error", "statement": "It is {good}, not {absent}.",
-                 "demonstrated_by": [region], "shown_in": ["fig1", "elsewhere"]},
+                 "demonstrated_by": [region, {**region, "quantity": LONG}], "shown_in": ["fig1", "elsewhere"]},
             ],
             "arguments": [
                 {"id": "argued", "title": "Why?", "claims": ["fig1-holds"],
