@@ -79,7 +79,8 @@ def texts() -> Texts:
             },
             "findings": [
                 {"id": "slip", "source": "Eq. 1", "kind": "error", "statement": "It is {good}, not {absent}.",
-                 "demonstrated_by": [region, {**region, "quantity": LONG}], "shown_in": ["fig1", "elsewhere"]},
+                 "demonstrated_by": [region, {**region, "quantity": LONG}],
+                 "shown_in": ["fig1", "elsewhere"]},
             ],
             "arguments": [
                 {"id": "argued", "title": "Why?", "claims": ["fig1-holds"],

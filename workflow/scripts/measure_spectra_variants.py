@@ -21,7 +21,7 @@ with job(snakemake) as run:
     chosen = variants["unchanged"]
     data = subset(load(snakemake.input.data), chosen.data.n_train, chosen.data.n_test)
     run.uses(data, runs=[params.name], seeds=list(range(chosen.seeds)))
-    work, measured = Path(snakemake.output.quantities).parent / f"{params.name}-variants", []
+    work, measured = Path(snakemake.output.quantities).parents[1] / f"{params.name}-variants", []
     for variant, settings in variants.items():
         name, instants, metas, metrics = f"{params.name}.{variant}", {}, [], []
         for seed in range(settings.seeds):

@@ -104,10 +104,8 @@ def _failed(repo: str, error: Exception) -> DataError:
     reason = (str(error).strip().splitlines() or [""])[0]
     return DataError(
         f"Could not get {repo} from the Hugging Face hub ({type(error).__name__}: {reason}). With a "
-        f"connection, try "
-        "again: what came so far is kept. Without one, put the files into a folder and name that folder "
-        "as its "
-        "source in data/optional.csv."
+        "connection, try again: what came so far is kept. Without one, put the files into a folder and name "
+        "that folder as its source in data/optional.csv."
     )
 
 

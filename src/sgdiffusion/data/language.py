@@ -45,8 +45,7 @@ def _loaded(folder: Path, what: str, kind: Any, **options: Any) -> Any:
     if not (folder / "config.json").is_file():
         raise DataError(
             f"{folder}: not a saved language model: it has no config.json. Expected what save_pretrained "
-            f"writes "
-            "(config.json, weights, tokenizer); delete the folder and fetch again, or correct "
+            "writes (config.json, weights, tokenizer); delete the folder and fetch again, or correct "
             "data/optional.csv."
         )
     try:
@@ -55,8 +54,7 @@ def _loaded(folder: Path, what: str, kind: Any, **options: Any) -> Any:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise DataError(
             f"{folder}: its {what} cannot be loaded ({type(error).__name__}: {reason}). Delete the folder "
-            f"and "
-            "fetch again."
+            "and fetch again."
         ) from error
 
 
@@ -85,8 +83,7 @@ def blocks(texts: Iterator[str], encoder: Any, length: int, count: int) -> NDArr
         if not some:
             raise DataError(
                 f"the text has {have:,} tokens, {count * length:,} are needed for {count:,} blocks of "
-                f"{length}: ask "
-                "for fewer or shorter blocks (n_train, n_test, context)"
+                f"{length}: ask for fewer or shorter blocks (n_train, n_test, context)"
             )
         encoded = encoder(some, add_special_tokens=False)["input_ids"]
         tokens.extend(np.array([*ids, end], dtype=np.int64) for ids in encoded)

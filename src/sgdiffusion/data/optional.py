@@ -145,8 +145,7 @@ def _check(item: OptionalItem, files: list[ObtainedFile], stage: Path) -> None:
         shutil.rmtree(stage)
         raise DataError(
             f"{item.item}: what came from {item.source} has sha256 {', '.join(f.sha256 for f in files)}, "
-            f"expected "
-            f"{item.sha256}. It is not the published file; try again, or correct data/optional.csv."
+            f"expected {item.sha256}. It is not the published file; try again, or correct data/optional.csv."
         )
 
 
@@ -197,8 +196,7 @@ def _archive(
             return mirror.location, None, item.licence
     raise DataError(
         f"The mirror {mirror.location} does not have {item.item}: expected {wanted}, there or in "
-        f"{item.item}/ "
-        "below. Add the file, or leave the mirror unset to download it."
+        f"{item.item}/ below. Add the file, or leave the mirror unset to download it."
     )
 
 

@@ -92,8 +92,8 @@ def finetune(
     if sorted(set(ends)) != ends or ends[-1] != steps or batch_size > len(data):
         raise TrainingError(
             f"{_title(names)}: legs end at steps {ends} of {steps} and batches have {batch_size} of "
-            f"{len(data)} "
-            "examples; legs must increase up to the last step and a batch must not exceed the data"
+            f"{len(data)} examples; legs must increase up to the last step and a batch must not exceed the "
+            "data"
         )
     moments = np.union1d(
         log_steps(steps, per_decade), log_steps(steps - _start(ends), per_decade) + _start(ends)
