@@ -1,22 +1,26 @@
 # Cross-examination: each paper's measurement on the other papers' networks.
 CROSS = "results/{preset}/cross"
+CROSS_NETWORKS = ["tiny-fc", "small-lenet"]
 CROSS_TABLES = {
     "curves": f"{CROSS}/curves.parquet",
-    "coefficients": [f"{CROSS}/tiny-fc.parquet", f"{CROSS}/small-lenet.parquet"],
+    "coefficients": [f"{CROSS}/{network}.parquet" for network in CROSS_NETWORKS],
     "nets": f"{CROSS}/nets.parquet",
 }
 
 
+def trajectories_of_cross(w):
+    """The trajectories of a run that keeps them."""
+    if w.run not in TRAJECTORIES:
+        return []
+    return of_seeds("chaudhari2018", "trajectory.zarr")(w)
+
+
 rule measure_cross_walks:
     input:
-        data=prepared("chaudhari2018", "tiny-fc"),
-        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "tiny-fc"),
         trajectories=of_seeds("chaudhari2018", "trajectory.zarr", "tiny-fc"),
     output:
         curves=f"{CROSS}/curves.parquet",
-        coefficients=f"{CROSS}/tiny-fc.parquet",
         record=f"{CROSS}/curves.json",
-        record_coefficients=f"{CROSS}/tiny-fc.json",
     log:
         "logs/{preset}/cross/measure_cross_walks.log",
     benchmark:
@@ -29,7 +33,6 @@ rule measure_cross_walks:
         runtime=60,
     params:
         run=settings("chaudhari2018", "tiny-fc", "seeds"),
-        plan=section("mlps-sgd", "coefficients"),
         root_seed=SETTINGS.root_seed,
         code=code_digest("measure_cross_walks.py"),
     script:
@@ -38,15 +41,18 @@ rule measure_cross_walks:
 
 rule measure_cross_coefficients:
     input:
-        data=prepared("chaudhari2018", "small-lenet"),
-        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt", "small-lenet"),
+        data=prepared("chaudhari2018"),
+        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt"),
+        trajectories=trajectories_of_cross,
     output:
-        coefficients=f"{CROSS}/small-lenet.parquet",
-        record=f"{CROSS}/small-lenet.json",
+        coefficients=f"{CROSS}/{{run}}.parquet",
+        record=f"{CROSS}/{{run}}.json",
     log:
-        "logs/{preset}/cross/measure_cross_coefficients.log",
+        "logs/{preset}/cross/measure_cross_coefficients/{run}.log",
     benchmark:
-        f"{CROSS}/small-lenet.tsv"
+        f"{CROSS}/{{run}}.tsv"
+    wildcard_constraints:
+        run="|".join(CROSS_NETWORKS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -54,8 +60,7 @@ rule measure_cross_coefficients:
         mem_mb=6000,
         runtime=60,
     params:
-        run=settings("chaudhari2018", "small-lenet", "seeds"),
-        network="small-lenet",
+        run=settings("chaudhari2018", None, "seeds"),
         plan=section("mlps-sgd", "coefficients"),
         root_seed=SETTINGS.root_seed,
         code=code_digest("measure_cross_coefficients.py"),

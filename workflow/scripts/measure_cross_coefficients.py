@@ -1,4 +1,4 @@
-"""Learning coefficient at the kept instants of another paper's trainings."""
+"""Learning coefficient along another paper's trainings: at instants of a trajectory, or the kept ones."""
 
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from sgdiffusion.dynamics import checkpoints
 from sgdiffusion.dynamics.sgld import Data
 from sgdiffusion.studies import cross
 
+INSTANTS = 8  # along a trajectory, on a logarithmic scale
+
 with job(snakemake) as run:
-    settings, network = Training.model_validate(snakemake.params.run), snakemake.params.network
+    network, settings = snakemake.wildcards.run, Training.model_validate(snakemake.params.run)
     data = subset(load(snakemake.input.data), settings.data.n_train)
-    points = {
-        (seed, fraction): module
-        for seed, path in enumerate(snakemake.input.checkpoints)
-        for fraction, module in checkpoints.modules(Path(path)).items()
-    }
+    modules = [checkpoints.modules(Path(p)) for p in snakemake.input.checkpoints]
+    if snakemake.input.trajectories:
+        histories = [checkpoints.trajectory(Path(p)) for p in snakemake.input.trajectories]
+        modules = [cross.along(m[1.0], h, INSTANTS) for m, h in zip(modules, histories, strict=True)]
+    points = {(seed, time): module for seed, found in enumerate(modules) for time, module in found.items()}
     table = cross.coefficients(
         network,
         points,
