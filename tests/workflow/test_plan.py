@@ -99,13 +99,14 @@ def test_table_one_is_planned_only_when_asked_for(dag, checkout: Path):
     asked = dag.run(checkout, "-n", "hennick2025_table1").jobs()
     runs = Configuration(checkout / "config").runs("full", "hennick2025")
     vision = sum(len(runs[r].networks) * len(runs[r].sets) for r in ("table1-vision", "table1-cifar"))
-    assert asked["train_larger_vision"] == asked["measure_larger_vision"] == vision == 9
-    assert asked["train_larger_language"] == len(runs["table1-language"].models) == 3
+    language = len(runs["table1-language"].models)
+    assert asked["train_larger"] == asked["measure_larger"] == vision + language == 12
+    assert asked["prepare_text"] == language == 3
     assert own <= set(asked)
     assert asked["fetch_optional"] == 5
     assert "judge_claims" not in asked
     part = dag.run(checkout, "-n", "hennick2025_table1_vision", "--config", "preset=demo").jobs()
-    assert part["train_larger_vision"] == 3
+    assert part["train_larger"] == 3
     assert part["prepare_embedded"] == 1
     assert not any("fetch" in rule for rule in part)
 

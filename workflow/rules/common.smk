@@ -240,6 +240,12 @@ def of_seeds(paper, name, run=None):
     return files
 
 
+def trajectories_of_run(w):
+    """The trajectories of every seed of a run of Chaudhari & Soatto, where it keeps them."""
+    kept = w.run in TRAJECTORIES
+    return of_seeds("chaudhari2018", "trajectory.zarr")(w) if kept else []
+
+
 def published(paper, name):
     """What is published of the quantities <name>.<statistic>: statistic -> number."""
     regions = [region for claim in CLAIMS[paper] for region in claim.accept]

@@ -8,13 +8,6 @@ CROSS_TABLES = {
 }
 
 
-def trajectories_of_cross(w):
-    """The trajectories of a run that keeps them."""
-    if w.run not in TRAJECTORIES:
-        return []
-    return of_seeds("chaudhari2018", "trajectory.zarr")(w)
-
-
 rule measure_cross_walks:
     input:
         trajectories=of_seeds("chaudhari2018", "trajectory.zarr", "tiny-fc"),
@@ -43,7 +36,7 @@ rule measure_cross_coefficients:
     input:
         data=prepared("chaudhari2018"),
         checkpoints=of_seeds("chaudhari2018", "checkpoints.pt"),
-        trajectories=trajectories_of_cross,
+        trajectories=trajectories_of_run,
     output:
         coefficients=f"{CROSS}/{{run}}.parquet",
         record=f"{CROSS}/{{run}}.json",

@@ -98,10 +98,9 @@ def table1_run(w):
 
 
 def table1_sizes(w):
-    """The settings of a run that say how many examples there are, and of what length."""
-    return table1_run(w).model_dump(
-        mode="json", include={"kind", "n_train", "n_test", "context"}
-    )
+    """The settings of a run that say which examples there are, how many, and of what length."""
+    named = {"kind", "text", "n_train", "n_test", "context"}
+    return table1_run(w).model_dump(mode="json", include=named)
 
 
 def table1_models(preset, run):
@@ -112,10 +111,16 @@ def table1_models(preset, run):
     return [f"{net}_{data}" for data in chosen.sets for net in chosen.networks]
 
 
-def images_of_model(w):
-    """The prepared images of a vision model at its preset."""
+def examples_of_model(w):
+    """The prepared images of a vision model at its preset, or a language model with its blocks of tokens."""
+    if table1_run(w).kind == "larger-language":
+        folder = f"results/{w.preset}/hennick2025/table1/{w.run}/{w.model}"
+        return {
+            "data": f"{folder}/blocks.npz",
+            "model": f"data/raw/{w.model}/manifest.json",
+        }
     data = CONFIG.source_set(w.preset, w.model.split("_")[1])
-    return f"data/prepared/{data}/full.npz"
+    return {"data": f"data/prepared/{data}/full.npz"}
 
 
 def text_of_run(w):

@@ -1,5 +1,9 @@
 # Hennick & De Baerdemacker 2025, Table 1: optional. Nothing of `all`, of a preset or of the verdicts depends on
 # these rules; asking for hennick2025_table1 (or a part of it) is asking for the downloads of data/optional.csv.
+import csv
+
+with (ROOT / "data" / "optional.csv").open(encoding="utf-8", newline="") as listed:
+    OPTIONAL = [row["item"] for row in csv.DictReader(listed)]
 TABLE1 = f"{HENNICK}/table1"
 TABLE1_PARTS = {
     "table1": ["table1-vision", "table1-language", "table1-cifar"],
@@ -7,7 +11,6 @@ TABLE1_PARTS = {
     "table1-cifar": ["table1-cifar"],
     "table1-language": ["table1-language"],
 }
-VISION_RUNS = "table1-vision|table1-cifar"
 TINY_IMAGENET = "sgdiffusion.data.tiny_imagenet:tiny_imagenet"
 ADAPTER = ROOT / "workflow" / "scripts" / "_larger.py"
 PUBLISHED_TABLE1 = "sgdiffusion.studies.hennick2025_table1:table1"
@@ -25,7 +28,7 @@ rule fetch_optional:
     log:
         "logs/data/fetch_optional/{item}.log",
     wildcard_constraints:
-        item="tiny-imagenet|tinystories|tinystories-1m|tinyllama-15m|tinystories-33m",
+        item="|".join(OPTIONAL),
     conda:
         "../../environment.yml"
     threads: 1
@@ -88,9 +91,9 @@ rule prepare_text:
         "../scripts/prepare_text.py"
 
 
-rule train_larger_vision:
+rule train_larger:
     input:
-        data=images_of_model,
+        unpack(examples_of_model),
     output:
         trained=f"{TABLE1}/{{run}}/{{model}}/trained.pt",
         displacement=f"{TABLE1}/{{run}}/{{model}}/displacement.parquet",
@@ -101,7 +104,7 @@ rule train_larger_vision:
     benchmark:
         f"{TABLE1}/{{run}}/{{model}}/trained.tsv"
     wildcard_constraints:
-        run=VISION_RUNS,
+        run="|".join(TABLE1_PARTS["table1"]),
     conda:
         "../../environment.yml"
     threads: 1
@@ -118,40 +121,9 @@ rule train_larger_vision:
         "../scripts/train_larger.py"
 
 
-rule train_larger_language:
+rule measure_larger:
     input:
-        data=f"{TABLE1}/{{run}}/{{model}}/blocks.npz",
-        model="data/raw/{model}/manifest.json",
-    output:
-        trained=f"{TABLE1}/{{run}}/{{model}}/trained.pt",
-        displacement=f"{TABLE1}/{{run}}/{{model}}/displacement.parquet",
-        record=f"{TABLE1}/{{run}}/{{model}}/trained.json",
-        record_displacement=f"{TABLE1}/{{run}}/{{model}}/displacement.json",
-    log:
-        "logs/{preset}/hennick2025/train_larger/{run}-{model}.log",
-    benchmark:
-        f"{TABLE1}/{{run}}/{{model}}/trained.tsv"
-    wildcard_constraints:
-        run="table1-language",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=16000,
-        runtime=600,
-    params:
-        training=section(None, "training"),
-        sizes=table1_sizes,
-        root_seed=SETTINGS.root_seed,
-        code=code_digest("train_larger.py", ADAPTER),
-    script:
-        "../scripts/train_larger.py"
-
-
-rule measure_larger_vision:
-    input:
-        data=images_of_model,
+        unpack(examples_of_model),
         trained=f"{TABLE1}/{{run}}/{{model}}/trained.pt",
         displacement=f"{TABLE1}/{{run}}/{{model}}/displacement.parquet",
     output:
@@ -164,48 +136,13 @@ rule measure_larger_vision:
     benchmark:
         f"{TABLE1}/{{run}}/{{model}}/row.tsv"
     wildcard_constraints:
-        run=VISION_RUNS,
+        run="|".join(TABLE1_PARTS["table1"]),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         gpu=0,
         mem_mb=24000,
-        runtime=600,
-    params:
-        training=section(None, "training"),
-        plan=section(None, "coefficients"),
-        window=section(None, "window"),
-        sizes=table1_sizes,
-        root_seed=SETTINGS.root_seed,
-        code=code_digest("measure_larger.py", ADAPTER),
-    script:
-        "../scripts/measure_larger.py"
-
-
-rule measure_larger_language:
-    input:
-        data=f"{TABLE1}/{{run}}/{{model}}/blocks.npz",
-        model="data/raw/{model}/manifest.json",
-        trained=f"{TABLE1}/{{run}}/{{model}}/trained.pt",
-        displacement=f"{TABLE1}/{{run}}/{{model}}/displacement.parquet",
-    output:
-        row=f"{TABLE1}/{{run}}/{{model}}/row.parquet",
-        coefficients=f"{TABLE1}/{{run}}/{{model}}/coefficients.parquet",
-        record=f"{TABLE1}/{{run}}/{{model}}/row.json",
-        record_coefficients=f"{TABLE1}/{{run}}/{{model}}/coefficients.json",
-    log:
-        "logs/{preset}/hennick2025/measure_larger/{run}-{model}.log",
-    benchmark:
-        f"{TABLE1}/{{run}}/{{model}}/row.tsv"
-    wildcard_constraints:
-        run="table1-language",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=16000,
         runtime=600,
     params:
         training=section(None, "training"),

@@ -42,6 +42,6 @@ def title_of(snakemake: Any) -> tuple[str, str]:
     """The row's name of the model, and its data as the rules know it."""
     model = snakemake.wildcards.model
     if snakemake.params.sizes["kind"] == "larger-language":
-        return model, "tinystories"
+        return model, snakemake.params.sizes["text"]
     network, data = model.split("_")
     return study.model_name(network, data), data
