@@ -12,6 +12,7 @@ from sgdiffusion.figures.style import (
     VERMILION,
     new_figure,
     panel_label,
+    plain_log_ticks,
     style,
 )
 
@@ -76,6 +77,7 @@ def _convergence(ax: Axes, convergence: pd.DataFrame) -> None:
     ticks = sorted(set(convergence["accuracy"]))
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
+    plain_log_ticks(ax.yaxis)
     ax.legend(loc="upper left", fontsize=6)
 
 
