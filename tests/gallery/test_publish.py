@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import items, png, record
+from tiny_preset import items, png, record
 
 from sgdiffusion.cli import main
 from sgdiffusion.errors import DataError

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import html as build_html
 from static_page import Page, contrast, loaded_from_outside, palettes
+from tiny_preset import html as build_html
 
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery.content import sentence
