@@ -58,6 +58,12 @@ def mlp(seed):
     )
 
 
+def with_norm(seed):
+    generator = torch.Generator().manual_seed(seed)
+    net = networks.build("mlp", in_shape=(3,), classes=2, generator=generator, width=5, depth=1)
+    return cross.with_statistics(net, examples().x)
+
+
 def examples(n=40):
     generator = torch.Generator().manual_seed(7)
     return Data(torch.randn(n, 3, generator=generator), torch.randint(2, (n,), generator=generator))
@@ -102,6 +108,18 @@ def test_a_rescaled_layer_moves_both_ratios_by_the_known_powers():
     np.testing.assert_allclose(moved, 4 * np.log10(scale), atol=1e-4)
 
 
+def test_statistics_are_means_over_batches():
+    """In evaluation mode the first batch-norm then normalises with the batches' mean moments."""
+    generator, x = torch.Generator().manual_seed(0), examples().x
+    net = networks.build("mlp", in_shape=(3,), classes=2, generator=generator, width=5, depth=1)
+    found = cross.with_statistics(net, x, batch=10)
+    before = x @ found[1].weight.T + found[1].bias
+    assert not found.training
+    torch.testing.assert_close(found[2].running_mean, before.mean(0), rtol=1e-5, atol=1e-6)
+    variances = torch.stack([part.var(0) for part in before.split(10)]).mean(0)
+    torch.testing.assert_close(found[2].running_var, variances, rtol=1e-5, atol=1e-6)
+
+
 def test_networks_along_a_history():
     net = mlp(0)
     d = sum(p.numel() for p in net.parameters())
@@ -132,6 +150,7 @@ def tables():
             cross.net_table(
                 "two-layer-relu", "ziyin2025", relu, Data(examples().x, examples().x), half_squared_error
             ),
+            cross.net_table("small-fc", "chaudhari2018", [with_norm(i) for i in range(2)], examples()),
         ],
         ignore_index=True,
     )
@@ -151,7 +170,9 @@ def test_table_has_every_measurement_on_others_networks_only(tables):
         "cross.tiny-fc.llc.end", "cross.small-lenet.llc.0.2", "cross.small-lenet.llc.end", "cross.moons.rank",
         "cross.moons.noise-2", "cross.two-layer-relu.rank",
     } <= set(table["quantity"])  # fmt: skip
-    assert not any("two-layer-relu.noise" in q for q in table["quantity"])
+    assert "cross.small-fc.noise-1" in set(table["quantity"])
+    own = ("two-layer-relu.noise", "small-fc.rank")
+    assert not any(name in quantity for quantity in table["quantity"] for name in own)
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
 
 

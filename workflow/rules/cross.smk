@@ -1,10 +1,14 @@
 # Cross-examination: each paper's measurement on the other papers' networks.
 CROSS = "results/{preset}/cross"
 CROSS_NETWORKS = ["tiny-fc", "small-lenet"]
+CROSS_BALANCES = ["tiny-fc", "small-fc", "small-lenet", "small-allcnn"]
 CROSS_TABLES = {
     "curves": f"{CROSS}/curves.parquet",
     "coefficients": [f"{CROSS}/{network}.parquet" for network in CROSS_NETWORKS],
-    "nets": f"{CROSS}/nets.parquet",
+    "nets": [
+        f"{CROSS}/{name}.parquet"
+        for name in ("nets", "mlps", *(f"balance-{run}" for run in CROSS_BALANCES))
+    ],
 }
 
 
@@ -83,6 +87,60 @@ rule measure_cross_nets:
         code=code_digest("measure_cross_nets.py"),
     script:
         "../scripts/measure_cross_nets.py"
+
+
+# The narrowest and deepest nets of the design: about as many weights as small-lenet, and three pairs of layers.
+rule measure_cross_mlps:
+    input:
+        data=prepared("hennick2025", "mlps-sgd"),
+        trained=narrow_and_deep,
+    output:
+        nets=f"{CROSS}/mlps.parquet",
+        record=f"{CROSS}/mlps.json",
+    log:
+        "logs/{preset}/cross/measure_cross_mlps.log",
+    benchmark:
+        f"{CROSS}/mlps.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        data=section("mlps-sgd", "data"),
+        network="mnist-mlp",
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_cross_mlps.py"),
+    script:
+        "../scripts/measure_cross_mlps.py"
+
+
+rule measure_cross_balance:
+    input:
+        data=prepared("chaudhari2018"),
+        checkpoints=of_seeds("chaudhari2018", "checkpoints.pt"),
+    output:
+        nets=f"{CROSS}/balance-{{run}}.parquet",
+        record=f"{CROSS}/balance-{{run}}.json",
+    log:
+        "logs/{preset}/cross/measure_cross_balance/{run}.log",
+    benchmark:
+        f"{CROSS}/balance-{{run}}.tsv"
+    wildcard_constraints:
+        run="|".join(CROSS_BALANCES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        run=settings("chaudhari2018", None, "seeds"),
+        root_seed=SETTINGS.root_seed,
+        code=code_digest("measure_cross_balance.py"),
+    script:
+        "../scripts/measure_cross_balance.py"
 
 
 rule plot_cross:

@@ -42,6 +42,13 @@ def parts_of(optimiser, name):
     ]
 
 
+def narrow_and_deep(w):
+    """The trained nets of the narrowest and deepest architecture of the SGD design."""
+    run = MLPS["sgd"]
+    part = len(CONFIG.run(w.preset, "hennick2025", run).design.depths) - 1
+    return f"results/{w.preset}/hennick2025/{run}/part-{part}/trained.npz"
+
+
 def of_tables(folder, names):
     """Outputs: a table and its record by the table's name."""
     tables = {t: f"{HENNICK}/{folder}/{t}.parquet" for t in names}

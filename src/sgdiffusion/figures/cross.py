@@ -66,7 +66,7 @@ def _coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
 
 
 def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
-    names = list(dict.fromkeys(nets["network"]))
+    names = list(dict.fromkeys(nets.loc[nets["measured"] == "rank", "network"]))
     for i, (measured, color) in enumerate({"rank": BLACK, "participation": ORANGE}.items()):
         label = {"rank": "rank of $D$", "participation": r"$(\mathrm{Tr}\,D)^2/\|D\|_F^2$"}[measured]
         for j, name in enumerate(names):
@@ -79,19 +79,19 @@ def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
 
 
 def _balances(ax: Axes, nets: pd.DataFrame) -> None:
-    """Ratios of noise and of squared norms of every layer pair that the nets have."""
-    pairs = nets[nets["measured"].str.startswith("noise-")][["network", "measured"]].drop_duplicates()
-    labels = []
-    for j, (name, noise) in enumerate(pairs.itertuples(index=False)):
-        layer = int(noise.split("-")[1])
-        for i, (kind, color) in enumerate({"noise": BLUE, "norms": ORANGE}.items()):
-            values = _values(nets, name, f"{kind}-{layer}")
-            label = {"noise": r"$u^TC_1u\,/\,w^TC_2w$", "norms": r"$\|u\|^2/\|w\|^2$"}[kind]
-            _strip(ax, j + 0.3 * (i - 0.5), 10**values, color, label if j == 0 else None)
-        labels.append(f"{name}\nlayers {layer}, {layer + 1}")
+    """Ratios of noise and of squared norms of every layer pair; the pairs of a network side by side."""
+    names = list(dict.fromkeys(nets["network"]))
+    for i, (kind, color) in enumerate({"noise": BLUE, "norms": ORANGE}.items()):
+        label = {"noise": r"$u^TC_1u\,/\,w^TC_2w$", "norms": r"$\|u\|^2/\|w\|^2$"}[kind]
+        for j, name in enumerate(names):
+            pairs = [m for m in nets.loc[nets["network"] == name, "measured"].unique() if kind in m]
+            for k, pair in enumerate(pairs):
+                place = j + 0.4 * (i - 0.5) + 0.3 * ((k + 0.5) / len(pairs) - 0.5)
+                values, first = 10 ** _values(nets, name, pair), j == k == 0
+                _strip(ax, place, values, color, label if first else None, 0.13 / len(pairs))
     ax.axhline(1, color=GREY, linestyle="--", linewidth=1, label="balance")
-    ax.set(yscale="log", ylabel="ratio")
-    ax.set_xticks(range(len(labels)), labels)
+    ax.set(yscale="log", ylabel="ratio, every pair of layers")
+    ax.set_xticks(range(len(names)), names, rotation=25, ha="right", rotation_mode="anchor")
     ax.legend(loc="best")
 
 
@@ -99,9 +99,9 @@ def _values(nets: pd.DataFrame, network: str, measured: str) -> pd.Series:
     return nets.loc[(nets["network"] == network) & (nets["measured"] == measured), "value"]
 
 
-def _strip(ax: Axes, x: float, values: pd.Series, color: str, label: str | None) -> None:
+def _strip(ax: Axes, x: float, values: pd.Series, color: str, label: str | None, width: float = 0.13) -> None:
     """Every net as a dot, their median as a bar."""
     known = values[np.isfinite(values)].to_numpy()
-    spread = 0.1 * np.linspace(-1, 1, len(known)) if len(known) > 1 else np.zeros(1)
+    spread = 0.75 * width * np.linspace(-1, 1, len(known)) if len(known) > 1 else np.zeros(1)
     ax.plot(x + spread, np.sort(known), ".", color=color, markersize=2.5, alpha=0.6)
-    ax.plot([x - 0.13, x + 0.13], [np.median(known)] * 2, color=color, linewidth=1.6, label=label)
+    ax.plot([x - width, x + width], [np.median(known)] * 2, color=color, linewidth=1.6, label=label)

@@ -4,7 +4,7 @@ matrix (Chaudhari & Soatto) and the noise balance (Ziyin, Li & Ueda) of the othe
 """
 
 import copy
-import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -21,9 +21,9 @@ from sgdiffusion.dynamics.ensemble import log_steps
 from sgdiffusion.dynamics.sgld import Data
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures import dimensions
-from sgdiffusion.measures.balance import layer_pair
 from sgdiffusion.measures.gradients import Loss, PerExampleGradients, cross_entropy
 from sgdiffusion.measures.intervals import Estimate, mean_interval
+from sgdiffusion.measures.pair_balance import pair_balances
 from sgdiffusion.measures.spectra import spectrum, statistics
 from sgdiffusion.studies.hennick2025_coefficients import coefficient_table
 from sgdiffusion.studies.tables import documented
@@ -64,6 +64,7 @@ NET_COLUMNS = {
     "measured": "what is measured",
     "value": "its value",
 }
+EXAMPLES = 5000  # at most, for diffusion matrices and balances: the first ones of the training set
 LAST_DECADE = 0.1  # exponents are fitted over the last decade of time, as in the moons ensemble
 
 
@@ -124,13 +125,28 @@ def _with_weights(module: nn.Module, weights: Array | Tensor) -> nn.Module:
     return net
 
 
+def with_statistics(net: nn.Module, x: Tensor, batch: int = 1000) -> nn.Module:
+    """The net in evaluation mode, batch-norm's statistics being their means over batches of `x`."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # torch's word for a plain mean
+    net.train()
+    with torch.no_grad():
+        for part in x.chunk(math.ceil(len(x) / batch)):
+            net(part)
+    return net.eval()
+
+
 def net_table(
     network: str, of: Paper, nets: Iterable[nn.Module], data: Data, loss: Loss = cross_entropy
 ) -> pd.DataFrame:
-    """Diffusion matrix and noise balance of every net of an ensemble, over all its examples."""
+    """Noise balance of every net of an ensemble, and its diffusion matrix where that is another paper's."""
     rows = []
     for i, net in enumerate(nets):
-        found = {**_spectrum(net.eval(), data, loss), **_balances(net, data, loss)}
+        found = _balances(net, data, loss)
+        if of != "chaudhari2018":
+            found = _spectrum(net.eval(), data, loss) | found
         rows += [
             {"network": network, "of": of, "net": i, "measured": k, "value": v} for k, v in found.items()
         ]
@@ -145,15 +161,13 @@ def _spectrum(net: nn.Module, data: Data, loss: Loss) -> dict[str, float]:
 
 
 def _balances(net: nn.Module, data: Data, loss: Loss) -> dict[str, float]:
-    """log₁₀ of the ratios of noise, and of squared norms, of every pair of successive linear layers."""
-    double = _with_weights(net, parameters_to_vector(net.parameters()).detach()).double()
-    linear = [m for m in double.modules() if isinstance(m, nn.Linear)]
-    x, y = data.x.double(), data.y.double() if data.y.is_floating_point() else data.y
+    """log₁₀ of the ratios of noise, and of squared norms, of every rescaling-symmetric pair of layers."""
+    double = copy.deepcopy(net).double().eval()
     out: dict[str, float] = {}
-    for i, (first, second) in enumerate(itertools.pairwise(linear), start=1):
-        pair = layer_pair(double, first, second, x, y, loss, eigenvalues=False)
-        out[f"noise-{i}"] = float(np.log10(pair.noise_ratio))
-        out[f"norms-{i}"] = float(np.log10(pair.norm_ratio))
+    for i, pair in enumerate(pair_balances(PerExampleGradients(double, (data.x, data.y), loss)), start=1):
+        noise, norms = (torch.tensor(side) for side in (pair[:2], pair[2:]))
+        out[f"noise-{i}"] = float(torch.log10(noise[0] / noise[1]))
+        out[f"norms-{i}"] = float(torch.log10(norms[0] / norms[1]))
     return out
 
 
