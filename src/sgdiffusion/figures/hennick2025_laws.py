@@ -61,7 +61,7 @@ def fig4a(nets: pd.DataFrame) -> Figure:
     good, marked = (known.loc[(known["diagnoses"] != "") == m, "llc"] for m in (False, True))
     ax.hist([good, marked], edges, stacked=True, color=[BLUE, ORANGE],
             label=[f"no diagnosis ({len(good)})", f"with a diagnosis ({len(marked)})"])  # fmt: skip
-    ax.axvline(float(known["llc"].median()), color=BLACK, linewidth=1, label="median")
+    ax.axvline(float(known["llc"].median()), ymax=0.78, color=BLACK, linewidth=1, label="median")
     half = float((known["high"] - known["low"]).median() / 2) if "high" in known else 0.0
     if half > 0:
         _scale_bar(ax, float(edges[-1]), half)

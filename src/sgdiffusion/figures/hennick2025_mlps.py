@@ -36,7 +36,7 @@ TARGETS = {
 @style()
 def fig2a(runs: pd.DataFrame) -> Figure:
     """(a) d_s against λ̄ with the line d_s = λ̄, (b) the slopes that alone decide on which side a run lies."""
-    figure, (left, right) = new_figure(columns=2, height=3.0, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.4, ncols=2)
     shown = runs[(runs["mean_llc"] > 0) & (runs["spectral_dimension"] > 0)]
     for optimiser, (color, marker, label) in LOOKS.items():
         part = shown[shown["optimiser"] == optimiser]
@@ -50,13 +50,14 @@ def fig2a(runs: pd.DataFrame) -> Figure:
         xlabel=r"$\bar{\lambda}$, time average",
         ylabel=r"$d_s = 2 \bar{\lambda} \times$ slope",
     )
-    left.legend(loc="lower right", title=_absent(runs, shown), title_fontsize=6)
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "fontsize": 6}
+    left.legend(**place, title=_absent(runs, shown), title_fontsize=6)
     left.set_title(r"below the line $\Leftrightarrow$ slope < 1/2, by construction", fontsize=7, loc="right")
     right.axvline(0.5, **{**PUBLISHED_LINE, "label": "1/2, Brownian motion"})
     right.set(
         xlabel=r"slope of $\ln R$ on $\ln t$, 95 % interval", ylabel="share of the runs below", ylim=(0, 1)
     )
-    right.legend(loc="upper left")
+    right.legend(**place)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
