@@ -157,6 +157,11 @@ def test_quantities_say_what_is_forced(runs: pd.DataFrame):
     found = read_quantities([study.run_quantities(sgd, comparison, "mlps-sgd")])
     assert found["mlps-sgd.below_line"].value == pytest.approx((SLOPES <= 0.5).mean())
     assert found["mlps-sgd.forced"].value == 1
+    order = np.argsort(TABLES["sgd"]["rate"].to_numpy())
+    third = (N - 1) // 3 + 1
+    for name, chosen in (("low", order[:third]), ("other", order[third:])):
+        expected = (SLOPES[chosen] <= 0.5).mean()
+        assert found[f"mlps-sgd.below_line.{name}_rates"].value == pytest.approx(expected)
     assert found["mlps-sgd.best_power"].value == 1
     assert found["mlps-sgd.final_llc_mean"].value == pytest.approx(1.1 * LLC.mean())
     assert found["mlps-sgd.test_accuracy"].unit == "%"

@@ -260,15 +260,19 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
     """Fig. 2, Table 4 and the appendix as quantities `<name>.…` of one optimiser.
 
     d_s ≤ λ̄ and slope ≤ 1/2 are one statement where λ̄ > 0 (eq. 17): `below_line` counts the first, and
-    `slope_below_half` the second where the whole interval of the slope is below 1/2.
+    `slope_below_half` the second where the whole interval of the slope is below 1/2. `below_line` is given for
+    the lowest third of the rates and for the others as well: slow runs are earlier in their training.
     """
     good = usable(runs)
     positive = good[good["mean_llc"] > 0]
     below = positive["spectral_dimension"] <= positive["mean_llc"]
     agree = below == (positive["slope"] <= 0.5)
+    slow = positive["rate"] <= good["rate"].quantile(1 / 3)
+    by_rate = {"low_rates": below[slow], "other_rates": below[~slow]}
     best = comparison.loc[comparison["delta_bic"] == 0, "model"]
     facts: dict[str, tuple[Estimate, str]] = {
         "below_line": (share(below), ""),
+        **{f"below_line.{name}": (share(part), "") for name, part in by_rate.items() if len(part)},
         "forced": (share(agree), ""),
         "slope_below_half": (share(good["slope_high"] < 0.5), ""),
         "slope": (median(good["slope"]), ""),
