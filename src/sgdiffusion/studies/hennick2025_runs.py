@@ -259,9 +259,9 @@ def window_table(groups: Sequence[Group], windows: Sequence[Window]) -> pd.DataF
 def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> pd.DataFrame:
     """Fig. 2, Table 4 and the appendix as quantities `<name>.…` of one optimiser.
 
-    d_s ≤ λ̄ and slope ≤ 1/2 are one statement where λ̄ > 0 (eq. 17): `below_line` counts the first, and
-    `slope_below_half` the second where the whole interval of the slope is below 1/2. `below_line` is given for
-    the lowest third of the rates and for the others as well: slow runs are earlier in their training.
+    d_s ≤ λ̄ and slope ≤ 1/2 are one statement where λ̄ > 0 (eq. 17): `below_line` counts the first, also for
+    the lowest third of the rates and for the others, since slow runs are earlier in their training;
+    `slope_below_half` counts where the whole interval of the slope is below 1/2.
     """
     good = usable(runs)
     positive = good[good["mean_llc"] > 0]
