@@ -25,7 +25,7 @@ def section(run_id, *keys):
 
     def find(w):
         found = CONFIG.run(w.preset, "hennick2025", w.run if run_id is None else run_id)
-        found = found.model_dump(mode="json")
+        found = found.model_dump(mode="json", exclude={"assumptions"})
         for key in keys:
             found = found[key]
         return found

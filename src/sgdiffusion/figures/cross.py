@@ -75,7 +75,7 @@ def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
     ax.axhspan(*RANKS, color=GREY, alpha=0.25, linewidth=0, label="published ranks of other nets")
     ax.set(yscale="log", ylabel="share of $d$ / %")
     ax.set_xticks(range(len(names)), names)
-    ax.legend(loc="best")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=6, columnspacing=1)
 
 
 def _balances(ax: Axes, nets: pd.DataFrame) -> None:
