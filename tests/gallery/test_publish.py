@@ -48,6 +48,8 @@ def test_what_is_missing_or_substituted_is_named_with_its_reason(run: Path):
     text = (run.parent / "reference/missing.md").read_text()
     assert "| ziyin2025/fig2 | no time |" in text
     assert "| chaudhari2018/fig1 | substitute data: digits · preset tiny: reduced scale |" in text
+    assert "| chaudhari2018/claims/fig2-far | needs the real mnist" in text
+    assert "claims/fig2-open" not in text  # it was tested, and stays undecided
 
 
 def change(run: Path, name: str, **git) -> None:
@@ -106,6 +108,7 @@ def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "| chaudhari2018 | 4 | 1 | 0 | 1 | 1 | 1 |" in text
+    assert "| Undecided |\n" in text
     assert "](figures/reference/composite.png)" in text
     assert "figures/reference/missing.md" in text
 

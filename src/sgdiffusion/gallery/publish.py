@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.content import read_csv, status
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
@@ -73,13 +74,17 @@ def problems(folder: Path, names: list[str]) -> list[str]:
 
 
 def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
-    """Items left out, and items that rest on substitute data or a smaller scale, each with its reason."""
+    """Items left out, items that rest on substitute data or a smaller scale, claims that were not tested."""
     rows = [(entry["item"], entry["reason"]) for entry in items["left_out"]]
     for paper, names in folders(items).items():
         for name in (*names["figures"], *names["tables"]):
             record = read_record(folder / paper / f"{name}.json")
             if record is not None and (note := substitute_note(record)):
                 rows.append((f"{paper}/{name}", note))
+    claims = read_csv(folder / "verdicts.csv")
+    for paper, claim, verdict, why in claims[["paper", "claim", "verdict", "why"]].itertuples(index=False):
+        if status(verdict, why) == "notrun":
+            rows.append((f"{paper}/claims/{claim}", why))
     return pd.DataFrame(rows, columns=["item", "reason"])
 
 

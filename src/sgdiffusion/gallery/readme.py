@@ -19,8 +19,7 @@ def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Numbers of claims by paper and verdict."""
     rows = []
     for paper, claims in verdicts.groupby("paper", sort=False):
-        found = [status(v, w) for v, w in zip(claims["verdict"], claims["why"], strict=True)]
-        counts = {label: found.count(name) for name, (label, *_) in STATUSES.items()}
+        counts = {label: int((claims["verdict"] == label).sum()) for label, *_ in STATUSES.values()}
         rows.append({"paper": paper, "claims": len(claims), **counts})
     return pd.DataFrame(rows)
 
@@ -30,6 +29,8 @@ def block(reference: Path) -> str:
     if not (reference / "verdicts.csv").is_file():
         return UNPUBLISHED
     verdicts, place = read_csv(reference / "verdicts.csv"), reference.as_posix()
+    found = zip(verdicts["verdict"], verdicts["why"], strict=True)
+    verdicts["verdict"] = [STATUSES[status(*pair)][0] for pair in found]
     columns = ["source", "statement", "published", "measured", "verdict"]
     parts = [
         f"![Figures of all papers, regenerated]({place}/composite.png)",
@@ -43,7 +44,9 @@ def block(reference: Path) -> str:
     ]
     missing = len(read_csv(reference / "missing.csv"))
     left = (
-        f" [{missing} items]({place}/missing.md) rest on substitute data or are missing." if missing else ""
+        f" [{missing} items and claims]({place}/missing.md) rest on substitute data or were not run."
+        if missing
+        else ""
     )
     parts.append(f"The whole set, with intervals, rules and provenance: {', '.join(named)}.{left}")
     return "\n\n".join(parts)
