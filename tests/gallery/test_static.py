@@ -10,7 +10,7 @@ from static_page import Page, contrast, loaded_from_outside, palettes
 from tiny_preset import html as build_html
 
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.content import sentence
+from sgdiffusion.gallery.content import formula, sentence
 from sgdiffusion.gallery.page import Items
 
 
@@ -162,3 +162,19 @@ def test_verdicts_on_other_claims_are_refused(folder: Path, tmp_path: Path):
     path.write_text(path.read_text().replace("fig2-far", "fig2-old"))
     with pytest.raises(DataError, match=r"verdicts\.csv: judge again.*fig2-far, fig2-old"):
         build_html(copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("d_s ≤ λ̄ < 2", "d<sub>s</sub> ≤ λ̄ &lt; 2"),
+        ("λ_max·d·ε, T_c/3, ∇f_b", "λ<sub>max</sub>·d·ε, T<sub>c</sub>/3, ∇f<sub>b</sub>"),
+        ("e^(−Φ), J^ss", "e<sup>−Φ</sup>, J<sup>ss</sup>"),
+        ("v^(β₂/(2α₃T)) and |v|^{−3/2+e}", "v<sup>β₂/(2α₃T)</sup> and |v|<sup>−3/2+e</sup>"),
+        ("p_s^{m D_ξ}", "p<sub>s</sub><sup>m D<sub>ξ</sub></sup>"),
+        ("moons.best_xi, eq15.ks_p, table_cross, n_s_x", "moons.best_xi, eq15.ks_p, table_cross, n_s_x"),
+        ("<b>x_i</b>", "&lt;b&gt;x<sub>i</sub>&lt;/b&gt;"),
+    ],
+)
+def test_formulas_have_subscripts_and_names_do_not(text: str, shown: str):
+    assert str(formula(text)) == shown

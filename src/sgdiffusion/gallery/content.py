@@ -3,13 +3,14 @@
 A paper shows whatever the lists of its figures and tables name; captions that nobody wrote are left out.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Texts
@@ -113,6 +114,16 @@ def sentence(text: str) -> str:
     first = text.split(" ")[0]
     plain = first.isascii() and first.isalpha() and first.islower() and (len(first) > 1 or first == "a")
     return text[0].upper() + text[1:] if plain else text
+
+
+_SUB = re.compile(r"(?<![\w.-])(∇?[^\W\d_][\u0300-\u036f]?)_(max|ss|[a-z0-9ξ])(?!\w)")
+_SUP = re.compile(r"\^(?:\{([^{}]*)\}|\(((?:[^()]|\([^()]*\))*)\)|(ss|[a-z0-9])(?!\w))")
+
+
+def formula(text: str) -> Markup:
+    """Text as HTML, its d_s, λ_max, e^(−Φ) and v^{−3/2} with subscripts and superscripts; names stay."""
+    lowered = _SUB.sub(r"\1<sub>\2</sub>", str(escape(text)))
+    return Markup(_SUP.sub(lambda m: f"<sup>{m[1] or m[2] or m[3] or ''}</sup>", lowered))
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -12,7 +12,17 @@ from markupsafe import Markup
 from sgdiffusion.config.models import Claim
 from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.content import STATUSES, Chapter, Plate, Reader, caption, plate, read_csv, sentence
+from sgdiffusion.gallery.content import (
+    STATUSES,
+    Chapter,
+    Plate,
+    Reader,
+    caption,
+    formula,
+    plate,
+    read_csv,
+    sentence,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -84,7 +94,7 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["sentence"] = sentence
+    environment.filters |= {"sentence": sentence, "formula": formula}
     totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
     return environment.get_template("page.html.j2").render(
         papers=papers,
