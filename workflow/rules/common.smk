@@ -145,7 +145,7 @@ TABLES = {
         "table_spectra_sensitivity",
     ],
     "ziyin2025": [*ZIYIN_TABLES],
-    "hennick2025": ["table2", "table4", "table_models"],
+    "hennick2025": ["table2", "table4", "table_models", "table_sets"],
 }
 QUANTITIES = {
     "chaudhari2018": [

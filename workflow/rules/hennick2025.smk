@@ -1,13 +1,17 @@
 # Hennick & De Baerdemacker 2025: an ensemble of moons nets (Figs 1, 3, 4, Table 2) and designed runs on MNIST
 # (Fig 2, Table 4, the appendix's correlations).
+wildcard_constraints:
+    ensemble=r"moons(-\d+)?",
+
+
 rule train_moons:
     output:
-        ensemble=f"{HENNICK}/moons/ensemble.npz",
-        record=f"{HENNICK}/moons/ensemble.json",
+        ensemble=f"{HENNICK}/{{ensemble}}/ensemble.npz",
+        record=f"{HENNICK}/{{ensemble}}/ensemble.json",
     log:
-        "logs/{preset}/hennick2025/train_moons.log",
+        "logs/{preset}/hennick2025/train_moons/{ensemble}.log",
     benchmark:
-        f"{HENNICK}/moons/train_moons.tsv"
+        f"{HENNICK}/{{ensemble}}/train_moons.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -16,7 +20,7 @@ rule train_moons:
         runtime=60,
     params:
         training=section("moons", "training"),
-        root_seed=SETTINGS.root_seed,
+        root_seed=seed_of_ensemble,
         code=code_digest("train_moons.py"),
     script:
         "../scripts/train_moons.py"
@@ -24,14 +28,14 @@ rule train_moons:
 
 rule measure_moons_coefficients:
     input:
-        ensemble=f"{HENNICK}/moons/ensemble.npz",
+        ensemble=f"{HENNICK}/{{ensemble}}/ensemble.npz",
     output:
-        coefficients=f"{HENNICK}/moons/coefficients-{{which}}.parquet",
-        record=f"{HENNICK}/moons/coefficients-{{which}}.json",
+        coefficients=f"{HENNICK}/{{ensemble}}/coefficients-{{which}}.parquet",
+        record=f"{HENNICK}/{{ensemble}}/coefficients-{{which}}.json",
     log:
-        "logs/{preset}/hennick2025/measure_moons_coefficients/{which}.log",
+        "logs/{preset}/hennick2025/measure_moons_coefficients/{ensemble}-{which}.log",
     benchmark:
-        f"{HENNICK}/moons/coefficients-{{which}}.tsv"
+        f"{HENNICK}/{{ensemble}}/coefficients-{{which}}.tsv"
     wildcard_constraints:
         which="end|along|sensitivity",
     conda:
@@ -44,7 +48,7 @@ rule measure_moons_coefficients:
         plan=chains_of,
         changes=section("moons", "sensitivity"),
         nets=section("moons", "sensitivity_nets"),
-        root_seed=SETTINGS.root_seed,
+        root_seed=seed_of_ensemble,
         code=code_digest("measure_moons_coefficients.py"),
     script:
         "../scripts/measure_moons_coefficients.py"
@@ -52,18 +56,18 @@ rule measure_moons_coefficients:
 
 rule measure_moons:
     input:
-        ensemble=f"{HENNICK}/moons/ensemble.npz",
-        end=f"{HENNICK}/moons/coefficients-end.parquet",
-        along=f"{HENNICK}/moons/coefficients-along.parquet",
-        varied=f"{HENNICK}/moons/coefficients-sensitivity.parquet",
+        ensemble=f"{HENNICK}/{{ensemble}}/ensemble.npz",
+        end=f"{HENNICK}/{{ensemble}}/coefficients-end.parquet",
+        along=f"{HENNICK}/{{ensemble}}/coefficients-along.parquet",
+        varied=f"{HENNICK}/{{ensemble}}/coefficients-sensitivity.parquet",
     output:
-        **of_tables("moons", MOONS_TABLES),
-        quantities=f"{HENNICK}/quantities/moons.csv",
-        record_quantities=f"{HENNICK}/quantities/moons.json",
+        **of_tables("{ensemble}", MOONS_TABLES),
+        quantities=f"{HENNICK}/{{ensemble}}/walks.csv",
+        record_quantities=f"{HENNICK}/{{ensemble}}/walks.json",
     log:
-        "logs/{preset}/hennick2025/measure_moons.log",
+        "logs/{preset}/hennick2025/measure_moons/{ensemble}.log",
     benchmark:
-        f"{HENNICK}/moons/measure_moons.tsv"
+        f"{HENNICK}/{{ensemble}}/measure_moons.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -72,7 +76,7 @@ rule measure_moons:
         runtime=30,
     params:
         run=settings("hennick2025", "moons"),
-        root_seed=SETTINGS.root_seed,
+        root_seed=seed_of_ensemble,
         code=code_digest("measure_moons.py"),
     script:
         "../scripts/measure_moons.py"
@@ -80,15 +84,15 @@ rule measure_moons:
 
 rule measure_posterior:
     input:
-        ensemble=f"{HENNICK}/moons/ensemble.npz",
-        nets=f"{HENNICK}/moons/nets.parquet",
+        ensemble=f"{HENNICK}/{{ensemble}}/ensemble.npz",
+        nets=f"{HENNICK}/{{ensemble}}/nets.parquet",
     output:
-        posterior=f"{HENNICK}/moons/posterior.npz",
-        record=f"{HENNICK}/moons/posterior.json",
+        posterior=f"{HENNICK}/{{ensemble}}/posterior.npz",
+        record=f"{HENNICK}/{{ensemble}}/posterior.json",
     log:
-        "logs/{preset}/hennick2025/measure_posterior.log",
+        "logs/{preset}/hennick2025/measure_posterior/{ensemble}.log",
     benchmark:
-        f"{HENNICK}/moons/measure_posterior.tsv"
+        f"{HENNICK}/{{ensemble}}/measure_posterior.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -97,7 +101,7 @@ rule measure_posterior:
         runtime=60,
     params:
         plan=section("moons", "posterior"),
-        root_seed=SETTINGS.root_seed,
+        root_seed=seed_of_ensemble,
         code=code_digest("measure_posterior.py"),
     script:
         "../scripts/measure_posterior.py"
@@ -105,17 +109,17 @@ rule measure_posterior:
 
 rule measure_laws:
     input:
-        ensemble=f"{HENNICK}/moons/ensemble.npz",
-        nets=f"{HENNICK}/moons/nets.parquet",
-        posterior=f"{HENNICK}/moons/posterior.npz",
+        ensemble=f"{HENNICK}/{{ensemble}}/ensemble.npz",
+        nets=f"{HENNICK}/{{ensemble}}/nets.parquet",
+        posterior=f"{HENNICK}/{{ensemble}}/posterior.npz",
     output:
-        **of_tables("moons", LAW_TABLES),
-        quantities=f"{HENNICK}/quantities/laws.csv",
-        record_quantities=f"{HENNICK}/quantities/laws.json",
+        **of_tables("{ensemble}", LAW_TABLES),
+        quantities=f"{HENNICK}/{{ensemble}}/clusters.csv",
+        record_quantities=f"{HENNICK}/{{ensemble}}/clusters.json",
     log:
-        "logs/{preset}/hennick2025/measure_laws.log",
+        "logs/{preset}/hennick2025/measure_laws/{ensemble}.log",
     benchmark:
-        f"{HENNICK}/moons/measure_laws.tsv"
+        f"{HENNICK}/{{ensemble}}/measure_laws.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -124,10 +128,35 @@ rule measure_laws:
         runtime=30,
     params:
         plan=section("moons", "laws"),
-        root_seed=SETTINGS.root_seed,
+        root_seed=seed_of_ensemble,
         code=code_digest("measure_laws.py"),
     script:
         "../scripts/measure_laws.py"
+
+
+rule collect_moons:
+    input:
+        walks=of_ensembles("walks.csv"),
+        laws=of_ensembles("clusters.csv"),
+    output:
+        walks=f"{HENNICK}/quantities/moons.csv",
+        record_walks=f"{HENNICK}/quantities/moons.json",
+        laws=f"{HENNICK}/quantities/laws.csv",
+        record_laws=f"{HENNICK}/quantities/laws.json",
+        sets=f"{HENNICK}/moons/sets.parquet",
+        record_sets=f"{HENNICK}/moons/sets.json",
+    log:
+        "logs/{preset}/hennick2025/collect_moons.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("collect_moons.py"),
+    script:
+        "../scripts/collect_moons.py"
 
 
 # A part is one architecture of the design with all its batch sizes and rates: jobs that can be interrupted and

@@ -55,6 +55,23 @@ def of_tables(folder, names):
     return tables | {f"record_{t}": f"{HENNICK}/{folder}/{t}.json" for t in names}
 
 
+# The ensemble on the first data set is called moons, those on the others moons-1, moons-2, …
+def of_ensembles(name):
+    """An input function: the same file of every moons ensemble."""
+
+    def files(w):
+        count = CONFIG.run(w.preset, "hennick2025", "moons").data_sets
+        names = ["moons", *(f"moons-{i}" for i in range(1, count))]
+        return [f"results/{w.preset}/hennick2025/{e}/{name}" for e in names]
+
+    return files
+
+
+def seed_of_ensemble(w):
+    """The root seed of an ensemble and of its data set: 1,000 from one to the next."""
+    return SETTINGS.root_seed + 1000 * int(w.ensemble.partition("-")[2] or 0)
+
+
 def chains_of(w):
     """Which settings of the chains a job has: those along a training are lighter."""
     return section("moons", "along" if w.which == "along" else "coefficients")(w)
@@ -80,6 +97,10 @@ HENNICK_TABLES = {
         {"distances": "moons/distances"},
     ),
     "table4": ("sgdiffusion.studies.hennick2025_runs:table4", {"runs": "mlps/runs"}),
+    "table_sets": (
+        "sgdiffusion.studies.hennick2025_sets:sets_table",
+        {"quantities": "moons/sets"},
+    ),
     "table_models": (
         "sgdiffusion.studies.hennick2025_runs:models_table",
         {"moons": "moons/models", "mlps": "mlps/models"},

@@ -90,6 +90,7 @@ class MoonsEnsemble(Strict):
     """Figs 1, 3, 4 and Table 2."""
 
     kind: Literal["moons-ensemble"]
+    data_sets: PositiveInt = Field(description="random samples, each with an ensemble of its own")
     training: MoonsTraining
     early_steps: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] = Field(
         description="first and last step of the early exponent's window"
