@@ -1,8 +1,8 @@
 """The moons measurements over several random data sets (Hennick & De Baerdemacker 2025).
 
-Nets of one ensemble share their 200 examples, so that an interval over nets says nothing of another draw of the
-examples. What is claimed of "a random two-moons set" is therefore measured on several, and the interval is over
-them: mean ± Student's quantile × s/√n.
+Nets of one ensemble share their 200 examples, so that an interval over nets says nothing of another draw of
+the examples. What is claimed of "a random two-moons set" is therefore measured on several, and the interval
+is over them: mean ± Student's quantile × s/√n.
 """
 
 import re
@@ -25,11 +25,9 @@ COLUMNS = {
 }
 # Student's interval does not know the range of what it is about.
 _RANGES = {
-    r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half|negative_llc|marked|largest_sgd$": (
-        0.0,
-        1.0,
-    ),
-    r"choices\.(.*_better|.*_within_null|.*_near_half)$|switching": (0.0, 1.0),
+    r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half": (0.0, 1.0),
+    r"negative_llc|marked|largest_sgd$|switching": (0.0, 1.0),
+    r"choices\.(.*_better|.*_within_null|.*_near_half)$": (0.0, 1.0),
     r"(kl|wasserstein|total_variation|jensen_shannon)\.|choices\.kl_": (0.0, None),
 }
 
@@ -42,8 +40,8 @@ def _range(name: str) -> tuple[float | None, float | None]:
 def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The quantities of all data sets as means over them; those of one data set alone as they are.
 
-    A quantity that is not there, and finite, on every data set is left out: which sets have it could depend on its
-    value.
+    A quantity that is not there, and finite, on every data set is left out: which sets have it could depend
+    on its value.
     """
     if len(sets) == 1:
         return sets[0]
@@ -59,7 +57,7 @@ def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def sets_table(quantities: pd.DataFrame) -> pd.DataFrame:
-    """Every quantity's mean, interval and range; `quantities` are those of each data set, one below another."""
+    """Every quantity's mean, interval and range; `quantities` are those of all data sets, column `set`."""
     parts = [part.drop(columns="set") for _, part in quantities.groupby("set")]
     values = quantities.groupby("quantity", sort=False)["value"]
     ranges = pd.DataFrame({"smallest": values.min(), "largest": values.max(), "n": values.size()})
