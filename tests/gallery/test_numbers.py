@@ -95,6 +95,7 @@ def test_numbers_name_their_runs_and_data_and_are_read_back(tmp_path: Path):
 def test_a_run_is_the_same_run_with_more_seeds_and_not_with_more_epochs():
     base = numbers.run_digest({"epochs": 3, "seeds": 5, "assumptions": ["x"]})
     assert numbers.run_digest({"epochs": 3, "seeds": 50}) == base
+    assert numbers.run_digest({"epochs": 3, "data_sets": 2}) == base
     assert numbers.run_digest({"epochs": 4, "seeds": 5}) != base
 
 

@@ -26,7 +26,9 @@ def macro(paper: str, quantity: str) -> str:
 
 def run_digest(settings: Mapping[str, Any]) -> str:
     """What a run is, but for how often it is repeated and for what is said about it."""
-    return config_digest({k: v for k, v in settings.items() if k not in ("seeds", "assumptions")})
+    return config_digest(
+        {k: v for k, v in settings.items() if k not in ("seeds", "data_sets", "assumptions")}
+    )
 
 
 def collect(
