@@ -11,7 +11,7 @@ VALUES = {
     "moons.llc": [2.0, 3.0, 4.0],
     "moons.best_power": [1.0, 0.5, 1.0],
     "moons.best_xi": [1.0, 1.5, 2.0],
-    "moons.kl.sgd": [0.0, 0.4, 0.01],
+    "moons.kl.sgd": [0.001, 0.1, 10.0],
 }
 
 
@@ -35,12 +35,20 @@ def test_intervals_are_students_over_data_sets(sets):
     assert [row["low"], row["high"]] == pytest.approx([3 - half, 3 + half])
 
 
-def test_shares_and_distances_stay_in_their_range(sets):
+def test_shares_stay_in_their_range(sets):
     found = pooled(sets).set_index("quantity")
     assert found.loc["moons.best_power", "high"] == 1
     assert found.loc["moons.best_power", "low"] < 0.5
-    assert found.loc["moons.kl.sgd", "low"] == 0
     assert found.loc["moons.best_xi", "high"] > 2  # ξ is no share
+
+
+def test_distances_are_averaged_on_a_logarithmic_scale(sets):
+    row = pooled(sets).set_index("quantity").loc["moons.kl.sgd"]
+    half = stats.t.ppf(0.975, 2) * np.log(100) / np.sqrt(3)
+    assert row["value"] == pytest.approx(0.1)
+    assert [row["low"], row["high"]] == pytest.approx([0.1 * np.exp(-half), 0.1 * np.exp(half)])
+    zero = [*sets[:2], one(dict.fromkeys(VALUES, 0.0))]
+    assert pooled(zero).set_index("quantity").loc["moons.kl.sgd", "value"] == pytest.approx(0.101 / 3)
 
 
 def test_what_one_set_lacks_is_left_out(sets):
@@ -57,9 +65,8 @@ def test_table_has_mean_and_range_of_every_quantity(sets):
     numbered = pd.concat([table.assign(set=i) for i, table in enumerate(sets)])
     table = sets_table(numbered).set_index("quantity")
     assert list(table.index) == list(VALUES)
-    row = table.loc["moons.kl.sgd"]
-    assert (row["smallest"], row["largest"], row["n"]) == (0.0, 0.4, 3)
-    assert row["value"] == pytest.approx(np.mean(VALUES["moons.kl.sgd"]))
+    row = table.loc["moons.llc"]
+    assert (row["value"], row["smallest"], row["largest"], row["n"]) == (3.0, 2.0, 4.0, 3)
 
 
 def test_coverage_over_data_sets():

@@ -27,7 +27,7 @@ def test_presets_plan_their_jobs(dag, checkout: Path, preset: str):
     designs = Configuration(checkout / "config").runs(preset, "hennick2025")
     parts = sum(designs[f"mlps-{optimiser}"].design.parts for optimiser in ("sgd", "adam"))
     assert jobs["train_mlps"] == jobs["measure_mlps"] == parts
-    assert jobs["measure_moons_coefficients"] == 3
+    assert jobs["measure_moons_coefficients"] == 3 * designs["moons"].data_sets
     real = [rule for rule in jobs if rule.startswith("fetch_") or rule == "prepare_real"]
     assert bool(real) == (preset == "full"), f"{preset} plans {real}"
 

@@ -2,21 +2,22 @@
 
 Nets of one ensemble share their 200 examples, so that an interval over nets says nothing of another draw of
 the examples. What is claimed of "a random two-moons set" is therefore measured on several, and the interval
-is over them: mean ± Student's quantile × s/√n.
+is over them: mean ± Student's quantile × s/√n, for distances of laws on a logarithmic scale.
 """
 
+import math
 import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from sgdiffusion.measures.intervals import mean_interval
+from sgdiffusion.measures.intervals import Estimate, mean_interval
 from sgdiffusion.studies.tables import documented, estimated
 
 COLUMNS = {
     "quantity": "id",
-    "value": "mean over data sets",
+    "value": "mean over data sets, geometric for distances",
     "low": "lower end of its 95 % interval over data sets",
     "high": "upper end",
     "smallest": "smallest value of a data set",
@@ -24,17 +25,23 @@ COLUMNS = {
     "n": "data sets",
 }
 # Student's interval does not know the range of what it is about.
-_RANGES = {
-    r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half": (0.0, 1.0),
-    r"negative_llc|marked|largest_sgd$|switching": (0.0, 1.0),
-    r"choices\.(.*_better|.*_within_null|.*_near_half)$": (0.0, 1.0),
-    r"(kl|wasserstein|total_variation|jensen_shannon)\.|choices\.kl_": (0.0, None),
-}
+_SHARES = re.compile(
+    r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half|negative_llc|marked"
+    r"|largest_sgd$|switching|choices\.(.*_better|.*_within_null|.*_near_half)$"
+)
+# Distances of laws differ from sample to sample by factors, not by amounts: geometric means.
+_DISTANCES = re.compile(r"(kl|wasserstein|total_variation|jensen_shannon)\.|choices\.kl_")
 
 
-def _range(name: str) -> tuple[float | None, float | None]:
-    bounds = [limits for pattern, limits in _RANGES.items() if re.search(pattern, name)]
-    return bounds[0] if bounds else (None, None)
+def _over_sets(name: str, values: pd.Series) -> Estimate:
+    """Mean of one quantity with its interval, on the scale on which it varies and inside its range."""
+    if _DISTANCES.search(name) and (values > 0).all():
+        logs = mean_interval(np.log(values))
+        return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+    found = mean_interval(values)
+    if _SHARES.search(name):
+        return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return found
 
 
 def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -49,10 +56,8 @@ def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
     for name, part in pd.concat(sets).groupby("quantity", sort=False):
         if np.isfinite(part["value"]).sum() != len(sets):
             continue
-        found = mean_interval(part["value"])
-        low, high = pd.Series([found.low, found.high]).clip(*_range(str(name)))
         unit = str(part["unit"].fillna("").iloc[0])
-        rows.append(estimated(str(name), found._replace(low=low, high=high), unit=unit, over="data sets"))
+        rows.append(estimated(str(name), _over_sets(str(name), part["value"]), unit=unit, over="data sets"))
     return pd.DataFrame(rows)
 
 
