@@ -61,7 +61,7 @@ format: $(READY)
 	$(BIN)/ruff format src tests workflow/scripts benchmarks
 	$(BIN)/snakefmt Snakefile workflow
 
-# Writes config/config.yaml and workflow/schemas/ from the typed models.
+# Writes config/config.yaml from its typed model.
 config: $(READY)
 	$(BIN)/sgdiffusion config
 

@@ -19,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from sgdiffusion.dynamics.diagonal import GaussianData, balanced, run_sgd
+from sgdiffusion.dynamics.chains.diagonal import GaussianData, balanced, run_sgd
 
 STEPS, ROUNDS, RATE, NOISE = 200, 5, 0.05, 0.5
 

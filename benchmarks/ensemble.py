@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from sgdiffusion import networks
 from sgdiffusion.data.moons import moons
-from sgdiffusion.dynamics.batched import stack
-from sgdiffusion.dynamics.batched_mlp import batched
-from sgdiffusion.dynamics.ensemble import Sgd, train
-from sgdiffusion.dynamics.sgld import Data
+from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.ensembles.batched import stack
+from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.ensembles.ensemble import Sgd, train
 
 ROUNDS, FLOOR, RATE = 3, 8.0, 0.1
 

@@ -19,7 +19,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from sgdiffusion.config.models import Data, Network, Phase, Training
-from sgdiffusion.dynamics import fused_fc, training
+from sgdiffusion.dynamics.training import fused_fc
+from sgdiffusion.dynamics.training import trainer as training
 
 EXAMPLES, EPOCHS, ROUNDS = 30_000, 4, 5
 TRAINERS = {"torch": training.train, "fused": fused_fc.train}

@@ -31,12 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from sgdiffusion import networks
 from sgdiffusion.data.moons import moons
-from sgdiffusion.dynamics.averages import average_loss
-from sgdiffusion.dynamics.batched import stack
-from sgdiffusion.dynamics.batched_mlp import batched
-from sgdiffusion.dynamics.ensemble import Sgd, train
-from sgdiffusion.dynamics.sgld import Data, Sgld
-from sgdiffusion.measures.learning_coefficient import default_n_beta, learning_coefficients
+from sgdiffusion.dynamics.chains.averages import average_loss
+from sgdiffusion.dynamics.chains.sgld import Data, Sgld
+from sgdiffusion.dynamics.ensembles.batched import stack
+from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.ensembles.ensemble import Sgd, train
+from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
 
 try:
     with warnings.catch_warnings():

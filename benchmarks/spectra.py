@@ -20,9 +20,9 @@ from scipy.linalg import blas
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from sgdiffusion.measures.diffusion import ROWS, diffusion_matrix
-from sgdiffusion.measures.gradients import PerExampleGradients
-from sgdiffusion.measures.spectra import eigenvalues, statistics
+from sgdiffusion.measures.noise.diffusion import ROWS, diffusion_matrix
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
+from sgdiffusion.measures.noise.spectra import eigenvalues, statistics
 from sgdiffusion.networks import build
 
 TRAINING_SETS = {"small-lenet": (60_000, (1, 28, 28)), "small-allcnn": (50_000, (3, 32, 32))}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sgdiffusion.config.generate import generated_files
+from sgdiffusion.config.generate import default_config
 from sgdiffusion.errors import UserError
 from sgdiffusion.gallery import compare, publish, readme
 
@@ -13,12 +13,11 @@ FIGURES, REFERENCE = Path("figures"), Path("figures/reference")
 
 
 def write_config(root: Path) -> int:
-    """Writes the default configuration and the JSON schemas from their models."""
-    for name, content in generated_files().items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-        print(path)
+    """Writes the default configuration from its model."""
+    path = root / "config" / "config.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(default_config(), encoding="utf-8")
+    print(path)
     return 0
 
 
@@ -47,7 +46,7 @@ def compare_runs(preset: str) -> int:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="sgdiffusion", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="command")
-    config = commands.add_parser("config", help="write config/config.yaml and the JSON schemas")
+    config = commands.add_parser("config", help="write config/config.yaml")
     config.add_argument("--root", type=Path, default=Path(), help="the repository's root (default: here)")
     config.set_defaults(call=lambda arguments: write_config(arguments.root))
     for name, call, words in (

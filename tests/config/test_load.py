@@ -95,10 +95,10 @@ def bad_override(**override):
     ("file", "change", "expected"),
     [
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"].update(epochz=5),
             [
-                "experiments/chaudhari2018.yaml",
+                "chaudhari2018/experiments.yaml",
                 "runs.small-fc",
                 "epochz: unknown key",
                 "5",
@@ -107,32 +107,32 @@ def bad_override(**override):
             ],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"].update(epochs="many"),
             ["runs.small-fc", "epochs: found 'many'", "integer"],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"].update(kind="trainings"),
             ["runs.small-fc", "'training'"],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"]["network"].update(width=3),
             ["network.width: unknown key", "allowed here: dropout, init, name"],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"].pop("batch_size"),
             ["runs.small-fc", "batch_size: required"],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"]["schedule"][0].update(rat=1.0),
             ["schedule.0.rat: unknown key", "allowed here: rate, to, until"],
         ),
         (
-            "experiments/chaudhari2018.yaml",
+            "chaudhari2018/experiments.yaml",
             lambda c: c["runs"]["small-fc"].update(checkpoints=[0.4, 0.2, 1.0]),
             ["checkpoints must increase"],
         ),
@@ -202,7 +202,7 @@ def claim(**changes):
 
 
 def test_claims_need_unique_ids_and_a_bound(folder: Path):
-    path = folder / "claims/chaudhari2018.yaml"
+    path = folder / "chaudhari2018/claims.yaml"
     path.write_text(yaml.safe_dump({"claims": [claim(), claim()]}))
     with pytest.raises(ConfigError, match="used more than once: a"):
         load_claims(folder, "chaudhari2018")

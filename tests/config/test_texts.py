@@ -56,16 +56,16 @@ def finding(**changes) -> dict:
 
 
 def test_a_finding_needs_a_demonstration(tmp_path: Path):
-    (tmp_path / "texts").mkdir()
-    path = tmp_path / "texts/p.yaml"
+    (tmp_path / "p").mkdir()
+    path = tmp_path / "p/texts.yaml"
     path.write_text(yaml.safe_dump(minimal(findings=[finding(demonstrated_by=[])])))
     with pytest.raises(ConfigError, match=r"findings\.0\.demonstrated_by"):
         load_texts(tmp_path, "p")
 
 
 def test_an_id_is_used_once(tmp_path: Path):
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts/p.yaml").write_text(yaml.safe_dump(minimal(findings=[finding(), finding()])))
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/texts.yaml").write_text(yaml.safe_dump(minimal(findings=[finding(), finding()])))
     with pytest.raises(ConfigError, match=r"findings\.id: used more than once: f"):
         load_texts(tmp_path, "p")
 

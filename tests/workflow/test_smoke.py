@@ -95,7 +95,7 @@ def test_comment_makes_nothing_stale(edited):
 
 def test_edit_of_a_figure_redraws_that_figure_alone(edited):
     jobs = edited(
-        "src/sgdiffusion/figures/chaudhari2018_spectra.py",
+        "src/sgdiffusion/papers/chaudhari2018/figures/spectra.py",
         "def spectrum_figure(",
         "@(lambda f: f)\ndef spectrum_figure(",
     )
@@ -103,7 +103,7 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
 
 
 def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(built: Path, edited):
-    jobs = edited("src/sgdiffusion/dynamics/training.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
+    jobs = edited("src/sgdiffusion/dynamics/training/trainer.py", "_CHECK_EVERY = 200", "_CHECK_EVERY = 201")
     runs = Configuration(built / "config").runs("smoke", "chaudhari2018").values()
     assert jobs["train_network"] == sum(
         r.seeds for r in runs if r.kind == "training" and r.trainer == "torch"
@@ -113,14 +113,14 @@ def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(built: Path, ed
 
 
 def test_edit_of_the_fused_kernel_leaves_what_the_torch_trainer_made(edited):
-    jobs = edited("src/sgdiffusion/dynamics/fused_fc.py", "def train(", "@(lambda f: f)\ndef train(")
+    jobs = edited("src/sgdiffusion/dynamics/training/fused_fc.py", "def train(", "@(lambda f: f)\ndef train(")
     assert jobs["train_trajectory"] == 1
     assert "train_network" not in jobs
 
 
 def test_edit_of_a_simulation_study_leaves_its_neighbours(edited):
     jobs = edited(
-        "src/sgdiffusion/studies/ziyin2025_tanh.py", "def excess_loss(", "@(lambda f: f)\ndef excess_loss("
+        "src/sgdiffusion/papers/ziyin2025/tanh.py", "def excess_loss(", "@(lambda f: f)\ndef excess_loss("
     )
     assert {"measure_ziyin2025_inversion", "plot_ziyin2025_fig5b", "judge_claims"} <= set(jobs)
     measured = {rule for rule in jobs if rule.startswith("measure_")}
@@ -152,7 +152,7 @@ def test_a_missing_target_is_planned_whatever_is_stale_before_it(built: Path, ed
 
 def test_edit_of_the_laws_samples_no_posterior_again(edited):
     jobs = edited(
-        "src/sgdiffusion/studies/hennick2025_laws.py", "def scan_table(", "@(lambda f: f)\ndef scan_table("
+        "src/sgdiffusion/papers/hennick2025/laws.py", "def scan_table(", "@(lambda f: f)\ndef scan_table("
     )
     assert {"measure_laws", "plot_hennick2025", "judge_claims"} <= set(jobs)
     assert not {"train_moons", "measure_moons", "measure_posterior", "train_mlps"} & set(jobs)

@@ -99,13 +99,13 @@ rule plot_chaudhari2018_spectrum:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure",
+        figure="sgdiffusion.papers.chaudhari2018.figures.spectra:spectrum_figure",
         arguments=lambda w: {
             "published": published_spectrum(w.figure),
             "title": spectrum_title(w),
         },
         code=code_digest(
-            "plot.py", "sgdiffusion.figures.chaudhari2018_spectra:spectrum_figure"
+            "plot.py", "sgdiffusion.papers.chaudhari2018.figures.spectra:spectrum_figure"
         ),
     script:
         "../scripts/plot.py"
@@ -128,10 +128,10 @@ rule tabulate_chaudhari2018_spectra:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.chaudhari2018_spectra:statistics_table",
+        table="sgdiffusion.papers.chaudhari2018.spectra:statistics_table",
         arguments={"published": published_spectra()},
         code=code_digest(
-            "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:statistics_table"
+            "tabulate.py", "sgdiffusion.papers.chaudhari2018.spectra:statistics_table"
         ),
     script:
         "../scripts/tabulate.py"
@@ -184,8 +184,8 @@ rule plot_chaudhari2018_fig4:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_fig4:fig4",
-        code=code_digest("plot.py", "sgdiffusion.figures.chaudhari2018_fig4:fig4"),
+        figure="sgdiffusion.papers.chaudhari2018.figures.double_well:fig4",
+        code=code_digest("plot.py", "sgdiffusion.papers.chaudhari2018.figures.double_well:fig4"),
     script:
         "../scripts/plot.py"
 
@@ -293,10 +293,10 @@ rule tabulate_chaudhari2018_sensitivity:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.chaudhari2018_trajectories:sensitivity_table",
+        table="sgdiffusion.papers.chaudhari2018.trajectories:sensitivity_table",
         code=code_digest(
             "tabulate.py",
-            "sgdiffusion.studies.chaudhari2018_trajectories:sensitivity_table",
+            "sgdiffusion.papers.chaudhari2018.trajectories:sensitivity_table",
         ),
     script:
         "../scripts/tabulate.py"
@@ -346,13 +346,13 @@ rule tabulate_chaudhari2018_spectra_sensitivity:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.chaudhari2018_spectra:variants_table",
+        table="sgdiffusion.papers.chaudhari2018.spectra:variants_table",
         arguments={
             "name": "small-fc",
             "published": published("chaudhari2018", "small-fc"),
         },
         code=code_digest(
-            "tabulate.py", "sgdiffusion.studies.chaudhari2018_spectra:variants_table"
+            "tabulate.py", "sgdiffusion.papers.chaudhari2018.spectra:variants_table"
         ),
     script:
         "../scripts/tabulate.py"
@@ -371,12 +371,12 @@ rule plot_chaudhari2018_fig3a:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3a",
+        figure="sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3a",
         arguments=lambda w: {
             "title": title(w.preset, "chaudhari2018", "tiny-fc"),
         },
         code=code_digest(
-            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3a"
+            "plot.py", "sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3a"
         ),
     script:
         "../scripts/plot.py"
@@ -395,12 +395,12 @@ rule plot_chaudhari2018_fig3b:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3b",
+        figure="sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3b",
         arguments=lambda w: {
             "title": title(w.preset, "chaudhari2018", "tiny-fc"),
         },
         code=code_digest(
-            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3b"
+            "plot.py", "sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3b"
         ),
     script:
         "../scripts/plot.py"
@@ -419,13 +419,13 @@ rule plot_chaudhari2018_fig3c:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_trajectories:fig3c",
+        figure="sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3c",
         arguments=lambda w: {
             "title": title(w.preset, "chaudhari2018", "tiny-fc"),
             "burn_in": CONFIG.run(w.preset, "chaudhari2018", "tiny-fc").burn_in,
         },
         code=code_digest(
-            "plot.py", "sgdiffusion.figures.chaudhari2018_trajectories:fig3c"
+            "plot.py", "sgdiffusion.papers.chaudhari2018.figures.trajectories:fig3c"
         ),
     script:
         "../scripts/plot.py"
@@ -472,9 +472,9 @@ rule plot_chaudhari2018_theory:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.chaudhari2018_theory:theory_figure",
+        figure="sgdiffusion.papers.chaudhari2018.figures.theorems:theory_figure",
         code=code_digest(
-            "plot.py", "sgdiffusion.figures.chaudhari2018_theory:theory_figure"
+            "plot.py", "sgdiffusion.papers.chaudhari2018.figures.theorems:theory_figure"
         ),
     script:
         "../scripts/plot.py"
@@ -523,10 +523,10 @@ rule tabulate_chaudhari2018_minibatch:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.chaudhari2018_spectra:published_minibatch",
+        table="sgdiffusion.papers.chaudhari2018.spectra:published_minibatch",
         code=code_digest(
             "tabulate.py",
-            "sgdiffusion.studies.chaudhari2018_spectra:published_minibatch",
+            "sgdiffusion.papers.chaudhari2018.spectra:published_minibatch",
         ),
     script:
         "../scripts/tabulate.py"
@@ -586,11 +586,11 @@ rule tabulate_chaudhari2018_remarks:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.chaudhari2018_spectra:published_remarks",
+        table="sgdiffusion.papers.chaudhari2018.spectra:published_remarks",
         arguments=lambda w: noise_settings(w.preset),
         code=code_digest(
             "tabulate.py",
-            "sgdiffusion.studies.chaudhari2018_spectra:published_remarks",
+            "sgdiffusion.papers.chaudhari2018.spectra:published_remarks",
         ),
     script:
         "../scripts/tabulate.py"

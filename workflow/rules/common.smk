@@ -45,8 +45,8 @@ DIVERSITY = {
 TRAJECTORIES = ["tiny-fc"]
 TRAINED = [*dict.fromkeys(run for run, _ in SPECTRA.values()), *TRAJECTORIES]
 TRAINERS = {
-    "torch": "sgdiffusion.dynamics.training:train",
-    "fused": "sgdiffusion.dynamics.fused_fc:train",
+    "torch": "sgdiffusion.dynamics.training.trainer:train",
+    "fused": "sgdiffusion.dynamics.training.fused_fc:train",
 }
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 

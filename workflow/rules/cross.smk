@@ -156,8 +156,8 @@ rule plot_cross:
         "../../environment.yml"
     threads: 1
     params:
-        figure="sgdiffusion.figures.cross:cross_figure",
-        code=code_digest("plot.py", "sgdiffusion.figures.cross:cross_figure"),
+        figure="sgdiffusion.papers.cross.figures:cross_figure",
+        code=code_digest("plot.py", "sgdiffusion.papers.cross.figures:cross_figure"),
     script:
         "../scripts/plot.py"
 
@@ -176,8 +176,8 @@ rule tabulate_cross:
         "../../environment.yml"
     threads: 1
     params:
-        table="sgdiffusion.studies.cross:cross_table",
-        code=code_digest("tabulate.py", "sgdiffusion.studies.cross:cross_table"),
+        table="sgdiffusion.papers.cross.examinations:cross_table",
+        code=code_digest("tabulate.py", "sgdiffusion.papers.cross.examinations:cross_table"),
     script:
         "../scripts/tabulate.py"
 

@@ -93,16 +93,16 @@ HENNICK_FIGURES = {
 }
 HENNICK_TABLES = {
     "table2": (
-        "sgdiffusion.studies.hennick2025_laws:table2",
+        "sgdiffusion.papers.hennick2025.laws:table2",
         {"distances": "moons/distances"},
     ),
-    "table4": ("sgdiffusion.studies.hennick2025_runs:table4", {"runs": "mlps/runs"}),
+    "table4": ("sgdiffusion.papers.hennick2025.runs:table4", {"runs": "mlps/runs"}),
     "table_sets": (
-        "sgdiffusion.studies.hennick2025_sets:sets_table",
+        "sgdiffusion.papers.hennick2025.sets:sets_table",
         {"quantities": "moons/sets"},
     ),
     "table_models": (
-        "sgdiffusion.studies.hennick2025_runs:models_table",
+        "sgdiffusion.papers.hennick2025.runs:models_table",
         {"moons": "moons/models", "mlps": "mlps/models"},
     ),
 }

@@ -13,7 +13,7 @@ TABLE1_PARTS = {
 }
 TINY_IMAGENET = "sgdiffusion.data.tiny_imagenet:tiny_imagenet"
 ADAPTER = ROOT / "workflow" / "scripts" / "_larger.py"
-PUBLISHED_TABLE1 = "sgdiffusion.studies.hennick2025_table1:table1"
+PUBLISHED_TABLE1 = "sgdiffusion.papers.hennick2025.table1:table1"
 
 
 wildcard_constraints:

@@ -19,7 +19,7 @@ for run_id, (study, model, tables) in ZIYIN_STUDIES.items():
             runtime=60,
         params:
             study=f"sgdiffusion.studies.{study}",
-            model=f"sgdiffusion.config.ziyin2025:{model}",
+            model=f"sgdiffusion.papers.ziyin2025.settings:{model}",
             run=settings("ziyin2025", run_id),
             run_id=run_id,
             root_seed=SETTINGS.root_seed,

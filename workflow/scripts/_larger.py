@@ -12,7 +12,7 @@ from sgdiffusion import streams
 from sgdiffusion.data import load, subset
 from sgdiffusion.data.language import language_model
 from sgdiffusion.data.optional import read_manifest
-from sgdiffusion.studies import hennick2025_table1 as study
+from sgdiffusion.papers.hennick2025 import table1 as study
 
 
 def problem_of(snakemake: Any, run: Run) -> study.Problem:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from _job import job, read_table
 
-from sgdiffusion.config.hennick2025 import MlpRuns
-from sgdiffusion.studies import hennick2025_runs as study
-from sgdiffusion.studies.hennick2025_design import design, unpack
+from sgdiffusion.papers.hennick2025 import runs as study
+from sgdiffusion.papers.hennick2025.design import design, unpack
+from sgdiffusion.papers.hennick2025.settings import MlpRuns
 
 MEASURED = ("coefficients", "evaluations", "varied")
 

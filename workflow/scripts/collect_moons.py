@@ -3,7 +3,7 @@
 import pandas as pd
 from _job import job, read_table
 
-from sgdiffusion.studies.hennick2025_sets import pooled
+from sgdiffusion.papers.hennick2025.sets import pooled
 
 with job(snakemake) as run:
     given = {kind: [read_table(path) for path in snakemake.input[kind]] for kind in ("walks", "laws")}

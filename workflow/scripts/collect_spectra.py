@@ -3,7 +3,7 @@
 import pandas as pd
 from _job import job
 
-from sgdiffusion.studies.chaudhari2018_spectra import distance_quantities, distances, quantities
+from sgdiffusion.papers.chaudhari2018.spectra import distance_quantities, distances, quantities
 
 with job(snakemake) as run:
     tables, name = run.tables(), snakemake.params.name

@@ -2,7 +2,7 @@
 
 from _job import job
 
-from sgdiffusion.studies.hennick2025_table1 import run_quantities
+from sgdiffusion.papers.hennick2025.table1 import run_quantities
 
 with job(snakemake) as run:
     run.write("quantities", run_quantities(run.tables()["rows"]))

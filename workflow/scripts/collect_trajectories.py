@@ -3,8 +3,8 @@
 from _job import job, read_table
 
 from sgdiffusion.config.models import Training
-from sgdiffusion.studies.chaudhari2018_trajectories import Tables, quantities
-from sgdiffusion.studies.tables import shares_bounded
+from sgdiffusion.papers.chaudhari2018.trajectories import Tables, quantities
+from sgdiffusion.papers.tables import shares_bounded
 
 with job(snakemake) as run:
     settings = Training.model_validate(snakemake.params.run)

@@ -7,9 +7,9 @@ from torch import from_numpy
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.dynamics.sgld import Data
-from sgdiffusion.studies import cross
+from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.cross import examinations as cross
 
 with job(snakemake) as run:
     settings = Training.model_validate(snakemake.params.run)

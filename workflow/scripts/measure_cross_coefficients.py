@@ -6,12 +6,12 @@ from _job import job
 from torch import from_numpy
 
 from sgdiffusion import streams
-from sgdiffusion.config.hennick2025 import Langevin
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.dynamics.sgld import Data
-from sgdiffusion.studies import cross
+from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.cross import examinations as cross
+from sgdiffusion.papers.hennick2025.settings import Langevin
 
 INSTANTS = 8  # along a trajectory, on a logarithmic scale
 

@@ -7,9 +7,9 @@ from torch.nn.utils import vector_to_parameters
 
 from sgdiffusion.config.models import Data as Settings
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics.sgld import Data
-from sgdiffusion.studies import cross
-from sgdiffusion.studies.hennick2025_design import as_data, network, unpack
+from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.papers.cross import examinations as cross
+from sgdiffusion.papers.hennick2025.design import as_data, network, unpack
 
 with job(snakemake) as run:
     settings = Settings.model_validate(snakemake.params.data)

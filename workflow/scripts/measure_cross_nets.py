@@ -6,9 +6,10 @@ from _job import job
 from torch import from_numpy
 from torch.nn.utils import vector_to_parameters
 
-from sgdiffusion.measures.gradients import cross_entropy, half_squared_error
-from sgdiffusion.studies import cross, ziyin2025_balance
-from sgdiffusion.studies.hennick2025_moons import Moons, network
+from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
+from sgdiffusion.papers.cross import examinations as cross
+from sgdiffusion.papers.hennick2025.moons import Moons, network
+from sgdiffusion.papers.ziyin2025 import balance as ziyin2025_balance
 
 NETS = 50  # of the moons ensemble
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from _job import job
 
 from sgdiffusion.config.models import Training
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.studies import cross
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.cross import examinations as cross
 
 with job(snakemake) as run:
     settings = Training.model_validate(snakemake.params.run)

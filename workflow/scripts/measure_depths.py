@@ -2,9 +2,9 @@
 
 from _job import job
 
-from sgdiffusion.config.ziyin2025 import DepthScaling
 from sgdiffusion.data import load, subset
-from sgdiffusion.studies.ziyin2025_depths import depth_scaling
+from sgdiffusion.papers.ziyin2025.depths import depth_scaling
+from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
 with job(snakemake) as run:
     settings = DepthScaling.model_validate(snakemake.params.run)

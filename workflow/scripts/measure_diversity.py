@@ -2,7 +2,7 @@
 
 from _job import job
 
-from sgdiffusion.studies.chaudhari2018_spectra import diversity_quantities
+from sgdiffusion.papers.chaudhari2018.spectra import diversity_quantities
 
 with job(snakemake) as run:
     spectra = run.tables()

@@ -2,8 +2,8 @@
 
 from _job import job
 
-from sgdiffusion.config.chaudhari2018 import DoubleWell
-from sgdiffusion.studies.chaudhari2018_double_well import LAMBDAS, quantities, simulate, tables
+from sgdiffusion.papers.chaudhari2018.double_well import LAMBDAS, quantities, simulate, tables
+from sgdiffusion.papers.chaudhari2018.settings import DoubleWell
 
 with job(snakemake) as run:
     settings, figure = DoubleWell.model_validate(snakemake.params.run), snakemake.wildcards.figure

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from _job import job
 
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.studies.chaudhari2018_training import error_quantities, error_table
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
 
 with job(snakemake) as run:
     metas = [checkpoints.load(Path(path))["meta"] for path in snakemake.input.checkpoints]

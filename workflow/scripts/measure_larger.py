@@ -7,10 +7,9 @@ from _job import job, read_table
 from _larger import problem_of, title_of
 
 from sgdiffusion import streams
-from sgdiffusion.config.hennick2025 import Langevin
-from sgdiffusion.config.hennick2025_table1 import LargerTraining
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.studies import hennick2025_table1 as study
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.hennick2025 import table1 as study
+from sgdiffusion.papers.hennick2025.settings import Langevin, LargerTraining
 
 with job(snakemake) as run:
     params, which = snakemake.params, snakemake.wildcards

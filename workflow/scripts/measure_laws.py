@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from _job import job
 
-from sgdiffusion.config.hennick2025 import LawPlan
-from sgdiffusion.studies import hennick2025_laws as laws
-from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_posterior import Posterior, convergence_table, coordinates
+from sgdiffusion.papers.hennick2025 import laws
+from sgdiffusion.papers.hennick2025.moons import Moons
+from sgdiffusion.papers.hennick2025.posterior import Posterior, convergence_table, coordinates
+from sgdiffusion.papers.hennick2025.settings import LawPlan
 
 TABLES = {"laws": laws.law_table, "distances": laws.distance_table, "scan": laws.scan_table}
 

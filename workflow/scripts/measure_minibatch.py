@@ -4,13 +4,13 @@ from pathlib import Path
 
 from _job import job
 
-from sgdiffusion.config.chaudhari2018 import MinibatchNoise
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.measures.gradients import PerExampleGradients
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
+from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
+from sgdiffusion.papers.chaudhari2018.spectra import minibatch_quantities, minibatch_table
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.chaudhari2018_spectra import minibatch_quantities, minibatch_table
 
 with job(snakemake) as run:
     settings = MinibatchNoise.model_validate(snakemake.params.run)

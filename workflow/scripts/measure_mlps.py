@@ -5,10 +5,10 @@ import pandas as pd
 from _job import job
 
 from sgdiffusion import streams
-from sgdiffusion.config.hennick2025 import Langevin, Sensitivity
 from sgdiffusion.config.models import Data
 from sgdiffusion.data import load, subset
-from sgdiffusion.studies import hennick2025_design as study
+from sgdiffusion.papers.hennick2025 import design as study
+from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity
 
 with job(snakemake) as run:
     params, which = snakemake.params, snakemake.wildcards

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from _job import job
 
-from sgdiffusion.config.hennick2025 import MoonsEnsemble
-from sgdiffusion.studies import hennick2025_walks as walks
-from sgdiffusion.studies.hennick2025_coefficients import sensitivity_quantities, sensitivity_summary
-from sgdiffusion.studies.hennick2025_moons import Moons
+from sgdiffusion.papers.hennick2025 import walks
+from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
+from sgdiffusion.papers.hennick2025.moons import Moons
+from sgdiffusion.papers.hennick2025.settings import MoonsEnsemble
 
 with job(snakemake) as run:
     plan, seed = MoonsEnsemble.model_validate(snakemake.params.run), snakemake.params.root_seed

@@ -4,10 +4,10 @@ import numpy as np
 from _job import job
 
 from sgdiffusion import streams
-from sgdiffusion.config.hennick2025 import Langevin, Sensitivity
-from sgdiffusion.studies.hennick2025_coefficients import points_of, sensitivity_table
-from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_walks import net_coefficients
+from sgdiffusion.papers.hennick2025.coefficients import points_of, sensitivity_table
+from sgdiffusion.papers.hennick2025.moons import Moons
+from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity
+from sgdiffusion.papers.hennick2025.walks import net_coefficients
 
 with job(snakemake) as run:
     params, which = snakemake.params, snakemake.wildcards.which

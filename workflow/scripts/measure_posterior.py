@@ -3,9 +3,9 @@
 import numpy as np
 from _job import job
 
-from sgdiffusion.config.hennick2025 import PosteriorPlan
-from sgdiffusion.studies.hennick2025_moons import Moons
-from sgdiffusion.studies.hennick2025_posterior import sample_posterior
+from sgdiffusion.papers.hennick2025.moons import Moons
+from sgdiffusion.papers.hennick2025.posterior import sample_posterior
+from sgdiffusion.papers.hennick2025.settings import PosteriorPlan
 
 with job(snakemake) as run:
     plan = PosteriorPlan.model_validate(snakemake.params.plan)

@@ -2,7 +2,7 @@
 
 from _job import job
 
-from sgdiffusion.studies.chaudhari2018_readings import quantities
+from sgdiffusion.papers.chaudhari2018.readings import quantities
 
 with job(snakemake) as run:
     run.write("quantities", quantities(snakemake.params.published))

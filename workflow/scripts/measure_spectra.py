@@ -9,10 +9,10 @@ from _job import job
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.dynamics.augmentation import augmented
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.dynamics.training.augmentation import augmented
+from sgdiffusion.papers.chaudhari2018.spectra import spectra_table
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.chaudhari2018_spectra import spectra_table
 
 with job(snakemake) as run:
     settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)

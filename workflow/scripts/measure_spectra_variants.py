@@ -11,9 +11,9 @@ from _job import job, named
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.studies.chaudhari2018_spectra import quantities, spectra_table
-from sgdiffusion.studies.chaudhari2018_training import error_quantities, error_table
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
+from sgdiffusion.papers.chaudhari2018.spectra import quantities, spectra_table
 
 with job(snakemake) as run:
     params = snakemake.params

@@ -3,9 +3,9 @@
 import pandas as pd
 from _job import job
 
-from sgdiffusion.config.chaudhari2018 import TheoryChecks
-from sgdiffusion.studies import chaudhari2018_theory as theory
-from sgdiffusion.studies.chaudhari2018_double_well import scan_quantities
+from sgdiffusion.papers.chaudhari2018 import theorems as theory
+from sgdiffusion.papers.chaudhari2018.double_well import scan_quantities
+from sgdiffusion.papers.chaudhari2018.settings import TheoryChecks
 
 with job(snakemake) as run:
     settings = TheoryChecks.model_validate(snakemake.params.run)

@@ -7,9 +7,9 @@ from _job import job
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.chaudhari2018.trajectories import seed_tables
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.chaudhari2018_trajectories import seed_tables
 
 with job(snakemake) as run:
     settings, seed = Training.model_validate(snakemake.params.run), int(snakemake.wildcards.seed)

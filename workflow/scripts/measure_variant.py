@@ -12,9 +12,9 @@ from _job import job, named
 
 from sgdiffusion.config.models import Training
 from sgdiffusion.data import load, subset
-from sgdiffusion.dynamics import checkpoints
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.papers.chaudhari2018.trajectories import quantities, seed_tables
 from sgdiffusion.streams import generator
-from sgdiffusion.studies.chaudhari2018_trajectories import quantities, seed_tables
 
 with job(snakemake) as run:
     settings, root_seed = Training.model_validate(snakemake.params.run), snakemake.params.root_seed

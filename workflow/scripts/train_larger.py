@@ -5,10 +5,10 @@ from pathlib import Path
 from _job import job
 from _larger import problem_of
 
-from sgdiffusion.config.hennick2025_table1 import LargerTraining
-from sgdiffusion.dynamics import checkpoints
-from sgdiffusion.dynamics.finetuning import finetune
-from sgdiffusion.studies.hennick2025_table1 import displacement_table
+from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.dynamics.training.finetuning import finetune
+from sgdiffusion.papers.hennick2025.settings import LargerTraining
+from sgdiffusion.papers.hennick2025.table1 import displacement_table
 
 with job(snakemake) as run:
     plan, which = LargerTraining.model_validate(snakemake.params.training), snakemake.wildcards

@@ -3,10 +3,10 @@
 import numpy as np
 from _job import job
 
-from sgdiffusion.config.hennick2025 import MlpDesign, MlpTraining
 from sgdiffusion.config.models import Data
 from sgdiffusion.data import load, subset
-from sgdiffusion.studies.hennick2025_design import as_data, design, pack, train_part
+from sgdiffusion.papers.hennick2025.design import as_data, design, pack, train_part
+from sgdiffusion.papers.hennick2025.settings import MlpDesign, MlpTraining
 
 with job(snakemake) as run:
     params = snakemake.params

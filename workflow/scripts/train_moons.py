@@ -3,8 +3,8 @@
 import numpy as np
 from _job import job
 
-from sgdiffusion.config.hennick2025 import MoonsTraining
-from sgdiffusion.studies.hennick2025_moons import train_moons
+from sgdiffusion.papers.hennick2025.moons import train_moons
+from sgdiffusion.papers.hennick2025.settings import MoonsTraining
 
 with job(snakemake) as run:
     plan = MoonsTraining.model_validate(snakemake.params.training)

@@ -10,15 +10,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sgdiffusion.config.messages import config_error
-from sgdiffusion.config.models import PAPERS, Claim, Preset, Settings, Strict, Substitutes, Training
-from sgdiffusion.config.runs import Experiments
+from sgdiffusion.config.models import Claim, Preset, Settings, Strict, Substitutes, Training
+from sgdiffusion.config.runs import experiments_of
 from sgdiffusion.errors import ConfigError
+from sgdiffusion.papers import PAPERS
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Claims(Strict):
-    """config/claims/<paper>.yaml."""
+    """config/<paper>/claims.yaml."""
 
     claims: list[Claim]
 
@@ -47,7 +48,7 @@ def parse_settings(content: dict[str, Any], source: str = "config/config.yaml (o
 
 def load_claims(folder: Path, paper: str) -> list[Claim]:
     """The claims of one paper; ids must be unique."""
-    path = folder / "claims" / f"{paper}.yaml"
+    path = folder / paper / "claims.yaml"
     claims = parse(Claims, read_yaml(path), str(path)).claims
     ids = [c.id for c in claims]
     if doubled := sorted({i for i in ids if ids.count(i) > 1}):
@@ -74,12 +75,12 @@ class Configuration:
 
     def __init__(self, folder: Path, substitute: Substitutes | None = None):
         self.folder, self._substitute = folder, substitute or {}
-        self._raw = {p: read_yaml(folder / "experiments" / f"{p}.yaml") for p in self.papers()}
+        self._raw = {p: read_yaml(folder / p / "experiments.yaml") for p in self.papers()}
         self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
         self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
 
     def papers(self) -> list[str]:
-        return [p for p in PAPERS if (self.folder / "experiments" / f"{p}.yaml").exists()]
+        return [p for p in PAPERS if (self.folder / p / "experiments.yaml").exists()]
 
     def presets(self) -> list[str]:
         return list(self._presets)
@@ -132,8 +133,8 @@ class Configuration:
 
     def _resolve(self, preset: str, paper: str) -> dict[str, Any]:
         content = copy.deepcopy(self._raw[paper])
-        source = str(self.folder / "experiments" / f"{paper}.yaml")
-        parse(Experiments, content, source)
+        source = str(self.folder / paper / "experiments.yaml")
+        parse(experiments_of(paper), content, source)
         for i, override in enumerate(self.preset(preset).overrides):
             of_paper, run_id = override.run.split("/")
             if of_paper != paper:
@@ -141,8 +142,8 @@ class Configuration:
             source = f"{self.folder / 'presets' / preset}.yaml: overrides.{i}"
             for dotted, value in override.set.items():
                 _put(content["runs"][run_id], dotted, value, source)
-            parse(Experiments, content, source)
-        return dict(parse(Experiments, content, source).runs)
+            parse(experiments_of(paper), content, source)
+        return dict(parse(experiments_of(paper), content, source).runs)  # type: ignore[attr-defined]
 
 
 def config_digest(*parts: Any) -> str:

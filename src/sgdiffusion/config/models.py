@@ -12,8 +12,6 @@ EmbeddedSet = Literal["digits", "textures10", "textures100"]
 OptionalSet = Literal["tiny-imagenet"]  # fetched only when asked for; see data/optional.csv
 FetchedSet = Literal[RealSet, OptionalSet]
 Substitutes = dict[FetchedSet, EmbeddedSet]
-PaperName = Literal["chaudhari2018", "ziyin2025", "hennick2025"]
-PAPERS: tuple[PaperName, ...] = ("chaudhari2018", "ziyin2025", "hennick2025")
 
 
 class Strict(BaseModel):

@@ -1,23 +1,19 @@
-"""Every kind of run an experiments file may hold; `kind` selects the model."""
+"""The runs an experiments file may hold: trainings, and the kinds that its paper's settings add."""
 
-from typing import Annotated
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, create_model
 
-from sgdiffusion.config.chaudhari2018 import DoubleWell, MinibatchNoise, TheoryChecks, Variants
-from sgdiffusion.config.hennick2025 import MlpRuns, MoonsEnsemble
-from sgdiffusion.config.hennick2025_table1 import LargerLanguage, LargerVision
 from sgdiffusion.config.models import Strict, Training
-from sgdiffusion.config.ziyin2025 import ZiyinRun
 
-OfChaudhari = DoubleWell | MinibatchNoise | TheoryChecks | Variants
-OfHennick = MoonsEnsemble | MlpRuns | LargerVision | LargerLanguage
-AnyRun = Training | OfChaudhari | ZiyinRun | OfHennick
-Run = Annotated[AnyRun, Field(discriminator="kind")]
-RUN: TypeAdapter[AnyRun] = TypeAdapter(Run)
+RunId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
 
-class Experiments(Strict):
-    """config/experiments/<paper>.yaml: one entry per run family."""
-
-    runs: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], Run]
+@cache
+def experiments_of(paper: str) -> type[Strict]:
+    """The model of config/<paper>/experiments.yaml: one entry per run family, `kind` selects its model."""
+    kinds: Any = import_module(f"sgdiffusion.papers.{paper}.settings").Run
+    run = Annotated[Training | kinds, Field(discriminator="kind")]
+    return create_model("Experiments", __base__=Strict, runs=(dict[RunId, run], ...))

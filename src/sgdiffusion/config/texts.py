@@ -1,4 +1,4 @@
-"""What the gallery says in words: config/texts/<paper>.yaml, one file per paper.
+"""What the gallery says in words: config/<paper>/texts.yaml, one file per paper.
 
 A text may hold placeholders for measured numbers, so that no number is typed by hand:
 
@@ -71,14 +71,14 @@ class Argument(Strict):
 
 
 class Captions(Strict):
-    """config/texts/cross.yaml: what belongs to no paper alone."""
+    """config/cross/texts.yaml: what belongs to no paper alone."""
 
     figures: dict[str, Caption] = {}
     tables: dict[str, Caption] = {}
 
 
 class Texts(Captions):
-    """config/texts/<paper>.yaml."""
+    """config/<paper>/texts.yaml."""
 
     paper: Heading
     composite: list[Text] = Field(default=[], description="figures in the README's image")
@@ -88,13 +88,13 @@ class Texts(Captions):
 
 def load_captions(folder: Path) -> Captions:
     """The captions of what is shown across the papers."""
-    path = folder / "texts" / "cross.yaml"
+    path = folder / "cross" / "texts.yaml"
     return parse(Captions, read_yaml(path), str(path))
 
 
 def load_texts(folder: Path, paper: str) -> Texts:
     """The texts of one paper; ids must be unique within their section."""
-    path = folder / "texts" / f"{paper}.yaml"
+    path = folder / paper / "texts.yaml"
     texts = parse(Texts, read_yaml(path), str(path))
     for section in ("findings", "arguments"):
         ids = [entry.id for entry in getattr(texts, section)]

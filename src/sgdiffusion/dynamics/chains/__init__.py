@@ -1,0 +1,1 @@
+"""Stochastic processes: Langevin chains, SDE integrators, SGD on few weights."""

@@ -1,0 +1,328 @@
+"""Discrete SGD on the deep diagonal network f(x) = Σ_i Π_k u_i^{(k)} x, compiled, many chains at once.
+
+One step on ℓ = (v x − y)² + γ Σ (u_i^{(k)})², with v = Σ_i v_i, v_i = Π_k u_i^{(k)} and a batch of S pairs:
+
+    u_i^{(k)} ← u_i^{(k)} − η [2 (v mean x² − mean xy) v_i/u_i^{(k)} + 2γ u_i^{(k)}] + s ξ,
+
+ξ standard normal (s = 0 but for the contrast "GD + injected noise"). The batch is drawn from a data law. T
+= η/S; one step lasts η in the paper's time.
+"""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from sgdiffusion.dynamics.chains.chain_random import next_below, next_normal, start
+from sgdiffusion.errors import ConfigError, MeasureError
+
+# A weight beyond this has left every stationary law; the next steps would overflow.
+ESCAPE = 1e12
+
+
+@dataclass(frozen=True)
+class GaussianData:
+    """Fresh pairs each step: x ~ N(0, input_scale²), y = kx + ε, ε ~ N(0, noise²)."""
+
+    k: float
+    noise: float
+    input_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class SampleData:
+    """A finite data set: drawn with replacement, or reshuffled every epoch (each pair once per epoch)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    reshuffle: bool = False
+
+
+@dataclass(frozen=True)
+class Population:
+    """The whole distribution at every step: gradient descent on the expected loss, by E[x²] and E[xy]."""
+
+    x2: float
+    xy: float
+
+
+DataLaw = GaussianData | SampleData | Population
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Weights at the recorded steps, shape (chains, records, d, n), NaN after a chain has escaped.
+
+    `escape_step` is the step at which a chain left |u| ≤ ESCAPE, −1 for chains that did not.
+    """
+
+    weights: np.ndarray
+    steps: np.ndarray
+    escape_step: np.ndarray
+    temperature: float
+    times: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def v(self) -> np.ndarray:
+        """v = Σ_i Π_k u_i^{(k)} at the records, shape (chains, records)."""
+        return np.asarray(np.prod(self.weights, axis=3).sum(axis=2))
+
+    @property
+    def escaped(self) -> np.ndarray:
+        """Which chains escaped."""
+        return np.asarray(self.escape_step >= 0)
+
+    def require_bounded(self) -> "Paths":
+        """These paths, or an error that names the first escaped chain, its step and T."""
+        if self.escaped.any():
+            chain = int(np.argmax(self.escaped))
+            raise MeasureError(
+                f"{int(self.escaped.sum())} of {self.escaped.size} chains overflowed (|u| > {ESCAPE:g}) at "
+                f"T = {self.temperature:g}; the first is chain {chain} at step "
+                f"{int(self.escape_step[chain])}: "
+                "lower the learning rate, or use `escaped` to count and exclude them"
+            )
+        return self
+
+
+@njit
+def _gaussian_batch(z, k, noise, scale, batch):  # type: ignore[no-untyped-def]
+    """(mean x², mean xy, counter) of fresh pairs."""
+    q, r = 0.0, 0.0
+    for _ in range(batch):
+        a, z = next_normal(z)
+        b, z = next_normal(z)
+        x = scale * a
+        q += x * x
+        r += x * (k * x + noise * b)
+    share = 1.0 / batch
+    return q * share, r * share, z
+
+
+@njit
+def _sample_batch(z, xs, ys, order, place, batch):  # type: ignore[no-untyped-def]
+    """(mean x², mean xy, counter, place in the epoch); place < 0: with replacement."""
+    q, r = 0.0, 0.0
+    for _ in range(batch):
+        if place < 0:
+            i, z = next_below(z, xs.size)
+        else:
+            if place == 0:
+                for j in range(xs.size - 1, 0, -1):
+                    other, z = next_below(z, j + 1)
+                    order[j], order[other] = order[other], order[j]
+            i = order[place]
+            place += 1
+            if place == xs.size:
+                place = 0
+        q += xs[i] * xs[i]
+        r += xs[i] * ys[i]
+    return q / batch, r / batch, z, place
+
+
+@njit
+def _total(u):  # type: ignore[no-untyped-def]
+    """v = Σ_i Π_k u_i^{(k)}."""
+    v = 0.0
+    for i in range(u.shape[0]):
+        product = 1.0
+        for k in range(u.shape[1]):
+            product *= u[i, k]
+        v += product
+    return v
+
+
+@njit
+def _descend(u, g, eta, decay):  # type: ignore[no-untyped-def]
+    """One step of all weights for ∂ℓ/∂v = g; returns Σ|u|. Paths are independent once g is known."""
+    size = 0.0
+    width, factors = u.shape
+    if factors == 2:
+        for i in range(width):
+            a, b = u[i, 0], u[i, 1]
+            u[i, 0] = a - eta * (g * b + 2.0 * decay * a)
+            u[i, 1] = b - eta * (g * a + 2.0 * decay * b)
+            size += abs(u[i, 0]) + abs(u[i, 1])
+        return size
+    for i in range(width):
+        # Products of the weights before and after k: no division by a weight that may be zero.
+        after, before = 1.0, 1.0
+        for k in range(1, factors):
+            after *= u[i, k]
+        for k in range(factors):
+            old, others = u[i, k], before * after
+            if k + 1 < factors:
+                after = 1.0
+                for j in range(k + 2, factors):
+                    after *= u[i, j]
+            before *= old
+            u[i, k] = old - eta * (g * others + 2.0 * decay * old)
+            size += abs(u[i, k])
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _sgd_kernel(out, escape, initial, records, kind, p, xs, ys, rates, batch, seed, first):  # type: ignore[no-untyped-def]
+    eta, decay, injected = rates
+    p0, p1, p2 = p
+    chains, width, factors = initial.shape
+    u, order = np.empty((width, factors)), np.empty(xs.size, np.int64)
+    for c in range(chains):
+        z = start(seed, first + c)
+        for i in range(width):
+            for k in range(factors):
+                u[i, k] = initial[c, i, k]
+        for i in range(xs.size):
+            order[i] = i
+        place, step, left = (0 if kind == 2 else -1), 0, -1
+        for record in range(records.size):
+            while step < records[record] and left < 0:
+                if kind == 0:
+                    q, r, z = _gaussian_batch(z, p0, p1, p2, batch)
+                elif kind == 3:
+                    q, r = p0, p1
+                else:
+                    q, r, z, place = _sample_batch(z, xs, ys, order, place, batch)
+                size = _descend(u, 2.0 * (_total(u) * q - r), eta, decay)
+                if injected > 0.0:
+                    for i in range(width):
+                        for k in range(factors):
+                            xi, z = next_normal(z)
+                            u[i, k] += injected * xi
+                step += 1
+                if not size < ESCAPE:
+                    left = step
+            for i in range(width):
+                for k in range(factors):
+                    out[c, record, i, k] = u[i, k] if left < 0 else np.nan
+        escape[c] = left
+
+
+@njit(cache=True, nogil=True)
+def _pair_kernel(out, escape, initial, records, p, rates, batch, seed, first):  # type: ignore[no-untyped-def]
+    """`_sgd_kernel` for one path of two weights, Gaussian data and no injected noise, in registers."""
+    eta, decay, _ = rates
+    p0, p1, p2 = p
+    for c in range(initial.shape[0]):
+        z = start(seed, first + c)
+        a, b = initial[c, 0, 0], initial[c, 0, 1]
+        step, left = 0, -1
+        for record in range(records.size):
+            while step < records[record] and left < 0:
+                q, r, z = _gaussian_batch(z, p0, p1, p2, batch)
+                g = 2.0 * (a * b * q - r)
+                a, b = a - eta * (g * b + 2.0 * decay * a), b - eta * (g * a + 2.0 * decay * b)
+                step += 1
+                if not abs(a) + abs(b) < ESCAPE:
+                    left = step
+            out[c, record, 0, 0] = a if left < 0 else np.nan
+            out[c, record, 0, 1] = b if left < 0 else np.nan
+        escape[c] = left
+
+
+def _law_arguments(
+    law: DataLaw, batch: int
+) -> tuple[int, tuple[float, float, float], np.ndarray, np.ndarray]:
+    empty = np.zeros(1)
+    if isinstance(law, GaussianData):
+        return 0, (float(law.k), float(law.noise), float(law.input_scale)), empty, empty
+    if isinstance(law, Population):
+        return 3, (float(law.x2), float(law.xy), 0.0), empty, empty
+    x, y = np.ascontiguousarray(law.x, dtype=float), np.ascontiguousarray(law.y, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape or x.size < 1:
+        raise ConfigError(f"a finite data set needs two vectors of one length, got {x.shape} and {y.shape}")
+    if law.reshuffle and x.size % batch:
+        raise ConfigError(
+            f"reshuffled sampling needs a batch size that divides the data set: {x.size} pairs, batch {batch}"
+        )
+    return (2 if law.reshuffle else 1), (0.0, 0.0, 0.0), x, y
+
+
+def check_records(records: ArrayLike) -> np.ndarray:
+    """Steps at which to record, as increasing non-negative integers."""
+    steps = np.atleast_1d(np.asarray(records))
+    if steps.size == 0 or steps.min() < 0 or np.any(np.diff(steps) <= 0) or np.any(steps != np.floor(steps)):
+        raise ConfigError(f"records must be increasing whole numbers of steps ≥ 0, got {steps[:8].tolist()}…")
+    return steps.astype(np.int64)
+
+
+def check_weights(initial: ArrayLike) -> np.ndarray:
+    """Initial weights as an array (chains, d, n)."""
+    weights = np.ascontiguousarray(initial, dtype=float)
+    if weights.ndim != 3 or weights.size == 0 or not np.isfinite(weights).all():
+        raise ConfigError(
+            f"initial weights must be finite, of shape (chains, width, depth + 1), got {weights.shape}"
+        )
+    return weights
+
+
+def balanced(v: ArrayLike, depth: int, width: int = 1) -> np.ndarray:
+    """Balanced weights with given v (one per chain): |u| = |v/d|^{1/n}, the sign in the first layer."""
+    v = np.atleast_1d(np.asarray(v, dtype=float))
+    n = depth + 1
+    size = np.abs(v / width) ** (1 / n)
+    weights = np.broadcast_to(size[:, None, None], (v.size, width, n)).copy()
+    weights[:, :, 0] *= np.sign(v)[:, None]
+    return weights
+
+
+def in_blocks(run, chains: int, threads: int) -> None:  # type: ignore[no-untyped-def]
+    """run(slice, first chain) for contiguous blocks of chains, on `threads` threads."""
+    edges = np.linspace(0, chains, max(1, threads) + 1).astype(int)
+    blocks = [(slice(a, b), int(a)) for a, b in pairwise(edges) if b > a]
+    if len(blocks) == 1:
+        run(*blocks[0])
+        return
+    with ThreadPoolExecutor(len(blocks)) as pool:
+        list(pool.map(lambda block: run(*block), blocks))
+
+
+def run_sgd(
+    initial: ArrayLike,
+    law: DataLaw,
+    learning_rate: float,
+    records: ArrayLike,
+    *,
+    batch: int = 1,
+    weight_decay: float = 0.0,
+    injected: float = 0.0,
+    seed: int = 0,
+    first_chain: int = 0,
+    threads: int = 1,
+) -> Paths:
+    """SGD from `initial` (chains, d, n), weights recorded after the given numbers of steps.
+
+    `weight_decay` is γ in ℓ + γ‖θ‖²; `injected` the standard deviation of noise added to every weight per
+    step. Chain c's random numbers depend on `seed` and `first_chain` + c alone.
+    """
+    weights, steps = check_weights(initial), check_records(records)
+    if (
+        not (learning_rate > 0 and math.isfinite(learning_rate))
+        or batch < 1
+        or weight_decay < 0
+        or injected < 0
+    ):
+        raise ConfigError(
+            "SGD needs learning rate > 0, batch ≥ 1, weight decay ≥ 0, injected noise ≥ 0; got "
+            f"{learning_rate}, "
+            f"{batch}, {weight_decay}, {injected}"
+        )
+    kind, p, xs, ys = _law_arguments(law, batch)
+    rates = (float(learning_rate), float(weight_decay), float(injected))
+    out = np.empty((weights.shape[0], steps.size, *weights.shape[1:]))
+    escape = np.empty(weights.shape[0], np.int64)
+
+    def run(block: slice, first: int) -> None:
+        where = (out[block], escape[block], weights[block], steps)
+        stream = (np.uint64(seed), first_chain + first)
+        if kind == 0 and weights.shape[1:] == (1, 2) and injected == 0:
+            _pair_kernel(*where, p, rates, batch, *stream)
+        else:
+            _sgd_kernel(*where, kind, p, xs, ys, rates, batch, *stream)
+
+    in_blocks(run, weights.shape[0], threads)
+    return Paths(out, steps, escape, learning_rate / batch, steps * learning_rate)

@@ -1,0 +1,302 @@
+"""Stochastic gradient Langevin dynamics: many chains from many starting points as one computation.
+
+A chain samples p(w) ∝ exp{−nβ L_n(w) − (γ/2)‖w − c‖²} by
+
+    w ← w − (ε/2) P (nβ ∇L_B(w) + γ (w − c)) + √(εP) ξ,   ξ ~ N(0, 1),
+
+with the loss L_B of a fresh mini-batch (mean over its examples, not the sum), step size ε, localisation γ
+about the centre c (the start by default; 0 gives a Gaussian prior of variance 1/γ) and a constant positive
+diagonal P (1 by default). The injected noise has variance ε P, so that ε/2 is the time step of dw = −½∇U dt
++ dW. The literature's other convention, drift ε and noise 2ε, is the same chain at twice our ε.
+
+At a finite step this chain (integrator "euler") inflates the variance of a direction of stiffness h by the
+factor 1/(1 − εh/4). The integrator "averaged" uses (ξ_t + ξ_{t+1})/2 in the place of ξ_t (Leimkuhler &
+Matthews 2013): its stationary variance is right for every quadratic, its error otherwise O(ε²), at the same
+cost.
+
+Each chain has its own seed, and its path depends on no other chain beside rounding.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.errors import ConfigError
+
+_BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: calls are dear, not numbers
+
+
+@dataclass(frozen=True)
+class Sgld:
+    """What is sampled and for how long; the loss is recorded at every draw."""
+
+    step_size: float
+    """ε; may be overridden per chain."""
+    n_beta: float
+    """nβ, the inverse temperature times the number of examples; n/ln n for the learning coefficient."""
+    localisation: float
+    """γ."""
+    draws: int
+    burn_in: int = 0
+    """Steps before the first draw."""
+    every: int = 1
+    """Steps from draw to draw."""
+    batch_size: int | None = None
+    """Examples per step, drawn with replacement; None: all examples in every step."""
+    integrator: Literal["euler", "averaged"] = "euler"
+
+    def __post_init__(self) -> None:
+        if not (self.step_size > 0 and self.n_beta > 0 and self.localisation >= 0):
+            raise ConfigError(f"SGLD needs step_size > 0, n_beta > 0 and localisation ≥ 0, found {self}")
+        batch = 1 if self.batch_size is None else self.batch_size
+        if min(self.draws, self.every, batch) < 1 or self.burn_in < 0:
+            raise ConfigError(f"SGLD needs draws, every and batch_size ≥ 1 and burn_in ≥ 0, found {self}")
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps of a chain."""
+        return self.burn_in + self.draws * self.every
+
+
+@dataclass(frozen=True)
+class Chains:
+    """What C chains recorded."""
+
+    losses: Tensor
+    """[C, draws] float64: L_B(w), mini-batch of the draw's own step, before the step; NaN once diverged."""
+    references: Tensor | None
+    """[C, draws]: L_B(c) at the reference points on the same mini-batches, where asked for."""
+    diverged: Tensor
+    """[C]: the draw at which the loss was no longer finite, −1 if it always was."""
+    final: Tensor
+    """[C, d]: weights after the last step (of a diverged chain: where it began)."""
+    kept: Tensor
+    """[C, k, d]: weights at the kept draws."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Examples shared by all chains: x [n, …], y [n, …]."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def chain_seeds(seed: int, chains: int) -> list[int]:
+    """Seeds of independent chains."""
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(chains, np.uint64) >> np.uint64(1)]
+
+
+class Streams:
+    """Normal numbers and example indices, each chain's from its own two generators, drawn in blocks."""
+
+    def __init__(
+        self, seeds: list[int], examples: int, batch: int | None, like: Tensor, averaged: bool = False
+    ):
+        weights = like.shape[1]
+        self._noise = [torch.Generator(like.device).manual_seed(s) for s in seeds]
+        words = [int(np.random.SeedSequence(s).generate_state(1, np.uint64)[0] >> 1) for s in seeds]
+        self._choice = [torch.Generator(like.device).manual_seed(w) for w in words]
+        self._examples, self._batch = examples, batch
+        self._block = max(1, _BLOCK // weights)
+        self._normals = like.new_empty(len(seeds), self._block, weights)
+        self._rows = max(1, _BLOCK // (batch or _BLOCK))
+        self._used, self._drawn = self._block, self._rows
+        self._before = self._fresh().clone() if averaged else None
+
+    def normals(self) -> Tensor:
+        """[C, d], fresh at every call; averaged: half the sum of this call's numbers and the next's."""
+        fresh = self._fresh()
+        if self._before is None:
+            return fresh
+        mean = self._before.add_(fresh).mul_(0.5)
+        self._before = fresh.clone()
+        return mean
+
+    def _fresh(self) -> Tensor:
+        if self._used == self._block:
+            for row, generator in zip(self._normals, self._noise, strict=True):
+                row.normal_(generator=generator)
+            self._used = 0
+        self._used += 1
+        return self._normals[:, self._used - 1]
+
+    def indices(self) -> Tensor:
+        """[C, b], fresh at every call."""
+        assert self._batch is not None
+        if self._drawn == self._rows:
+            size = (self._rows, self._batch)
+            device = self._normals.device
+            rows = [torch.randint(self._examples, size, generator=g, device=device) for g in self._choice]
+            self._indices, self._drawn = torch.stack(rows), 0
+        self._drawn += 1
+        return self._indices[:, self._drawn - 1]
+
+
+def sample(
+    net: Batched,
+    data: Data,
+    starts: Tensor,
+    sgld: Sgld,
+    seeds: list[int],
+    *,
+    centres: Tensor | None = None,
+    step_sizes: Tensor | None = None,
+    preconditioner: Tensor | None = None,
+    frozen: Tensor | None = None,
+    references: Tensor | None = None,
+    keep: int = 0,
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Chains:
+    """One chain from each row of `starts` [C, d].
+
+    `step_sizes` [C] go before sgld.step_size; `preconditioner` [C, d] is P; `references` [C, d] are points
+    whose loss is computed on the mini-batch of every draw; `keep` > 0 keeps the weights of every `keep`-th
+    draw. `chunk` chains are in work together (as many as fit into the cache by default); `progress` is called
+    with finished and total chain steps.
+    """
+    if len(seeds) != len(starts):
+        raise ConfigError(f"{len(starts)} chains need as many seeds, found {len(seeds)}")
+    batch = len(data) if sgld.batch_size is None else sgld.batch_size
+    size = chunk or nets_at_once(net, batch, data.x[0].numel(), _BLOCK)
+    extra = {"centres": starts if centres is None else centres, "step_sizes": step_sizes}
+    extra |= {"preconditioner": preconditioner, "frozen": frozen, "references": references}
+    parts = []
+    for first in range(0, len(starts), size):
+        rows = slice(first, first + size)
+        given = {k: None if v is None else v[rows] for k, v in extra.items()}
+        parts.append(_sample_chunk(net, data, starts[rows], sgld, seeds[rows], given, keep))
+        if progress is not None:
+            progress(min(first + size, len(starts)) * sgld.steps, len(starts) * sgld.steps)
+    return _join(parts)
+
+
+def _join(parts: list[Chains]) -> Chains:
+    references = [p.references for p in parts if p.references is not None]
+    return Chains(
+        losses=torch.cat([p.losses for p in parts]),
+        references=torch.cat(references) if references else None,
+        diverged=torch.cat([p.diverged for p in parts]),
+        final=torch.cat([p.final for p in parts]),
+        kept=torch.cat([p.kept for p in parts]),
+    )
+
+
+class _Update:
+    """The step w ← w − (ε/2) P (nβ g + γ(w − c)) + √(εP) ξ as three passes over the weights."""
+
+    def __init__(self, sgld: Sgld, starts: Tensor, given: dict[str, Tensor | None]):
+        steps = given["step_sizes"]
+        epsilon = starts.new_full((len(starts),), sgld.step_size) if steps is None else steps.to(starts)
+        scale = (
+            epsilon[:, None]
+            if given["preconditioner"] is None
+            else epsilon[:, None] * given["preconditioner"]
+        )
+        centres = given["centres"]
+        assert centres is not None
+        self._centres = centres
+        self._pull, self._drift, self._noise = (
+            scale * (sgld.localisation / 2),
+            scale * (-sgld.n_beta / 2),
+            scale.sqrt(),
+        )
+        self._local = sgld.localisation > 0
+
+    def stop(self, chains: Tensor) -> None:
+        """No further movement of these chains."""
+        for factor in (self._pull, self._drift, self._noise):
+            factor[chains] = 0
+
+    def step(self, theta: Tensor, gradient: Tensor, normals: Tensor) -> None:
+        if self._local:
+            theta.lerp_(self._centres, self._pull)
+        theta.addcmul_(gradient, self._drift).addcmul_(normals, self._noise)
+
+
+@torch.no_grad()
+def _sample_chunk(
+    net: Batched,
+    data: Data,
+    starts: Tensor,
+    sgld: Sgld,
+    seeds: list[int],
+    given: dict[str, Tensor | None],
+    keep: int,
+) -> Chains:
+    streams = Streams(seeds, len(data), sgld.batch_size, starts, sgld.integrator == "averaged")
+    update, theta = _Update(sgld, starts, given), starts.clone()
+    recorder = _Recorder(starts, sgld.draws, keep, given["references"])
+    frozen = given["frozen"]
+    for step in range(sgld.steps):
+        x, y = _examples(data, streams, sgld.batch_size)
+        losses, gradient = net.gradients(theta, x, y, None, frozen)
+        since = step - sgld.burn_in
+        if since >= 0 and since % sgld.every == 0:
+            recorder.record(since // sgld.every, losses, theta, net, x, y, frozen)
+        update.step(theta, gradient, streams.normals())
+        if not bool(torch.isfinite(losses).all()):
+            recorder.give_up(max(0, since // sgld.every), losses, theta, update)
+    return recorder.finish(theta)
+
+
+def _examples(data: Data, streams: Streams, batch: int | None) -> tuple[Tensor, Tensor]:
+    if batch is None:
+        return data.x[None], data.y[None]
+    chosen = streams.indices()
+    return gather(data.x, chosen), gather(data.y, chosen)
+
+
+def gather(values: Tensor, chosen: Tensor) -> Tensor:
+    """values[chosen] for indices [C, b]; several times faster on the CPU than indexing by a matrix."""
+    return values.index_select(0, chosen.flatten()).view(*chosen.shape, *values.shape[1:])
+
+
+class _Recorder:
+    """Losses and weights at the draws; a chain that diverges goes back to its start and stays there."""
+
+    def __init__(self, starts: Tensor, draws: int, keep: int, references: Tensor | None):
+        chains = len(starts)
+        self._starts, self._keep, self._reference_points = starts, keep, references
+        self._losses = torch.full((chains, draws), torch.nan, dtype=torch.float64)
+        self._references = None if references is None else self._losses.clone()
+        self._diverged = torch.full((chains,), -1)
+        self._kept: list[Tensor] = []
+
+    def record(
+        self,
+        draw: int,
+        losses: Tensor,
+        theta: Tensor,
+        net: Batched,
+        x: Tensor,
+        y: Tensor,
+        frozen: Tensor | None,
+    ) -> None:
+        self._losses[:, draw] = losses
+        if self._references is not None and self._reference_points is not None:
+            self._references[:, draw] = net.losses(self._reference_points, x, y, None, frozen)
+        if self._keep and draw % self._keep == 0:
+            self._kept.append(theta.clone())
+
+    def give_up(self, draw: int, losses: Tensor, theta: Tensor, update: _Update) -> None:
+        lost = ~torch.isfinite(losses).cpu()
+        self._diverged[lost & (self._diverged < 0)] = draw
+        theta[lost] = self._starts[lost]
+        update.stop(lost)
+
+    def finish(self, theta: Tensor) -> Chains:
+        for chain in torch.nonzero(self._diverged >= 0)[:, 0]:
+            self._losses[chain, self._diverged[chain] :] = torch.nan
+        empty = theta.new_empty(len(theta), 0, theta.shape[1])
+        kept = torch.stack(self._kept, 1) if self._kept else empty
+        return Chains(self._losses, self._references, self._diverged, theta, kept)

@@ -1,0 +1,103 @@
+"""Large nets for the measurements made for batches of small ones: one net after the other.
+
+Small nets are bound by the overhead of calls, which `batched` shares among many. A net with millions of
+weights fills the device alone; computing several at once would only multiply the memory of the activations.
+So here M nets are a loop over the rows of θ, with the module's own code and ordinary autograd.
+
+The loss of an example is a parameter: cross-entropy of its class for images, the mean cross-entropy of its
+next tokens for texts. Batch-norm has the convention "batch" of `batched`: means and variances of the
+examples given, as training sees them. Dropout is off.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, replace_all_batch_norm_modules_
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sgdiffusion.dynamics.ensembles.batched import Batched, example_losses
+from sgdiffusion.errors import ConfigError
+
+ExampleLoss = Callable[[Tensor, Tensor], Tensor]
+"""Outputs [b, …] and targets [b, …] of one net to the loss of each example, [b]."""
+
+
+def class_losses(outputs: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each image's class in nats, from outputs [b, classes]."""
+    return example_losses(outputs, y, "cross-entropy")
+
+
+def next_token_losses(outputs: Tensor, tokens: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of the tokens after the first, from outputs [b, T, vocabulary].
+
+    The outputs at position t predict token t + 1; all T − 1 predictions of an example weigh the same.
+    """
+    predicted, wanted = outputs[:, :-1], tokens[:, 1:]
+    losses = F.cross_entropy(predicted.flatten(0, 1), wanted.flatten(), reduction="none")
+    return losses.view(wanted.shape).mean(1)
+
+
+class Logits(nn.Module):
+    """A language model of `transformers` as a map from tokens [b, T] to outputs [b, T, vocabulary]."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=tokens, use_cache=False).logits
+        return logits
+
+
+class Serial(Batched):
+    """Losses and gradients of one architecture at the rows of θ [M, d], in the order of
+    `torch.nn.utils.parameters_to_vector`; weights that a model ties are counted once.
+    """
+
+    def __init__(self, net: nn.Module, example_loss: ExampleLoss):
+        self._net, self._loss = copy.deepcopy(net).eval(), example_loss
+        self.couples = any(isinstance(m, _BatchNorm) for m in net.modules())
+        replace_all_batch_norm_modules_(self._net)  # without running statistics the batch's own are used
+        self._shapes = {name: p.shape for name, p in net.named_parameters()}
+        self.weights = sum(math.prod(shape) for shape in self._shapes.values())
+
+    def _call(self, row: Tensor, x: Tensor) -> Tensor:
+        pieces = torch.split(row, [math.prod(s) for s in self._shapes.values()])
+        state = {k: p.view(s) for (k, s), p in zip(self._shapes.items(), pieces, strict=True)}
+        outputs: Tensor = functional_call(self._net, state, (x,))
+        return outputs
+
+    def _loss_of(self, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return self._loss(self._call(row, x), y).mean()
+
+    def _each(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None) -> list[tuple[Tensor, ...]]:
+        if shares is not None:
+            raise ConfigError("shares cannot weight the examples of a large net; use equal batch sizes")
+        m = len(theta)
+        return list(zip(theta, x.expand(m, *x.shape[1:]), y.expand(m, *y.shape[1:]), strict=True))
+
+    @torch.no_grad()
+    def outputs(self, theta: Tensor, x: Tensor, frozen: Tensor | None = None) -> Tensor:
+        return torch.stack([self._call(row, xs) for row, xs, _ in self._each(theta, x, x, None)])
+
+    @torch.no_grad()
+    def losses(
+        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
+    ) -> Tensor:
+        return torch.stack([self._loss_of(*one) for one in self._each(theta, x, y, shares)])
+
+    def gradients(
+        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        losses, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
+        with torch.enable_grad():
+            for i, (row, xs, ys) in enumerate(self._each(theta.detach(), x, y, shares)):
+                leaf = row.requires_grad_()
+                loss = self._loss_of(leaf, xs, ys)
+                (gradient[i],) = torch.autograd.grad(loss, leaf)
+                losses[i] = loss.detach()
+        return losses, gradient

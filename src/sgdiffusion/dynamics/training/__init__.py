@@ -1,0 +1,1 @@
+"""Trainings of one network at a time, resumable."""

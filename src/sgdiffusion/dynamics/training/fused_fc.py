@@ -1,0 +1,165 @@
+"""Compiled training of two-layer batch-norm nets (linear → batch-norm → ReLU → linear, cross-entropy).
+
+Networks this small are bound by call overhead: a whole epoch runs in one compiled call, on the very memory
+of the torch module and its optimiser, so that evaluation, checkpoints, weight history and resumption are
+those of the torch trainer and both trainers take the same steps from the same streams, up to rounding.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from sgdiffusion.config.models import Training
+from sgdiffusion.dynamics.training import arrays
+from sgdiffusion.dynamics.training import trainer as training
+from sgdiffusion.dynamics.training.fused_kernel import Layers, Net, Step, Work, run_epoch
+from sgdiffusion.errors import TrainingError
+
+
+class FusedJob(training.Job):
+    """The torch trainer's job with compiled steps; the torch module stays the owner of all state."""
+
+    trainer = "fused"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        refuse_unsupported(self.settings, self.net)
+        self._inputs = np.ascontiguousarray(self.x.flatten(1).numpy())
+        self._labels = self.y.numpy()
+
+    def resume(self) -> int:
+        epoch = super().resume()
+        self._state, self._work = _bind(self.net, self.optimiser, self.batch)
+        return epoch
+
+    def _steps(self, epoch: int, rate: float) -> tuple[float, float]:
+        order = self._order(epoch).numpy()
+        losses = np.empty(self.steps)
+        step = _step(self.net, self.settings, rate, self._inputs.dtype)
+        wrong = run_epoch(self._inputs, self._labels, order, self._state, self._work, step, losses)
+        cast(torch.Tensor, _norm(self.net).num_batches_tracked).add_(self.steps)
+        if not (np.isfinite(losses).all() and np.isfinite(self._state.weights).all()):
+            self._check_finite(torch.from_numpy(losses), epoch, rate)
+        self.progress.report(epoch + 1, 0, losses[-1])
+        return float(losses.mean()), wrong / order.size
+
+
+def refuse_unsupported(settings: Training, net: nn.Module) -> None:
+    """Only what the kernel computes: two layers with batch-norm and ReLU, no dropout, no augmentation."""
+    kinds = [nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear]
+    found = [type(layer) for layer in net] if isinstance(net, nn.Sequential) else [type(net)]
+    if found != kinds or settings.augmentation != "none":
+        layers = ", ".join(kind.__name__ for kind in found)
+        raise TrainingError(
+            "the fused kernel trains linear → batch-norm → ReLU → linear without dropout or augmentation; "
+            f"found {layers} with augmentation {settings.augmentation!r}: use the torch trainer"
+        )
+
+
+def _bind(net: nn.Module, optimiser: torch.optim.SGD, batch: int) -> tuple[Net, Work]:
+    """One vector each for weights and velocities; the module and its optimiser become views of them."""
+    parameters = list(net.parameters())
+    weights = parameters_to_vector(parameters).detach().clone()
+    vector_to_parameters(weights, parameters)
+    buffers = [optimiser.state[p].get("momentum_buffer") for p in parameters]
+    velocity = parameters_to_vector(
+        [torch.zeros_like(p) if b is None else b for p, b in zip(parameters, buffers, strict=True)]
+    )
+    start = 0
+    for p in parameters:
+        optimiser.state[p]["momentum_buffer"] = velocity[start : start + p.numel()].view_as(p)
+        start += p.numel()
+    layers = Layers(*(p.detach().numpy() for p in parameters))
+    norm = _norm(net)
+    mean = cast(torch.Tensor, norm.running_mean).numpy()
+    variance = cast(torch.Tensor, norm.running_var).numpy()
+    state = Net(weights.numpy(), velocity.numpy(), layers, mean, variance)
+    return state, _work(layers, batch)
+
+
+def _work(layers: Layers, batch: int) -> Work:
+    (hidden, features), classes = layers.weight.shape, len(layers.head)
+    dtype = layers.weight.dtype
+    gradient = np.empty(sum(a.size for a in layers), dtype)
+    ends = np.cumsum([a.size for a in layers])
+    views = Layers(*(g.reshape(a.shape) for g, a in zip(np.split(gradient, ends[:-1]), layers, strict=True)))
+    return Work(
+        rows=np.empty((batch, features), dtype),
+        inputs=np.empty((features, batch), dtype),
+        normalised=np.empty((hidden, batch), dtype),
+        hidden=np.empty((hidden, batch), dtype),
+        outputs=np.empty((classes, batch), dtype),
+        inverse=np.empty(hidden, dtype),
+        gradient=gradient,
+        layers=views,
+    )
+
+
+def _step(net: nn.Module, settings: Training, rate: float, dtype: np.dtype[Any]) -> Step:
+    sgd, norm, number = settings.optimiser, _norm(net), dtype.type
+    return Step(
+        rate=number(rate),
+        momentum=number(sgd.momentum),
+        nesterov=sgd.nesterov and sgd.momentum > 0,
+        decay=number(sgd.weight_decay),
+        eps=number(norm.eps),
+        forget=number(norm.momentum),
+    )
+
+
+def _norm(net: nn.Module) -> nn.BatchNorm1d:
+    return cast(nn.BatchNorm1d, cast(nn.Sequential, net)[2])
+
+
+def train(
+    settings: Training,
+    data: arrays.Arrays,
+    *,
+    run_id: str,
+    seed: int,
+    root_seed: int,
+    folder: Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    classes: int | None = None,
+    code: str = "",
+    resume_seconds: float = 60.0,
+    log: logging.Logger | None = None,
+) -> training.TrainedRun:
+    """`training.train` with the compiled kernel: same streams, files, resumption and results."""
+    if torch.device(device).type != "cpu":
+        raise TrainingError(
+            f"the fused kernel runs on the CPU, not on {device}; set trainer: torch for this run"
+        )
+    log = log or logging.getLogger(__name__)
+    names = (root_seed, run_id, seed)
+    job = FusedJob(settings, data, names, folder, torch.device("cpu"), dtype, classes, code, log)
+    return training.run(job, resume_seconds)
+
+
+def train_seeds(
+    settings: Training,
+    data: arrays.Arrays,
+    *,
+    seeds: Sequence[int],
+    folders: Sequence[Path],
+    threads: int,
+    **options: Any,
+) -> list[training.TrainedRun]:
+    """Several seeds side by side, one per thread (the kernel runs without the interpreter's lock).
+
+    `options` are those of `train`; a seed's result does not depend on the seeds beside it.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = [
+            pool.submit(train, settings, data, seed=seed, folder=folder, **options)
+            for seed, folder in zip(seeds, folders, strict=True)
+        ]
+        return [job.result() for job in jobs]

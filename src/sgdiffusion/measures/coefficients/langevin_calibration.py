@@ -1,0 +1,241 @@
+"""The step size of a Langevin chain from the curvature it meets, and a preconditioner.
+
+In a direction of curvature a (of the loss) the chain has the stiffness h = P(nβ a + γ). Two errors grow with
+ε: the discretisation multiplies the variance by 1/(1 − εh/4) with the Euler integrator, whose chains are
+unstable above εh/4 = 1 (the averaged-noise integrator has the same limit and a smaller error), and the noise
+of mini-batch gradients adds a share ε P (nβ)² c/4 to it, c being the variance of L_B's slope in that
+direction. Both are held below a stated share in the direction of largest stiffness, at the starting point
+and where a pilot chain goes from there.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sgdiffusion.dynamics.chains.sgld import Data, Sgld, chain_seeds, gather, sample
+from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.errors import ConfigError, MeasureError
+
+COLUMNS = {
+    "point": "index of the weight vector w*",
+    "pilot": "number of the pilot chain of the point",
+    "round": "0: at w*; later: further on along the pilot chain",
+    "curvature": "largest |eigenvalue| of P^½ ∇²L P^½ (∇²L without preconditioner)",
+    "gradient_noise": "variance of P^½∇L_B along that eigenvector, over mini-batches",
+    "discretisation_step": "ε at which the discretisation has its allowed share",
+    "noise_step": "ε at which the mini-batch noise has its allowed share; infinite with all examples",
+    "step_size": "ε chosen so far: the smallest of both over rounds and pilots",
+    "diverged": "whether the pilot chain blew up (then ε is divided by ten)",
+}
+_POWER_ITERATIONS = 12
+_RESTARTS = 12
+_BATCHES = 16  # mini-batches for the noise along one direction: its variance to about a third
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """ε per point [S], and how it came about (COLUMNS)."""
+
+    step_sizes: Tensor
+    table: pd.DataFrame
+
+
+def calibrate(
+    net: Batched,
+    data: Data,
+    points: Tensor,
+    sgld: Sgld,
+    *,
+    share: float = 0.05,
+    rounds: int = 5,
+    pilots: int = 2,
+    examples: int = 1024,
+    seed: int = 0,
+    preconditioner: Tensor | None = None,
+    frozen: Tensor | None = None,
+) -> Calibration:
+    """The largest step size whose two errors stay below `share` of the variance, for each point.
+
+    sgld.step_size is only an upper bound. Curvature and noise are measured on `examples` examples at w*, then
+    `rounds` times along `pilots` chains per point, which take as many steps as the burn-in: away from w* a
+    singular loss can be much stiffer than at it. A point whose pilots blow up starts again with a tenth of ε.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"calibrate: the allowed share of the error must be between 0 and 1, found {share}")
+    size = nets_at_once(net, min(examples, len(data)), data.x[0].numel())
+    steps, tables = [], []
+    for first in range(0, len(points), size):
+        rows = slice(first, first + size)
+        given = [None if t is None else t[rows] for t in (preconditioner, frozen)]
+        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots, *given)
+        found, table = _narrow(bounds, points[rows].repeat_interleave(pilots, 0), rounds, first)
+        steps.append(found)
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs["columns"] = dict(COLUMNS)
+    return Calibration(torch.cat(steps), table)
+
+
+def _narrow(bounds: "_Bounds", starts: Tensor, rounds: int, first: int) -> tuple[Tensor, pd.DataFrame]:
+    """Rounds of measuring and moving on; the step sizes of the points that begin with number `first`."""
+    where, lost, rows = starts, torch.zeros(len(starts), dtype=torch.bool, device=starts.device), []
+    steps = starts.new_full((len(starts),), bounds.sgld.step_size)
+    length = max(20, bounds.sgld.burn_in // max(rounds, 1))
+    number = calm = 0
+    while calm <= rounds and number <= rounds + _RESTARTS:
+        found = bounds.at(where)
+        allowed = torch.minimum(found["discretisation_step"], found["noise_step"])
+        steps = bounds.smallest(torch.where(lost, steps / 10, torch.minimum(steps, allowed)))
+        rows.append(_rows(number, found, steps, lost, bounds.pilots, first))
+        number, calm = number + 1, calm + (not bool(lost.any()))
+        if calm <= rounds:
+            where, lost = bounds.pilot(starts, where, steps, length, number)
+    if bool(lost.any()):
+        raise MeasureError(
+            f"no step size down to {float(steps.min()):.3g} keeps the pilot chains of point "
+            f"{first + int(lost.nonzero()[0]) // bounds.pilots} finite; localise more strongly or lower nβ"
+        )
+    return steps[:: bounds.pilots], pd.concat(rows, ignore_index=True)
+
+
+def _rows(
+    number: int, found: dict[str, Tensor], steps: Tensor, lost: Tensor, pilots: int, first: int
+) -> pd.DataFrame:
+    columns = {k: v.double().cpu().numpy() for k, v in found.items()}
+    columns |= {"step_size": steps.double().cpu().numpy(), "diverged": lost.cpu().numpy()}
+    table = pd.DataFrame(columns).assign(round=number)
+    table["point"], table["pilot"] = np.divmod(first * pilots + np.arange(len(steps)), pilots)
+    return table[list(COLUMNS)]
+
+
+class _Bounds:
+    """Measures the largest stiffness at weight vectors and turns it into step sizes."""
+
+    def __init__(
+        self,
+        net: Batched,
+        data: Data,
+        sgld: Sgld,
+        share: float,
+        examples: int,
+        seed: int,
+        pilots: int,
+        preconditioner: Tensor | None,
+        frozen: Tensor | None,
+    ):
+        self.sgld, self.pilots = sgld, pilots
+        self._net, self._data, self._share, self._seed = net, data, share, seed
+        spread = [None if t is None else t.repeat_interleave(pilots, 0) for t in (preconditioner, frozen)]
+        self._preconditioner, self._frozen = spread
+        self._root = None if self._preconditioner is None else self._preconditioner.sqrt()
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(len(data))[: min(examples, len(data))]
+        self._x, self._y = data.x[chosen][None], data.y[chosen][None]
+        batch = min(sgld.batch_size or len(data), len(data))
+        self._batches = torch.from_numpy(rng.integers(len(data), size=(_BATCHES, batch)))
+
+    def smallest(self, steps: Tensor) -> Tensor:
+        """One ε per point: the smallest of its pilots', given to each of them."""
+        return steps.view(-1, self.pilots).amin(1).repeat_interleave(self.pilots)
+
+    def at(self, theta: Tensor) -> dict[str, Tensor]:
+        direction, curvature = self._top(theta)
+        noise = self._noise(theta, direction)
+        sgld = self.sgld
+        pull = sgld.localisation * (1.0 if self._preconditioner is None else self._preconditioner.amax(1))
+        stiffness = sgld.n_beta * curvature + pull
+        tiny = torch.finfo(theta.dtype).tiny
+        return {
+            "curvature": curvature,
+            "gradient_noise": noise,
+            "discretisation_step": 4 * self._share / stiffness.clamp_min(tiny),
+            "noise_step": 4 * self._share / (sgld.n_beta**2 * noise).clamp_min(tiny),
+        }
+
+    def _product(self, theta: Tensor, direction: Tensor) -> Tensor:
+        """P^½ ∇²L P^½ v by a central difference of gradients."""
+        along = direction if self._root is None else direction * self._root
+        reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / along.norm(dim=1, keepdim=True)
+        ends = [
+            self._net.gradients(theta + s * reach * along, self._x, self._y, None, self._frozen)[1]
+            for s in (1, -1)
+        ]
+        product = (ends[0] - ends[1]) / (2 * reach)
+        return product if self._root is None else product * self._root
+
+    def _top(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Leading eigenvector and |eigenvalue| by power iteration from a random vector."""
+        generator = torch.Generator(theta.device).manual_seed(chain_seeds(self._seed, 1)[0])
+        v = torch.randn(theta.shape[1:], generator=generator, dtype=theta.dtype, device=theta.device)
+        direction = (v / v.norm()).expand_as(theta)
+        length = theta.new_zeros(len(theta))
+        for _ in range(_POWER_ITERATIONS):
+            image = self._product(theta, direction)
+            length = image.norm(dim=1)
+            direction = torch.where(length[:, None] > 0, image / length[:, None], direction)
+        return direction, length
+
+    def _noise(self, theta: Tensor, direction: Tensor) -> Tensor:
+        """Variance over mini-batches of the slope along `direction`; 0 when every step sees all examples."""
+        if self.sgld.batch_size is None:
+            return theta.new_zeros(len(theta))
+        along = direction if self._root is None else direction * self._root
+        slopes = []
+        for chosen in self._batches.to(theta.device):
+            x, y = gather(self._data.x, chosen[None]), gather(self._data.y, chosen[None])
+            slopes.append((self._net.gradients(theta, x, y, None, self._frozen)[1] * along).sum(1))
+        return torch.stack(slopes).var(0)
+
+    def pilot(
+        self, points: Tensor, where: Tensor, steps: Tensor, length: int, number: int
+    ) -> tuple[Tensor, Tensor]:
+        """Where the pilot chains are `length` steps further on, and which blew up (they are back at w*)."""
+        plan = replace(self.sgld, draws=1, burn_in=length, every=1)
+        seeds = chain_seeds(self._seed + number, len(points))
+        chains = sample(
+            *(self._net, self._data, where, plan, seeds),
+            centres=points,
+            step_sizes=steps,
+            preconditioner=self._preconditioner,
+            frozen=self._frozen,
+        )
+        lost = (chains.diverged >= 0).to(points.device) | self._escaped(points, chains.final)
+        return torch.where(lost[:, None], points, chains.final), lost
+
+    def _escaped(self, points: Tensor, ends: Tensor) -> Tensor:
+        """Finite, but with an energy nβ(L − L*) that no chain in equilibrium has: its mean is at most d/2."""
+        given = (self._x, self._y, None, self._frozen)
+        rise = (self._net.losses(ends, *given) - self._net.losses(points, *given)) * self.sgld.n_beta
+        return ~(rise <= 2 * points.shape[1] + 50)
+
+
+def fisher_preconditioner(
+    net: Batched,
+    data: Data,
+    points: Tensor,
+    *,
+    batch_size: int,
+    batches: int = 32,
+    damping: float = 0.1,
+    seed: int = 0,
+    frozen: Tensor | None = None,
+) -> Tensor:
+    """P [S, d] ∝ 1/(√v + damping · mean √v), v the mean square of mini-batch gradients at w*; mean P = 1.
+
+    It is measured once at w* and then constant, so that the chain keeps its stationary law exactly, which a
+    preconditioner that adapts while drawing does not.
+    """
+    rng = np.random.default_rng(seed)
+    square = torch.zeros_like(points)
+    for chosen in torch.from_numpy(rng.integers(len(data), size=(batches, batch_size))).to(points.device):
+        x, y = gather(data.x, chosen[None]), gather(data.y, chosen[None])
+        square += net.gradients(points, x, y, None, frozen)[1].square()
+    root = (square / batches).sqrt()
+    level = root.mean(1, keepdim=True)
+    if bool((level <= 0).any()):
+        raise MeasureError("no preconditioner: the gradients of every mini-batch vanish at a point")
+    factor = 1 / (root + damping * level)
+    return factor / factor.mean(1, keepdim=True)

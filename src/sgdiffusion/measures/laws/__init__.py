@@ -1,0 +1,1 @@
+"""Laws of weights and solutions: densities, tails, clusters, distances."""

@@ -1,0 +1,1 @@
+"""Gradient noise: the diffusion matrix, its spectrum, noise balance."""

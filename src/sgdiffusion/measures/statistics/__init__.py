@@ -1,0 +1,1 @@
+"""Intervals, tests and convergence, whatever is measured."""

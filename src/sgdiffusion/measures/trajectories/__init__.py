@@ -1,0 +1,1 @@
+"""Weight trajectories: spectra, autocorrelation, nulls, dimensions."""

@@ -1,0 +1,107 @@
+"""The spectral dimension d_s without λ: from returns, P(t) ∼ t^{−d_s/2}, and from the volume visited, ∼
+t^{d_s/2}.
+
+For paths in continuous space a return is a visit to the ball of a given radius about an earlier position, and
+the volume visited is a number of such balls. Both need a path that has stopped drifting: over a drift every
+return is lost and every step is new, whatever the dimension.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.statistics.intervals import Estimate
+from sgdiffusion.measures.trajectories.dimensions import LEAST_POINTS, ensemble_law
+
+Array = NDArray[np.float64]
+
+
+def binned_returns(returns: ArrayLike, edges: ArrayLike, walkers: int) -> pd.DataFrame:
+    """Returns per walker and step, P at steps 1, 2, …, averaged over the steps in [edge, next edge).
+
+    Binning over an even number of steps removes the parity of bipartite lattices. `count` is the number of
+    returns seen in the bin; `time` is the geometric mean of the bin's first and last step.
+    """
+    p, borders = np.asarray(returns, dtype=np.float64), np.asarray(edges, dtype=np.int64)
+    rows = []
+    for a, b in itertools.pairwise(borders):
+        part = p[a - 1 : b - 1]
+        rows.append((np.sqrt(a * (b - 1.0)), part.mean(), part.sum() * walkers))
+    return pd.DataFrame(rows, columns=["time", "probability", "count"])
+
+
+def from_returns(table: pd.DataFrame, level: float = 0.95) -> Estimate:
+    """d_s = −2 d ln P/d ln t by weighted least squares, each bin with the weight of its count.
+
+    A bin's ln P has the variance 1/count where returns are rare and independent; the interval is inflated by
+    √χ² per degree of freedom where they scatter more than that.
+    """
+    used = table[table["count"] > 0]
+    if len(used) < LEAST_POINTS:
+        raise MeasureError(
+            f"returns were seen in {len(used)} of {len(table)} bins, a fit needs {LEAST_POINTS}: use a "
+            "larger radius, longer paths or shorter lags"
+        )
+    u, y, w = np.log(used["time"]), np.log(used["probability"]), used["count"].to_numpy()
+    centre = (w * u).sum() / w.sum()
+    spread = (w * (u - centre) ** 2).sum()
+    slope = float((w * (u - centre) * y).sum() / spread)
+    residuals = y - slope * (u - centre) - (w * y).sum() / w.sum()
+    inflation = max(1.0, float((w * residuals**2).sum()) / (len(used) - 2))
+    half = 2 * float(student.ppf((1 + level) / 2, len(used) - 2)) * np.sqrt(inflation / spread)
+    return Estimate(-2 * slope, -2 * slope - half, -2 * slope + half, len(used))
+
+
+def return_probability(
+    path: ArrayLike, lags: Sequence[int] | NDArray[np.int64], radius: float
+) -> pd.DataFrame:
+    """P(lag) that ‖w(t + lag) − w(t)‖ < radius, over all t of one path [times, dimension] (or several, first
+    axis).
+
+    Columns time (the lag), probability, count (pairs inside).
+    """
+    paths = np.asarray(path, dtype=np.float64)
+    paths = paths[None] if paths.ndim == 2 else paths
+    if not 0 < max(lags) < paths.shape[1]:
+        raise MeasureError(f"lags must be 1 to {paths.shape[1] - 1} on these paths, found {list(lags)}")
+    rows = []
+    for lag in lags:
+        near = ((paths[:, lag:] - paths[:, :-lag]) ** 2).sum(-1) < radius**2
+        rows.append((float(lag), float(near.mean()), float(near.sum())))
+    return pd.DataFrame(rows, columns=["time", "probability", "count"])
+
+
+def volume_visited(path: ArrayLike, radius: float) -> NDArray[np.int64]:
+    """Balls of `radius` needed so far to cover a path [times, dimension], each centred where no ball
+    reached.
+    """
+    points = np.asarray(path, dtype=np.float64)
+    centres, counts, used = np.empty_like(points), np.empty(len(points), np.int64), 0
+    for t, point in enumerate(points):
+        if not used or ((centres[:used] - point) ** 2).sum(1).min() >= radius**2:
+            centres[used] = point
+            used += 1
+        counts[t] = used
+    return counts
+
+
+def from_volume(
+    times: ArrayLike,
+    volumes: ArrayLike,
+    *,
+    first: float,
+    last: float,
+    resamples: int = 400,
+    generator: np.random.Generator,
+) -> Estimate:
+    """d_s = 2 d ln⟨V⟩/d ln t over several paths [paths, times], interval by a bootstrap over paths.
+
+    Valid for d_s < 2; above, almost every step is new and the result is 2 (1 for the slope).
+    """
+    law = ensemble_law(times, volumes, first=first, last=last, resamples=resamples, generator=generator)
+    return Estimate(2 * law.value, 2 * law.low, 2 * law.high, law.n)

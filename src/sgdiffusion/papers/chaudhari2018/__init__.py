@@ -1,0 +1,1 @@
+"""Chaudhari & Soatto 2018: anisotropic gradient noise, limit cycles."""

@@ -1,0 +1,311 @@
+"""Figures 1 and 2 of Chaudhari & Soatto (2018), the table of eigenvalue statistics, remarks R13–R16, App. A.
+
+Seeds are the unit of replication: a quantity is a mean over seeds with a Student t interval; with one seed,
+as in the paper, it has no interval (low = high = value, n = 1).
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.noise.diffusion import Convention, Precision
+from sgdiffusion.measures.noise.gradients import Data, Loss, PerExampleGradients, cross_entropy, is_whole
+from sgdiffusion.measures.noise.minibatch import minibatch_variance
+from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
+from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
+from sgdiffusion.papers.tables import documented, estimated
+
+Checkpoints = Mapping[tuple[int, float], nn.Module]
+
+_KEYS = {
+    "seed": "number of the training run",
+    "fraction": "share of the training that was over",
+    "evaluation": "over which examples D is evaluated",
+}
+EIGENVALUE_COLUMNS = {
+    **_KEYS,
+    "index": "position in descending order, 1 is the largest",
+    "eigenvalue": "λ(D), squared loss gradient",
+}
+STATISTICS_COLUMNS = {
+    **_KEYS,
+    "convention": "factor before the sum of g gᵀ: with_replacement 1/N, without_replacement 1/(N−1)",
+    "precision": "arithmetic of D and ε of the threshold",
+    "weights": "d",
+    "mean": "mean of λ(D) over all d eigenvalues",
+    "sd": "population s.d. of λ(D) over all d eigenvalues",
+    "mean_above": "mean of λ(D) over the eigenvalues above threshold",
+    "sd_above": "population s.d. of λ(D) over the eigenvalues above threshold",
+    "trace": "Tr D",
+    "frobenius": "‖D‖_F",
+    "largest": "λ_max(D)",
+    "threshold": "λ_max · d · ε",
+    "rank": "eigenvalues above threshold",
+    "rank_percent": "rank / d, per cent",
+}
+DISTANCE_COLUMNS = {
+    "kind": "training: two instants of one seed; seeds: two seeds at the last instant",
+    "seed": "first spectrum's seed",
+    "other_seed": "second spectrum's seed",
+    "fraction": "first spectrum's instant",
+    "other_fraction": "second spectrum's instant",
+    "distance": "Wasserstein-1 between log₁₀ λ above threshold, decades",
+}
+TABLE_COLUMNS = [
+    "quantity", "reading", "published", "measured", "low", "high", "seeds", "unit", "measured/published",
+    "closer",
+]  # fmt: skip
+_UNITS = {
+    "weights": "", "mean": "λ", "sd": "λ", "mean_above": "λ", "sd_above": "λ", "trace": "λ",
+    "frobenius": "λ", "largest": "λ", "rank": "", "rank_percent": "%",
+}  # fmt: skip
+
+
+def spectra_table(
+    checkpoints: Checkpoints,
+    data: Data,
+    *,
+    evaluation: str = "plain",
+    loss: Loss = cross_entropy,
+    convention: Convention = "with_replacement",
+    precision: Precision = "float32",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Full spectrum of D and its statistics for each checkpoint (seed, fraction of training): two tables.
+
+    ``data`` is the training set as arrays, or a loader, e.g. of augmented images drawn several times; name
+    what it holds in ``evaluation``. Each module is evaluated as it is: in evaluation mode, or it is refused.
+    """
+    require_every_class(data)
+    spectra, rows = [], []
+    for (seed, fraction), module in sorted(checkpoints.items()):
+        gradients = PerExampleGradients(module, data, loss)
+        values = spectrum(gradients, convention=convention, precision=precision)
+        key = {"seed": seed, "fraction": fraction, "evaluation": evaluation}
+        index = np.arange(1, len(values) + 1)
+        spectra.append(pd.DataFrame({**key, "index": index, "eigenvalue": values}))
+        rows.append(
+            {**key, "convention": convention, "precision": precision, **statistics(values, precision).row()}
+        )
+    if not rows:
+        raise MeasureError("no checkpoint was given: expected a mapping (seed, fraction) -> module")
+    table = pd.concat(spectra, ignore_index=True)
+    table.attrs["columns"] = dict(EIGENVALUE_COLUMNS)
+    return table, documented(rows, STATISTICS_COLUMNS)
+
+
+def require_every_class(data: Data) -> None:
+    """Refuse a labelled set in which a class below the largest label has no example."""
+    if not is_whole(data):
+        return  # a loader is not read twice for this
+    labels = torch.as_tensor(data[1])
+    if labels.is_floating_point() or labels.ndim != 1 or not len(labels):
+        return
+    empty = sorted(set(range(int(labels.max()) + 1)) - set(labels.tolist()))
+    if empty:
+        raise MeasureError(
+            f"class {', '.join(map(str, empty))} has no example among {len(labels)} (labels go up to "
+            f"{int(labels.max())}): D would be that of another problem; check the subset of the data"
+        )
+
+
+def _one_evaluation(table: pd.DataFrame) -> None:
+    found = sorted(set(table["evaluation"]))
+    if len(found) != 1:
+        raise MeasureError(f"expected the spectra of one evaluation of D, found {found}: select one first")
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["fraction"] == table["fraction"].max()]
+
+
+def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """``<name>.mean``, ``.sd``, ``.mean_above``, ``.sd_above``, ``.rank_percent`` … at the end of training.
+
+    The table holds one evaluation of D; give those of different evaluations different names.
+    """
+    _one_evaluation(statistics_table)
+    last = _last(statistics_table)
+    rows = [estimated(f"{name}.{c}", mean_interval(last[c]), unit=unit) for c, unit in _UNITS.items()]
+    spread = mean_interval(last["sd"] / last["mean"])
+    return pd.DataFrame([*rows, estimated(f"{name}.sd_over_mean", spread)])
+
+
+def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd.DataFrame:
+    """Remark R13: distances between the instants of each seed, and between seeds at the last instant."""
+    _one_evaluation(eigenvalues)
+    groups = eigenvalues.groupby(["seed", "fraction"])["eigenvalue"]
+    spectra: dict[Any, Any] = {key: part.to_numpy() for key, part in groups}
+    final = max(fraction for _, fraction in spectra)
+    rows = []
+    for (seed, fraction), (other_seed, other_fraction) in itertools.combinations(sorted(spectra), 2):
+        if seed != other_seed and not fraction == other_fraction == final:
+            continue
+        kind = "training" if seed == other_seed else "seeds"
+        d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision)
+        rows.append((kind, seed, other_seed, fraction, other_fraction, d))
+    return documented(rows, DISTANCE_COLUMNS)
+
+
+def distance_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """R13 as quantities, in decades: how far the spectrum moves in training, beside the distance of seeds.
+
+    ``<name>.distance_20_100`` …: between two instants (per cent), ``.distance_training``: mean over the pairs
+    of instants; ``.distance_seeds``: mean distance to the other seeds at the end; ``.distance_ratio``: the
+    first over the second, seed by seed: at most about 1 where training moves the spectrum no more than a
+    change of seed. Each seed enters several pairs, which the interval over seeds does not account for.
+    """
+    training = table[table["kind"] == "training"]
+    rows = []
+    for (a, b), part in training.groupby(["fraction", "other_fraction"]):
+        label = f"{name}.distance_{100 * float(a):g}_{100 * float(b):g}"  # type: ignore[arg-type]
+        rows.append(estimated(label, mean_interval(part["distance"]), unit="decades"))
+    moved = training.groupby("seed")["distance"].mean()
+    if len(moved):
+        rows.append(estimated(f"{name}.distance_training", mean_interval(moved), unit="decades"))
+    between = table[table["kind"] == "seeds"]
+    if len(between):
+        swapped = between.assign(seed=between["other_seed"])
+        baseline = pd.concat([between, swapped]).groupby("seed")["distance"].mean()
+        rows.append(estimated(f"{name}.distance_seeds", _of_pairs(baseline), unit="decades"))
+        if len(moved) and baseline.min() > 0:
+            ratio = _of_pairs(moved / baseline)
+            rows.append(estimated(f"{name}.distance_ratio", ratio))
+    return pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])
+
+
+def _of_pairs(values: pd.Series) -> Estimate:
+    """Interval over seeds of what pairs of seeds gave; two seeds make one pair, hence no replication."""
+    estimate = mean_interval(values)
+    return estimate if len(values) > 2 else Estimate(estimate.value, estimate.value, estimate.value, 1)
+
+
+def contrast(first: pd.DataFrame, second: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """Remark R14: ratio first/second of one statistic at the end of training, as the quantity ``name``.
+
+    Above 1 with its whole interval: the first set (more diverse data, augmentation) has the larger one.
+    """
+    estimate = ratio_interval(_last(first)[column], _last(second)[column])
+    return pd.DataFrame([estimated(name, estimate)])
+
+
+def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.DataFrame:
+    """Remarks R15 and R16 per run; ``runs`` maps a name to (statistics, learning rate η, batch size b).
+
+    R15: (η/b) · mean λ(D), the scale of the noise that should be kept constant between problems.
+    R16: rank(D)/d + var λ(D), the paper's score of an architecture.
+    """
+    rows = []
+    for name, (table, rate, batch) in runs.items():
+        last = _last(table)
+        noise = mean_interval(rate / batch * last["mean"])
+        score = mean_interval(last["rank_percent"] / 100 + last["sd"] ** 2)
+        for remark, estimate in (("R15 (η/b)·mean λ", noise), ("R16 rank/d + var λ", score)):
+            rows.append(
+                {"run": name, "remark": remark, **estimate._asdict(), "rate": rate, "batch_size": batch}
+            )
+    return pd.DataFrame(rows)
+
+
+def published_remarks(
+    rates: Mapping[str, float], batches: Mapping[str, int], **statistics: pd.DataFrame
+) -> pd.DataFrame:
+    """`remarks_table` of runs whose last learning rates and batch sizes are given by name."""
+    return remarks_table({name: (table, rates[name], batches[name]) for name, table in statistics.items()})
+
+
+def diversity_quantities(pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+    """Remark R14: ``r14.<pair>.mean``, ``.sd``, ``.rank_percent``, each the ratio first/second of a pair."""
+    columns = ("mean", "sd", "rank_percent")
+    parts = [contrast(*tables, c, f"r14.{pair}.{c}") for pair, tables in pairs.items() for c in columns]
+    return pd.concat(parts, ignore_index=True)
+
+
+def minibatch_table(
+    gradients: Iterable[Any], batch_sizes: Sequence[int], *, draws: int, generator: np.random.Generator
+) -> pd.DataFrame:
+    """App. A on one network: Tr Var(∇f_b), measured and predicted, with and without replacement."""
+    conventions: tuple[Convention, ...] = ("with_replacement", "without_replacement")
+    parts = [
+        minibatch_variance(gradients, batch_sizes, convention=c, draws=draws, generator=generator)
+        for c in conventions
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["columns"] = parts[0].attrs["columns"]
+    return table
+
+
+def published_minibatch(minibatch: pd.DataFrame) -> pd.DataFrame:
+    """App. A's table: measured and predicted Tr Var(∇f_b), and their ratio where the prediction is not 0."""
+    ratio = minibatch["measured"] / minibatch["predicted"].where(minibatch["predicted"] > 0)
+    return minibatch.assign(**{"measured/predicted": ratio})
+
+
+def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """``<name>.variance_<sampling>_b<b>``: measured over predicted Tr Var(∇f_b), 1 where App. A holds.
+
+    Where the prediction is 0 (b = N without replacement) the quantity is the measured variance over Tr D.
+    """
+    trace = float((table["predicted"] * table["batch_size"]).max())
+    rows = []
+    for row in table.to_dict("records"):
+        scale = row["predicted"] or trace
+        estimate = Estimate(row["measured"] / scale, row["low"] / scale, row["high"] / scale, row["draws"])
+        label = f"{name}.variance_{row['sampling']}_b{row['batch_size']}"
+        rows.append(estimated(label, estimate, over="draws"))
+    return pd.DataFrame(rows)
+
+
+def statistics_table(quantity_table: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
+    """Published against measured, one row per published number and reading of it.
+
+    ``published`` maps quantity ids (``<name>.mean``, ``<name>.sd``, ``<name>.rank_percent``) to the paper's
+    numbers; those not measured are left out. Means and s.d. have two readings: over all d eigenvalues, and
+    over those above threshold; ``closer`` marks the one whose measured/published is nearer to 1 (log scale).
+    """
+    measured = {row["quantity"]: row for row in quantity_table.to_dict("records")}
+    rows: list[dict[str, Any]] = []
+    for quantity, number in published.items():
+        readings = {"all eigenvalues": quantity, "above threshold": f"{quantity}_above"}
+        found = [_reading(measured[q], r, quantity, number) for r, q in readings.items() if q in measured]
+        if len(found) > 1:
+            nearest = min(found, key=lambda row: abs(math.log(row["measured/published"])))
+            nearest["closer"] = "yes"
+        rows += found
+    return pd.DataFrame(rows, columns=TABLE_COLUMNS).fillna({"closer": ""})
+
+
+def variants_table(quantities: pd.DataFrame, name: str, published: Mapping[str, float]) -> pd.DataFrame:
+    """What the spectrum depends on: one row per statistic and variant of the training `name`.
+
+    The quantities' ids are ``<name>.<variant>.<statistic>``; the statistics are those that are published and
+    the error at the end, as the measure of how far a variant trains.
+    """
+    parts = quantities["quantity"].str.removeprefix(f"{name}.").str.rsplit(".", n=1, expand=True)
+    table = quantities.assign(variant=parts[0], statistic=parts[1])
+    wanted = [*published, "train_error_percent"]
+    table = table[table["statistic"].isin(wanted)]
+    order = table["statistic"].map(wanted.index)
+    printed = [published.get(statistic, "") for statistic in table["statistic"]]
+    table = table.assign(published=printed).iloc[order.argsort(kind="stable")]
+    columns = ["statistic", "variant", "published", "value", "low", "high", "n", "unit", "over"]
+    return table[columns].reset_index(drop=True)
+
+
+def _reading(row: dict[Any, Any], reading: str, quantity: str, number: float) -> dict[str, Any]:
+    reading = "rank" if quantity.endswith(".rank_percent") else reading
+    facts = {"measured": row["value"], "low": row["low"], "high": row["high"], "seeds": row["n"]}
+    return {
+        "quantity": quantity,
+        "reading": reading,
+        "published": number,
+        **facts,
+        "unit": row["unit"],
+        "measured/published": row["value"] / number,
+    }

@@ -1,0 +1,1 @@
+"""Closed forms and deterministic solutions behind Chaudhari & Soatto 2018."""

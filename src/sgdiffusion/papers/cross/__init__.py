@@ -1,0 +1,1 @@
+"""Each paper's measurements on the other papers' networks."""

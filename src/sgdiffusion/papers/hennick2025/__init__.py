@@ -1,0 +1,1 @@
+"""Hennick & De Baerdemacker 2025: fractal dynamics, the local learning coefficient."""

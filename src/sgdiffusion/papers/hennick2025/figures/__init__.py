@@ -1,0 +1,1 @@
+"""Figures of Hennick & De Baerdemacker 2025: tidy tables in, artists out."""

@@ -1,0 +1,69 @@
+"""The moons measurements over several random data sets (Hennick & De Baerdemacker 2025).
+
+Nets of one ensemble share their 200 examples, so that an interval over nets says nothing of another draw of
+the examples. What is claimed of "a random two-moons set" is therefore measured on several, and the interval
+is over them: mean ± Student's quantile × s/√n, for distances of laws on a logarithmic scale.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.papers.tables import documented, estimated
+
+COLUMNS = {
+    "quantity": "id",
+    "value": "mean over data sets, geometric for distances",
+    "low": "lower end of its 95 % interval over data sets",
+    "high": "upper end",
+    "smallest": "smallest value of a data set",
+    "largest": "largest value",
+    "n": "data sets",
+}
+# Student's interval does not know the range of what it is about.
+_SHARES = re.compile(
+    r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half|negative_llc|marked"
+    r"|largest_sgd$|switching|choices\.(.*_better|.*_within_null|.*_near_half)$"
+)
+# Distances of laws differ from sample to sample by factors, not by amounts: geometric means.
+_DISTANCES = re.compile(r"(kl|wasserstein|total_variation|jensen_shannon)\.|choices\.kl_")
+
+
+def _over_sets(name: str, values: pd.Series) -> Estimate:
+    """Mean of one quantity with its interval, on the scale on which it varies and inside its range."""
+    if _DISTANCES.search(name) and (values > 0).all():
+        logs = mean_interval(np.log(values))
+        return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+    found = mean_interval(values)
+    if _SHARES.search(name):
+        return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return found
+
+
+def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The quantities of all data sets as means over them; those of one data set alone as they are.
+
+    A quantity that is not there, and finite, on every data set is left out: which sets have it could depend
+    on its value.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    rows = []
+    for name, part in pd.concat(sets).groupby("quantity", sort=False):
+        if np.isfinite(part["value"]).sum() != len(sets):
+            continue
+        unit = str(part["unit"].fillna("").iloc[0])
+        rows.append(estimated(str(name), _over_sets(str(name), part["value"]), unit=unit, over="data sets"))
+    return pd.DataFrame(rows)
+
+
+def sets_table(quantities: pd.DataFrame) -> pd.DataFrame:
+    """Every quantity's mean, interval and range; `quantities` are those of all data sets, column `set`."""
+    parts = [part.drop(columns="set") for _, part in quantities.groupby("set")]
+    values = quantities.groupby("quantity", sort=False)["value"]
+    ranges = pd.DataFrame({"smallest": values.min(), "largest": values.max(), "n": values.size()})
+    return documented(pooled(parts).drop(columns="n").merge(ranges, on="quantity"), COLUMNS)

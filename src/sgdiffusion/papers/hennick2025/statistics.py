@@ -1,0 +1,77 @@
+"""What the studies of Hennick & De Baerdemacker (2025) share: quantities and intervals."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.statistics import intervals
+from sgdiffusion.measures.statistics.intervals import Estimate
+
+Array = NDArray[np.float64]
+_RESAMPLES = 1000
+
+
+def quantities(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A table of quantities; what is not a number is left out, to be judged as not measured."""
+    table = pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])
+    finite = np.isfinite(table[["value", "low", "high"]].astype(float)).all(axis=1)
+    return pd.DataFrame(table[finite]).reset_index(drop=True)
+
+
+def share(hits: ArrayLike, level: float = 0.95) -> Estimate:
+    """Share of true values with Wilson's interval."""
+    found = np.asarray(hits, dtype=bool)
+    return intervals.share(int(found.sum()), len(found), level)
+
+
+def _resampled(n: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(n, size=(_RESAMPLES, n))
+
+
+def bootstrap(sample: Array, statistic: Callable[[Array], Any], seed: int = 0) -> Estimate:
+    """A statistic of the rows of `sample` and its 95 % percentile interval; it reduces the last axis but one
+    (rows, columns), or the last of a plain list.
+    """
+    again = sample[_resampled(len(sample), seed)]
+    low, high = np.nanquantile(statistic(again), [0.025, 0.975])
+    return Estimate(float(statistic(sample)), float(low), float(high), len(sample))
+
+
+def median(values: ArrayLike, seed: int = 0) -> Estimate:
+    """Median with a bootstrap interval."""
+    sample = np.asarray(values, dtype=np.float64)
+    if len(sample) == 0 or not np.isfinite(sample).all():
+        raise MeasureError(f"a median needs finite values, found {len(sample)} of which some may be infinite")
+    low, high = np.quantile(np.median(sample[_resampled(len(sample), seed)], axis=1), [0.025, 0.975])
+    return Estimate(float(np.median(sample)), float(low), float(high), len(sample))
+
+
+def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
+    """Spearman's rank correlation with a bootstrap interval over runs; NaN where one of them is constant."""
+    n = len(np.asarray(x))
+    if n < 4:
+        raise MeasureError(f"a rank correlation needs at least four runs, found {n}")
+    samples = rank_correlations(x, y, _resampled(n, seed))
+    value = float(rank_correlations(x, y, np.arange(n)[None])[0])
+    good = samples[np.isfinite(samples)]
+    if not len(good) or not np.isfinite(value):
+        return Estimate(np.nan, np.nan, np.nan, n)
+    low, high = np.quantile(good, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), n)
+
+
+def rank_correlations(x: ArrayLike, y: ArrayLike, chosen: NDArray[np.int64]) -> Array:
+    """Spearman's correlation within each row of indices `chosen` [resamples, n]."""
+    first, second = (rankdata(np.asarray(v, dtype=np.float64)[chosen], axis=1) for v in (x, y))
+    return _pearson(first, second)
+
+
+def _pearson(x: Array, y: Array) -> Array:
+    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return (a * b).sum(1) / np.where(scale > 0, scale, np.nan)

@@ -1,0 +1,1 @@
+"""Ziyin, Li & Ueda 2025: noise balance, stationary distributions."""

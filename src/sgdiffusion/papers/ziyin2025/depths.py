@@ -1,0 +1,121 @@
+"""Fig 5 right of Ziyin, Li & Ueda (2025): tanh nets of several depths, trained over a grid of learning rates.
+
+Rates and depths are powers of two, so that the same trainings give both cuts: at a fixed learning rate η,
+and at a fixed ηD as the infinite-depth limit asks for.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sgdiffusion import networks
+from sgdiffusion.data import Prepared
+from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.ensembles import ensemble
+from sgdiffusion.dynamics.ensembles.batched import stack
+from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
+from sgdiffusion.errors import ConfigError
+from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+
+COLUMNS = {
+    "depth": "D, hidden layers",
+    "rate": "learning rate η",
+    "scaled_rate": "η D",
+    "seed": "of initial weights and batches",
+    "test_error": "share of wrong test images at the end (a net with infinite weights counts as 1)",
+    "diverged": "whether the weights ended infinite",
+}
+
+
+def _errors(net: BatchedMlp, theta: Tensor, data: Prepared) -> Array:
+    """Test error of every net, in pieces of the test set; 1 where the outputs are not finite."""
+    x, y = torch.from_numpy(data.x_test), torch.from_numpy(data.y_test)
+    wrong = torch.zeros(len(theta))
+    for i in range(0, len(x), 500):
+        outputs = net.outputs(theta, x[None, i : i + 500])
+        right = (outputs.argmax(-1) == y[i : i + 500]) & torch.isfinite(outputs).all(-1)
+        wrong += (~right).sum(1)
+    return np.asarray(wrong.double() / len(x))
+
+
+def _train_depth(
+    data: Prepared,
+    depth: int,
+    width: int,
+    rates: Sequence[float],
+    seeds: int,
+    batch: int,
+    epochs: int,
+    root: int,
+) -> pd.DataFrame:
+    grid = list(product(rates, range(seeds)))
+    nets = [
+        networks.build(
+            "deep-tanh", in_shape=data.x_train.shape[1:], classes=data.meta["classes"], width=width,
+            depth=depth, init="xavier",
+            generator=torch.Generator().manual_seed(named_seed(root, "depths", depth, s)),
+        )
+        for _, s in grid
+    ]  # fmt: skip
+    net = BatchedMlp(nets[0], "cross-entropy")
+    images = Data(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
+    trained = ensemble.train(
+        net, images, stack(nets), ensemble.Sgd(), steps=epochs * (len(images) // batch),
+        rates=[rate for rate, _ in grid], batch_sizes=[batch] * len(grid),
+        seeds=[named_seed(root, "depths", "batches", depth, s) for _, s in grid],
+        record=np.array([1]),
+    )  # fmt: skip
+    error = _errors(net, trained.theta, data)
+    return pd.DataFrame(
+        {"depth": depth, "rate": [r for r, _ in grid], "scaled_rate": [r * depth for r, _ in grid],
+         "seed": [s for _, s in grid], "test_error": np.where(trained.diverged, 1.0, error),
+         "diverged": trained.diverged}
+    )  # fmt: skip
+
+
+def depth_scaling(
+    data: Prepared,
+    *,
+    depths: Sequence[int] = (1, 2, 4, 8),
+    width: int = 64,
+    lowest_rate: float = 0.0125,
+    octaves: int = 7,
+    batch: int = 32,
+    epochs: int = 2,
+    seeds: int = 3,
+    seed: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """Test errors over depths, rates η = lowest · 2^j and seeds; and how far depths differ in either cut."""
+    if any(d & (d - 1) for d in depths) or 2 ** (octaves - 1) <= max(depths):
+        raise ConfigError(f"depths must be powers of two below 2^{octaves - 1}, found {list(depths)}")
+    if len(data.x_train) < batch:
+        raise ConfigError(f"batch {batch} is larger than the training set of {len(data.x_train)} images")
+    rates = [lowest_rate * 2.0**j for j in range(octaves)]
+    parts = [_train_depth(data, d, width, rates, seeds, batch, epochs, seed) for d in depths]
+    table = documented(pd.concat(parts, ignore_index=True), COLUMNS)
+    return {"errors": table, "quantities": pd.DataFrame(_quantities(table))}
+
+
+def depth_range(table: pd.DataFrame, by: str, values: Array) -> pd.Series:
+    """Largest minus smallest test error over the depths, per seed, averaged over the given values of `by`."""
+    cut = table[table[by].isin(values)].groupby(["seed", by])["test_error"]
+    return (cut.max() - cut.min()).groupby("seed").mean()
+
+
+def _quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """How far the depths differ when all have the shallowest net's η, and when each has η/D.
+
+    Over the rates η that allow both cuts; at D = 1 the cuts agree.
+    """
+    counts = table.groupby("scaled_rate")["depth"].nunique()
+    values = counts.index[counts == table["depth"].nunique()].to_numpy()
+    fixed, scaled = (depth_range(table, name, values) for name in ("rate", "scaled_rate"))
+    per_seed = {"fixed": fixed, "scaled": scaled, "fixed_minus_scaled": fixed - scaled}
+    return [estimated(f"fig5c.range_{name}", mean_interval(v)) for name, v in per_seed.items()]

@@ -1,0 +1,144 @@
+"""Theorem 4.1 of Ziyin, Li & Ueda (2025): what becomes of the subnetworks v_i = Π_k u_i^{(k)}.
+
+The weights' SDE from random weights of every sign: (1) the subnetworks that do not vanish agree in sign,
+(2) at D = 1 log|v_i| − log|v_j| stays as it is, (3) at D > 1 |v_i|² − |v_j|² tends to zero. At D ≥ 2 a
+subnetwork may also die: two of its weights reach zero together and stay there, whatever the others are.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sgdiffusion.dynamics.chains.sde_diagonal import run_weights
+from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.ziyin2025.common import Array, law_named, named_seed, plain
+
+WIDTH = 3
+RECORDS = 41
+BALANCED_AFTER = 0.5  # of the duration: imbalances have died out by then, and "at stationarity" begins
+ALIVE = 1e-3  # a subnetwork counts as non-zero when it carries this share of Σ|v_i| at the end
+
+COLUMNS = {
+    "depth": "D",
+    "time": "units of η steps",
+    "minority": "mean over chains of the share of Σ|v_i| in subnetworks of the minority sign",
+    "minority_low": "lower end of its 95 % interval",
+    "minority_high": "upper end",
+    "log_ratio": "mean over living pairs of |change of log|v_i/v_j| since half-time|; NaN before",
+    "square_gap": "mean over chains of Σ ||v_i|² − |v_j|²| / Σ (|v_i|² + |v_j|²), living pairs",
+    "square_low": "lower end of its 95 % interval",
+    "square_high": "upper end",
+}
+
+
+def _minority(v: Array) -> Array:
+    """Share of Σ|v_i| of the sign that carries less, per chain and record."""
+    positive, total = np.clip(v, 0, None).sum(-1), np.abs(v).sum(-1)
+    return np.minimum(positive, total - positive) / total
+
+
+def _pairs() -> list[tuple[int, int]]:
+    return [(i, j) for i in range(WIDTH) for j in range(i)]
+
+
+def _alive(v: Array) -> NDArray[np.bool_]:
+    """Which subnetworks are not zero at the end, per chain."""
+    size = np.abs(v[:, -1])
+    return np.asarray(size > ALIVE * size.sum(-1, keepdims=True))
+
+
+def _square_gap(v: Array) -> Array:
+    """Σ ||v_i|² − |v_j|²|/Σ (|v_i|² + |v_j|²) over pairs that live, per chain and record.
+
+    Only the chains in which a pair does.
+    """
+    alive = _alive(v)
+    gap, total = np.zeros(v.shape[:2]), np.zeros(v.shape[:2])
+    for i, j in _pairs():
+        both = (alive[:, i] & alive[:, j])[:, None]
+        a, b = v[..., i] ** 2, v[..., j] ** 2
+        gap += both * np.abs(a - b)
+        total += both * (a + b)
+    paired = alive.sum(1) > 1
+    return np.asarray(gap[paired] / total[paired])
+
+
+def _log_ratio_change(v: Array) -> Array:
+    """|log|v_i/v_j| − its value at the first record|, mean over the pairs that live, per chain and record.
+
+    Only the chains in which a pair does.
+    """
+    alive, size = _alive(v), np.log(np.maximum(np.abs(v), 1e-300))
+    change, count = np.zeros(v.shape[:2]), np.zeros(len(v))
+    for i, j in _pairs():
+        both, ratio = alive[:, i] & alive[:, j], size[..., i] - size[..., j]
+        change += both[:, None] * np.abs(ratio - ratio[:, :1])
+        count += both
+    return np.asarray(change[count > 0] / count[count > 0, None])
+
+
+def subnetworks(
+    *,
+    law: str = "strong",
+    temperature: float = 0.1,
+    depths: Sequence[int] = (1, 2, 3),
+    chains: int = 1000,
+    duration: float = 200.0,
+    seed: int = 0,
+    threads: int = 1,
+) -> dict[str, pd.DataFrame]:
+    """The three statements over time, at several depths, from weights drawn from N(0, 1)."""
+    tables, quantities = [], []
+    for depth in depths:
+        stream = named_seed(seed, "subnetworks", depth)
+        start = np.random.default_rng(stream).standard_normal((chains, WIDTH, depth + 1))
+        times = np.linspace(0, duration, RECORDS)
+        paths = run_weights(
+            start, plain(law_named(law).constants), temperature, times, accuracy=0.05, seed=stream,
+            threads=threads,
+        ).require_bounded()  # fmt: skip
+        v = np.prod(paths.weights, axis=3)
+        if (np.abs(v).sum(-1) == 0).any():
+            raise MeasureError(f"a chain at depth {depth} vanished altogether: lower the temperature")
+        tables.append(_over_time(depth, times, v))
+        quantities += _quantities(depth, v)
+    table = documented(pd.concat(tables, ignore_index=True), COLUMNS)
+    return {"subnetworks": table, "quantities": pd.DataFrame(quantities)}
+
+
+def _over_time(depth: int, times: Array, v: Array) -> pd.DataFrame:
+    first = round(BALANCED_AFTER * (RECORDS - 1))
+    minority = [mean_interval(column) for column in _minority(v).T]
+    gap = [mean_interval(column) for column in _living(_square_gap(v), depth).T]
+    change = np.full(RECORDS, np.nan)
+    change[first:] = _log_ratio_change(v[:, first:]).mean(0)
+    return pd.DataFrame(
+        {"depth": depth, "time": times, "minority": [m.value for m in minority],
+         "minority_low": [m.low for m in minority], "minority_high": [m.high for m in minority],
+         "log_ratio": change, "square_gap": [g.value for g in gap],
+         "square_low": [g.low for g in gap], "square_high": [g.high for g in gap]}
+    )  # fmt: skip
+
+
+def _living(per_chain: Array, depth: int) -> Array:
+    if not len(per_chain):
+        raise MeasureError(f"in no chain at depth {depth} do two subnetworks live: use more chains")
+    return per_chain
+
+
+def _quantities(depth: int, v: Array) -> list[dict[str, Any]]:
+    first, name = round(BALANCED_AFTER * (RECORDS - 1)), f"thm41.d{depth}"
+    gap, change = _square_gap(v), _log_ratio_change(v[:, first:])[:, -1]
+    dead = (~_alive(v)).mean(1)
+    return [
+        estimated(f"{name}.minority", mean_interval(_minority(v)[:, -1]), over="chains"),
+        estimated(f"{name}.square_gap", mean_interval(gap[:, -1]), over="chains"),
+        estimated(f"{name}.square_gap_start", mean_interval(gap[:, 0]), over="chains"),
+        estimated(f"{name}.log_ratio_change", mean_interval(change), over="chains"),
+        estimated(f"{name}.dead", mean_interval(dead), over="chains"),
+    ]

@@ -1,0 +1,162 @@
+"""Batched losses and gradients against a loop of eager nets with autograd, in double precision."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import parameters_to_vector
+
+from sgdiffusion import networks
+from sgdiffusion.dynamics.ensembles.batched import BatchedModule, Potential, example_losses, stack, statistics
+from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp, batched, stages_of
+from sgdiffusion.errors import ConfigError
+
+NETS, EXAMPLES, INPUTS, CLASSES = 4, 11, 5, 3
+
+
+def make(name="mlp", in_shape=(INPUTS,), **sizes):
+    generators = [torch.Generator().manual_seed(seed) for seed in range(NETS)]
+    return [
+        networks.build(name, in_shape=in_shape, classes=CLASSES, generator=g, **sizes).double()
+        for g in generators
+    ]
+
+
+def examples(own, in_shape=(INPUTS,), squared=False, seed=9):
+    g = torch.Generator().manual_seed(seed)
+    count = NETS if own else 1
+    x = torch.randn(count, EXAMPLES, *in_shape, generator=g, dtype=torch.float64)
+    if squared:
+        return x, torch.randn(count, EXAMPLES, CLASSES, generator=g, dtype=torch.float64)
+    return x, torch.randint(CLASSES, (count, EXAMPLES), generator=g)
+
+
+def eager(net, x, y, squared):
+    """Loss and gradient of one net, the obvious way."""
+    outputs = net(x)
+    loss = 0.5 * ((outputs - y) ** 2).sum(1).mean() if squared else F.cross_entropy(outputs, y)
+    return loss.detach(), parameters_to_vector(torch.autograd.grad(loss, list(net.parameters())))
+
+
+def loop(nets, x, y, squared=False):
+    pairs = [eager(net, x[i % len(x)], y[i % len(y)], squared) for i, net in enumerate(nets)]
+    return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
+
+
+FAMILIES = [
+    ("mlp", {"width": 6, "depth": 2, "batch_norm": True}),
+    ("mlp", {"width": 6, "depth": 3, "batch_norm": False}),
+    ("two-layer-relu", {"width": 7}),
+    ("deep-tanh", {"width": 4, "depth": 2}),
+]
+
+
+@pytest.mark.parametrize("path", [BatchedMlp, BatchedModule])
+@pytest.mark.parametrize("own", [True, False], ids=["own", "shared"])
+@pytest.mark.parametrize("squared", [True, False], ids=["squared", "entropy"])
+@pytest.mark.parametrize(("name", "sizes"), FAMILIES)
+def test_losses_and_gradients(path, own, squared, name, sizes):
+    nets, (x, y) = make(name, **sizes), examples(own, squared=squared)
+    expected = loop(nets, x, y, squared)
+    net = path(nets[0], "squared" if squared else "cross-entropy")
+    found = net.gradients(stack(nets), x, y)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(net.losses(stack(nets), x, y), expected[0], rtol=1e-12, atol=0)
+    assert net.weights == networks.count_weights(nets[0])
+    for net_, row in zip(nets, net.outputs(stack(nets), x), strict=True):
+        assert row.shape == (EXAMPLES, CLASSES)
+        if not own:
+            torch.testing.assert_close(row, net_(x[0]).detach(), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("path", [BatchedMlp, BatchedModule])
+def test_frozen_batch_norm_is_evaluation_mode(path):
+    nets, (x, y) = make(width=6, depth=2), examples(own=True)
+    for net in nets:
+        net(torch.randn(50, INPUTS, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 + 1)
+        net.eval()
+    found = path(nets[0], batch_norm="frozen").gradients(stack(nets), x, y, None, statistics(nets))
+    torch.testing.assert_close(found, loop(nets, x, y), rtol=1e-11, atol=1e-13)
+    with pytest.raises(ConfigError, match="statistics to freeze"):
+        path(nets[0], batch_norm="frozen").gradients(stack(nets), x, y)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_examples_of_share_zero_have_no_influence(batch_norm):
+    """Nets with different batch sizes in one rectangle: each as if its own examples were alone."""
+    nets, (x, y) = make(width=6, depth=2, batch_norm=batch_norm), examples(own=True)
+    sizes = torch.tensor([11, 4, 7, 2])
+    shares = (torch.arange(EXAMPLES) < sizes[:, None]).double() / sizes[:, None]
+    net = BatchedMlp(nets[0])
+    losses, gradients = net.gradients(stack(nets), x, y, shares)
+    torch.testing.assert_close(net.losses(stack(nets), x, y, shares), losses)
+    for i, one in enumerate(nets):
+        expected = eager(one, x[i, : sizes[i]], y[i, : sizes[i]], False)
+        torch.testing.assert_close((losses[i], gradients[i]), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_shares_of_a_general_module():
+    nets, (x, y) = make(width=6, depth=1, batch_norm=False), examples(own=True, squared=True)
+    shares = torch.rand(NETS, EXAMPLES, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found = [
+        path(nets[0], "squared").gradients(stack(nets), x, y, shares) for path in (BatchedMlp, BatchedModule)
+    ]
+    torch.testing.assert_close(found[0], found[1], rtol=1e-11, atol=1e-13)
+    with pytest.raises(ConfigError, match="equal batch sizes"):
+        BatchedModule(make(width=6)[0]).gradients(stack(make(width=6)), x, y, shares)
+
+
+def test_convolutional_net_takes_the_general_path():
+    nets = make("small-lenet", in_shape=(1, 22, 22), dropout=0.0)
+    x, y = examples(own=False, in_shape=(1, 22, 22))
+    net = batched(nets[0])
+    assert isinstance(net, BatchedModule)
+    assert net.couples
+    found = net.gradients(stack(nets), x, y)
+    torch.testing.assert_close(found, loop(nets, x, y), rtol=1e-9, atol=1e-12)
+
+
+def test_the_fast_path_is_chosen_for_perceptrons_only():
+    assert isinstance(batched(make(width=3)[0]), BatchedMlp)
+    assert isinstance(batched(nn.Sequential(nn.Linear(5, 4), nn.Sigmoid(), nn.Linear(4, 3))), BatchedModule)
+    assert isinstance(batched(nn.Linear(5, 3)), BatchedModule)
+    assert stages_of(nn.Sequential(nn.ReLU())) is None
+    late = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.BatchNorm1d(4))
+    assert stages_of(late) is None
+    assert not batched(make(width=3, batch_norm=False)[0]).couples
+    with pytest.raises(ConfigError, match="BatchedModule"):
+        BatchedMlp(late)
+
+
+def test_single_precision_and_dropout_off():
+    nets = [net.float() for net in make(width=6, depth=2, dropout=0.5)]
+    x, y = examples(own=False)
+    first, second = (path(nets[0]).losses(stack(nets), x.float(), y) for path in (BatchedMlp, BatchedModule))
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+
+
+def test_potential():
+    net = Potential(lambda w: (w[:, 0] * w[:, 1]) ** 2, 2)
+    theta = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    empty = torch.zeros(1, 1)
+    losses, gradient = net.gradients(theta, empty, empty)
+    assert losses.tolist() == net.losses(theta, empty, empty).tolist() == [4.0, 9.0]
+    assert gradient.tolist() == [[8.0, 4.0], [6.0, -18.0]]
+    with pytest.raises(ConfigError, match="no outputs"):
+        net.outputs(theta, empty)
+
+
+def test_errors():
+    with pytest.raises(ConfigError, match="one architecture"):
+        stack([make(width=3)[0], make(width=4)[0]])
+    with pytest.raises(ConfigError, match="keeps no batch-norm"):
+        statistics(make(width=3, batch_norm=False))
+    with pytest.raises(ConfigError, match="no batch-norm statistics"):
+        BatchedMlp(make(width=3, batch_norm=False)[0], batch_norm="frozen")
+
+
+def test_example_losses_of_shared_labels():
+    outputs = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = torch.tensor([0, 2, 1, 1])
+    expected = torch.stack([F.cross_entropy(o, labels, reduction="none") for o in outputs])
+    torch.testing.assert_close(example_losses(outputs, labels[None], "cross-entropy"), expected)

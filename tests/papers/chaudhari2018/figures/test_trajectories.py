@@ -1,0 +1,91 @@
+"""Fig. 3's artists hold the tables' numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sgdiffusion.papers.chaudhari2018.figures import trajectories as figures
+
+
+def lines(figure):
+    ax = figure.axes[0]
+    return {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
+
+
+def spectrum(seeds=2):
+    f = np.geomspace(1e-4, 0.5, 30)
+    parts = [
+        pd.DataFrame(
+            {"seed": s, "series": name, "frequency": f, "mean": level + 0.1 * s, "sd": 0.4, "power": 1.0}
+        )
+        for s in range(seeds)
+        for name, level in (("SGD", 1.0), ("white noise", 0.886), ("Ornstein–Uhlenbeck fit", 0.7))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def autocorrelation():
+    lag = np.arange(0, 1000, 10)
+    parts = [
+        pd.DataFrame(
+            {
+                "seed": s, "series": name, "lag": lag, "mean": np.exp(-lag / time), "sd": 0.1, "low": -0.3,
+                "high": 0.3, "band": 0.08, "bartlett": 0.2,
+            }
+        )
+        for s in (0, 1)
+        for name, time in (("SGD", 300), ("Brownian motion", 200), ("Ornstein–Uhlenbeck fit", 100))
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def gradients():
+    epoch = np.unique(np.geomspace(1, 1e5, 50).astype(int))
+    parts = [
+        pd.DataFrame({"seed": s, "epoch": epoch, "mode": mode, "norm": scale * epoch**-0.1})
+        for s in (0, 1)
+        for mode, scale in (("evaluation", 1.0), ("training", 0.5))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_fig3a_holds_the_means_and_bands():
+    table = spectrum()
+    figure = figures.fig3a(table, title="a title")
+    named = lines(figure)
+    assert set(named) == {"SGD", "white noise", "Ornstein–Uhlenbeck fit"}
+    part = table[(table["series"] == "SGD") & (table["seed"] == 0)]
+    np.testing.assert_array_equal(named["SGD"].get_ydata(), part["mean"])
+    ax = figure.axes[0]
+    assert len(ax.get_lines()) == 6  # three series of two seeds
+    assert len(ax.collections) == 2
+    assert ax.collections[1].get_datalim(ax.transData).ymax == pytest.approx(1.4)
+    assert ax.get_title() == "a title"
+    assert "cycles per epoch" in ax.get_xlabel()
+
+
+def test_fig3b_draws_nulls_and_both_bands():
+    table = autocorrelation()
+    figure = figures.fig3b(table)
+    named = lines(figure)
+    assert {"SGD", "Brownian motion", "Ornstein–Uhlenbeck fit", "99 % band, Bartlett"} <= set(named)
+    np.testing.assert_array_equal(named["99 % band, Bartlett"].get_ydata(), 0.2)
+    flat = [line for line in figure.axes[0].get_lines() if set(line.get_ydata()) in ({0.08}, {-0.08})]
+    assert len(flat) == 2
+    brownian = table[(table["series"] == "Brownian motion") & (table["seed"] == 0)]
+    np.testing.assert_array_equal(named["Brownian motion"].get_ydata(), brownian["mean"])
+
+
+def test_fig3c_marks_the_published_fall_and_the_burn_in():
+    table = gradients()
+    figure = figures.fig3c(table, burn_in=1000)
+    named = lines(figure)
+    bar = named["published fall, 3×"].get_ydata()
+    assert bar[1] / bar[0] == pytest.approx(3)
+    last = table[(table["mode"] == "evaluation") & (table["epoch"] >= 5e4)]["norm"]
+    assert bar[0] == pytest.approx(np.exp(np.log(last).mean()))
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "burn-in" in texts
+    without = figures.fig3c(table)
+    assert "burn-in" not in [text.get_text() for text in without.legends[0].get_texts()]
+    assert len(lines(without)) == 3

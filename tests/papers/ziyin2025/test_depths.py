@@ -1,0 +1,56 @@
+"""Fig 5 right: the two cuts on a table made by hand, a small run on digits, refusals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sgdiffusion.data import digits, prepare, subset
+from sgdiffusion.errors import ConfigError
+from sgdiffusion.papers.ziyin2025.depths import _quantities, depth_range, depth_scaling
+
+
+@pytest.fixture(scope="module")
+def images():
+    return subset(prepare(digits(), "digits", "full", real=False), 256, 100)
+
+
+def by_hand(error) -> pd.DataFrame:
+    rows = [
+        {"depth": d, "rate": r, "scaled_rate": r * d, "seed": s, "test_error": error(d, r, s)}
+        for d in (1, 2, 4)
+        for r in (0.1, 0.2, 0.4, 0.8)
+        for s in (0, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_errors_that_depend_on_the_scaled_rate_alone_have_no_range_in_that_cut():
+    table = by_hand(lambda d, r, s: 0.1 * r * d + 0.01 * s)
+    value = {r["quantity"]: r["value"] for r in _quantities(table)}
+    assert value["fig5c.range_scaled"] == pytest.approx(0.0, abs=1e-12)
+    # The rates that allow both cuts are 0.4 and 0.8; at a fixed one depths 1 and 4 differ by 0.3 of it.
+    assert value["fig5c.range_fixed"] == pytest.approx(0.3 * 0.6)
+    assert value["fig5c.range_fixed_minus_scaled"] == pytest.approx(0.18)
+
+
+def test_range_is_taken_within_a_seed():
+    table = by_hand(lambda d, r, s: 0.1 * s)
+    assert depth_range(table, "rate", np.array([0.4, 0.8])).tolist() == [0.0, 0.0]
+
+
+def test_small_run_learns_and_counts_bad_nets_as_wrong(images):
+    found = depth_scaling(images, depths=(1, 2), width=16, lowest_rate=0.1, octaves=3, epochs=6, seeds=1)
+    table = found["errors"]
+    assert len(table) == 6
+    assert table["test_error"].min() < 0.4
+    assert set(table.attrs["columns"]) == set(table.columns)
+    wild = depth_scaling(images, depths=(1, 2), width=8, lowest_rate=1e38, octaves=3, epochs=6, seeds=1)
+    assert wild["errors"]["diverged"].any()
+    assert (wild["errors"]["test_error"][wild["errors"]["diverged"]] == 1.0).all()
+
+
+def test_refusals(images):
+    with pytest.raises(ConfigError, match="powers of two"):
+        depth_scaling(images, depths=(1, 3))
+    with pytest.raises(ConfigError, match="batch 512 is larger than the training set of 256"):
+        depth_scaling(images, batch=512)
