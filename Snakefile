@@ -4,13 +4,8 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/chaudhari2018.smk"
-include: "workflow/rules/ziyin2025.smk"
-include: "workflow/rules/hennick2025_common.smk"
-include: "workflow/rules/hennick2025.smk"
-include: "workflow/rules/hennick2025_table1.smk"
-include: "workflow/rules/cross.smk"
+include: "workflow/rules/studies.smk"
+include: "workflow/rules/items.smk"
 include: "workflow/rules/report.smk"
 
 

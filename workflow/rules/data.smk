@@ -1,6 +1,13 @@
 # source -> verified raw -> prepared arrays. Embedded sets are made from a rule and need no fetch.
-REAL_ARRAYS = "sgdiffusion.data.fetch:real_arrays"
-EMBEDDED_ARRAYS = {
+import csv
+
+REAL = ["mnist", "cifar10", "cifar100"]
+with (ROOT / "data" / "optional.csv").open(encoding="utf-8", newline="") as listed:
+    OPTIONAL = [row["item"] for row in csv.DictReader(listed)]
+# set: the function that gives its arrays
+ARRAYS = {
+    **{name: "sgdiffusion.data.fetch:real_arrays" for name in REAL},
+    "tiny-imagenet": "sgdiffusion.data.tiny_imagenet:tiny_imagenet",
     "digits": "sgdiffusion.data.digits:digits",
     "textures10": "sgdiffusion.data.textures:textures10",
     "textures100": "sgdiffusion.data.textures:textures100",
@@ -11,6 +18,18 @@ TRANSFORMS = {
     "pool7-five": "sgdiffusion.data.preparation:pool7_five",
     "gcn-zca": "sgdiffusion.data.preparation:gcn_zca",
 }
+
+
+def raw_files(w):
+    """Of a fetched set its manifest; of a set whose files digests.csv lists those tables as well."""
+    files = {"manifest": f"data/raw/{w.set}/manifest.json"} if w.set in [*REAL, *OPTIONAL] else {}
+    tables = {"sources": ancient("data/sources.csv"), "digests": "data/digests.csv"}
+    return {**files, **tables} if w.set in REAL else files
+
+
+def whitened(heavy, light):
+    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
+    return lambda w: heavy if w.preparation == "gcn-zca" else light
 
 
 # Neither the mirror nor the code is a parameter, and the tables are ancient(): verified bytes are the same
@@ -25,9 +44,9 @@ rule fetch_set:
     log:
         "logs/data/fetch_set/{set}.log",
     wildcard_constraints:
-        set="mnist|cifar10|cifar100",
+        set="|".join(REAL),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -36,55 +55,47 @@ rule fetch_set:
         "../scripts/fetch.py"
 
 
-rule prepare_real:
+# Optional sets, texts and models: nothing of `all` or of a preset asks for them.
+rule fetch_optional:
     input:
-        manifest="data/raw/{set}/manifest.json",
-        sources=ancient("data/sources.csv"),
-        digests="data/digests.csv",
+        sources=ancient("data/optional.csv"),
     output:
-        arrays="data/prepared/{set}/{preparation}.npz",
-        record="data/prepared/{set}/{preparation}.json",
+        manifest="data/raw/{item}/manifest.json",
     log:
-        "logs/data/prepare_real/{set}-{preparation}.log",
+        "logs/data/fetch_optional/{item}.log",
     wildcard_constraints:
-        set="mnist|cifar10|cifar100",
-        preparation="|".join(TRANSFORMS),
+        item="|".join(OPTIONAL),
     conda:
-        "../../environment.yml"
-    threads: whitened(2, 1)
+        ENVIRONMENT
+    threads: 1
     resources:
-        mem_mb=whitened(3000, 2000),
-        runtime=whitened(30, 10),
-    params:
-        arrays=REAL_ARRAYS,
-        transform=lambda w: TRANSFORMS[w.preparation],
-        real=True,
-        code=lambda w: code_digest("prepare.py", REAL_ARRAYS, TRANSFORMS[w.preparation]),
+        mem_mb=1000,
+        runtime=240,
     script:
-        "../scripts/prepare.py"
+        "../scripts/fetch_optional.py"
 
 
-rule prepare_embedded:
+rule prepare:
+    input:
+        unpack(raw_files),
     output:
         arrays="data/prepared/{set}/{preparation}.npz",
-        record="data/prepared/{set}/{preparation}.json",
+        records="data/prepared/{set}/{preparation}.json",
     log:
-        "logs/data/prepare_embedded/{set}-{preparation}.log",
+        "logs/data/prepare/{set}-{preparation}.log",
     wildcard_constraints:
-        set="|".join(EMBEDDED_ARRAYS),
+        set="|".join(ARRAYS),
         preparation="|".join(TRANSFORMS),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: whitened(2, 1)
     resources:
-        mem_mb=whitened(1500, 1000),
-        runtime=10,
+        mem_mb=lambda w: 16000 if w.set == "tiny-imagenet" else whitened(3000, 2000)(w),
+        runtime=lambda w: 60 if w.set == "tiny-imagenet" else whitened(30, 10)(w),
     params:
-        arrays=lambda w: EMBEDDED_ARRAYS[w.set],
+        arrays=lambda w: ARRAYS[w.set],
         transform=lambda w: TRANSFORMS[w.preparation],
-        real=False,
-        code=lambda w: code_digest(
-            "prepare.py", EMBEDDED_ARRAYS[w.set], TRANSFORMS[w.preparation]
-        ),
+        real=lambda w: w.set in [*REAL, *OPTIONAL],
+        code=lambda w: code_digest("prepare.py", ARRAYS[w.set], TRANSFORMS[w.preparation]),
     script:
         "../scripts/prepare.py"

@@ -1,4 +1,38 @@
-# Verdicts, numbers, findings, assumptions, the gallery; a target by name for every figure, table, paper and preset.
+# Verdicts, numbers, findings, assumptions, the gallery; a target for every preset.
+import hashlib
+
+
+def content_digest(paths):
+    """Digest of files that are read as they are, such as templates."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in sorted(paths)]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def optional_quantities(w):
+    """What there is of a paper's optional quantities, with its content: judged where it exists, never asked for."""
+    pattern = REGISTRIES[w.paper].optional_quantities
+    found = Path(f"results/{w.preset}/{w.paper}").glob(pattern) if pattern else []
+    return {path.as_posix(): content_digest([path]) for path in sorted(found)}
+
+
+def items(preset):
+    """What a preset consists of, and what is left out of it."""
+    reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
+    listed = {
+        p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES
+    }
+    return {
+        "preset": preset,
+        "across": listed.pop(CROSS),
+        "papers": listed,
+        "left_out": [
+            {"item": item, "reason": reason}
+            for item, reason in reasons.items()
+            if reason
+        ],
+    }
+
+
 rule judge_claims:
     input:
         quantities=lambda w: quantity_files(w.paper)(w),
@@ -6,11 +40,11 @@ rule judge_claims:
         csv="figures/{preset}/{paper}/verdicts.csv",
         md="figures/{preset}/{paper}/verdicts.md",
         tex="figures/{preset}/{paper}/verdicts.tex",
-        record="figures/{preset}/{paper}/verdicts.json",
+        records="figures/{preset}/{paper}/verdicts.json",
     log:
         "logs/{preset}/{paper}/judge_claims.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         claims=lambda w: [c.model_dump(mode="json") for c in CLAIMS[w.paper]],
@@ -20,7 +54,7 @@ rule judge_claims:
             if (reason := LEFT_OUT.reason(f"{w.paper}/claims/{c.id}"))
         },
         substituted=lambda w: sorted(CONFIG.preset(w.preset).substitute),
-        optional=measured_table1,
+        optional=optional_quantities,
         code=code_digest("judge.py"),
     script:
         "../scripts/judge.py"
@@ -33,14 +67,15 @@ rule tabulate_verdicts:
         csv="figures/{preset}/verdicts.csv",
         md="figures/{preset}/verdicts.md",
         tex="figures/{preset}/verdicts.tex",
-        record="figures/{preset}/verdicts.json",
+        records="figures/{preset}/verdicts.json",
     log:
         "logs/{preset}/tabulate_verdicts.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
-        table="sgdiffusion.verdicts:join_verdicts",
+        function="sgdiffusion.verdicts:join_verdicts",
+        arguments={},
         code=code_digest("tabulate.py", "sgdiffusion.verdicts:join_verdicts"),
     script:
         "../scripts/tabulate.py"
@@ -54,11 +89,11 @@ rule tabulate_assumptions:
         csv="figures/{preset}/assumptions.csv",
         md="figures/{preset}/assumptions.md",
         tex="figures/{preset}/assumptions.tex",
-        record="figures/{preset}/assumptions.json",
+        records="figures/{preset}/assumptions.json",
     log:
         "logs/{preset}/tabulate_assumptions.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         choices=lambda w: config_digest(CONFIG.assumptions(w.preset)),
@@ -74,11 +109,11 @@ rule tabulate_findings:
         csv="figures/{preset}/findings.csv",
         md="figures/{preset}/findings.md",
         tex="figures/{preset}/findings.tex",
-        record="figures/{preset}/findings.json",
+        records="figures/{preset}/findings.json",
     log:
         "logs/{preset}/tabulate_findings.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         texts=texts_digest(),
@@ -96,7 +131,7 @@ rule collect_numbers:
     log:
         "logs/{preset}/collect_numbers.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         runs=lambda w: {
@@ -115,7 +150,7 @@ rule list_items:
     log:
         "logs/{preset}/list_items.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         listing=lambda w: items(w.preset),
@@ -133,11 +168,11 @@ rule compose_figures:
     output:
         pdf="figures/{preset}/composite.pdf",
         png="figures/{preset}/composite.png",
-        record="figures/{preset}/composite.json",
+        records="figures/{preset}/composite.json",
     log:
         "logs/{preset}/compose_figures.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         names=[TEXTS[paper].paper.short for paper in COMPOSITE],
@@ -149,28 +184,23 @@ rule compose_figures:
 rule build_gallery:
     input:
         figures=lambda w: [
-            f"figures/{w.preset}/{p}/{f}.png"
-            for p in CONFIG.papers()
-            for f in FIGURES[p]
+            f"figures/{w.preset}/{p}/{f}.png" for p in REGISTRIES for f in FIGURES[p]
         ],
         tables=lambda w: [
-            f"figures/{w.preset}/{p}/{t}.csv"
-            for p in CONFIG.papers()
-            for t in [*TABLES[p], "verdicts"]
+            f"figures/{w.preset}/{p}/{t}.csv" for p in REGISTRIES for t in TABLES[p]
         ],
-        across=[f"figures/{{preset}}/cross/{f}.png" for f in CROSS_ITEMS["figures"]]
-        + [f"figures/{{preset}}/cross/{t}.csv" for t in CROSS_ITEMS["tables"]],
+        verdicts="figures/{preset}/verdicts.csv",
         findings="figures/{preset}/findings.csv",
         assumptions="figures/{preset}/assumptions.csv",
         numbers="figures/{preset}/numbers.json",
         listing="figures/{preset}/items.json",
     output:
         html="figures/{preset}/index.html",
-        record="figures/{preset}/index.json",
+        records="figures/{preset}/index.json",
     log:
         "logs/{preset}/build_gallery.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: 1
     params:
         texts=texts_digest(),
@@ -182,24 +212,6 @@ rule build_gallery:
         code=code_digest("build_gallery.py"),
     script:
         "../scripts/build_gallery.py"
-
-
-for paper in CONFIG.papers():
-    for name, ending in [(f, "pdf") for f in FIGURES[paper]] + [
-        (t, "csv") for t in TABLES[paper]
-    ]:
-
-        rule:
-            name:
-                f"{paper}_{name}"
-            input:
-                f"figures/{SETTINGS.preset}/{paper}/{name}.{ending}",
-
-    rule:
-        name:
-            paper
-        input:
-            targets(SETTINGS.preset, paper),
 
 
 for preset in CONFIG.presets():

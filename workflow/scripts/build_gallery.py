@@ -8,6 +8,7 @@ from _job import job
 from sgdiffusion.config import load_claims
 from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.gallery.page import Items, build
+from sgdiffusion.provenance import substitute_note
 
 with job(snakemake) as run:
     page, config = Path(snakemake.output.html), Path("config")
@@ -18,7 +19,7 @@ with job(snakemake) as run:
         {paper: load_texts(config, paper) for paper in items.figures},
         {paper: load_claims(config, paper) for paper in items.figures},
         load_captions(config),
-        note=run.note(),
+        note=substitute_note(run.record()),
         description=snakemake.params.description,
         command=snakemake.params.command,
     )

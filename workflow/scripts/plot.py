@@ -1,11 +1,14 @@
-"""Draws one figure: the input tables go to the function that the rule names; marks are stamped on."""
+"""Draws one figure: the input tables go to the function that the registry names; marks are stamped on."""
 
-from _job import job, named
+from _files import read_tables
+from _job import job
 
 from sgdiffusion.figures import style
+from sgdiffusion.provenance import substitute_note
 
 with job(snakemake) as run, style.style():
-    figure = named(snakemake.params.figure)(**run.tables(), **snakemake.params.get("arguments", {}))
-    if run.note():
-        style.stamp(figure, run.note())
+    draw = run.named(snakemake.params.function)
+    figure = draw(**read_tables(dict(snakemake.input.items())), **snakemake.params.arguments)
+    if note := substitute_note(run.record()):
+        style.stamp(figure, note)
     style.save(figure, snakemake.output.pdf, snakemake.output.png)

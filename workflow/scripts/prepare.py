@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from _job import job, named
+from _job import job
 
 from sgdiffusion.data.preparation import apply
 from sgdiffusion.data.store import save
+from sgdiffusion.provenance.record import DataUse
 
 with job(snakemake) as run:
     wildcards, params = snakemake.wildcards, snakemake.params
-    arrays = named(params.arrays)(wildcards.set, **dict(snakemake.input.items()))
-    transform = named(params.transform)
+    arrays = run.named(params.arrays)(wildcards.set, **dict(snakemake.input.items()))
+    transform = run.named(params.transform)
     data = apply(arrays, wildcards.set, wildcards.preparation, transform, real=params.real)
     save(Path(snakemake.output.arrays), data)
-    run.uses(data, runs=[], seeds=[])
-    run.log.info("%s", data.meta)
+    meta = data.meta
+    run.facts.data.append(DataUse(meta["set"], meta["preparation"], meta["real"], meta["digest"]))
+    run.log.info("%s", meta)

@@ -1,6 +1,9 @@
-"""Publishes one table, made from the input tables by the function that the rule names."""
+"""Publishes one table, made from the input tables by the function that the registry names."""
 
-from _job import job, named
+from _files import publish, read_tables
+from _job import job
 
 with job(snakemake) as run:
-    run.publish(named(snakemake.params.table)(**run.tables(), **snakemake.params.get("arguments", {})))
+    make = run.named(snakemake.params.function)
+    table = make(**read_tables(dict(snakemake.input.items())), **snakemake.params.arguments)
+    publish(snakemake.output, table, run.record())

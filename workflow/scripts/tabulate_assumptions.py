@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from _files import publish, read_tables
 from _job import job
 
 from sgdiffusion.config import Configuration
@@ -9,4 +10,5 @@ from sgdiffusion.gallery.tables import assumptions_table
 
 with job(snakemake) as run:
     choices = Configuration(Path("config")).assumptions(run.facts.preset)
-    run.publish(assumptions_table(choices, **run.tables()))
+    tables = read_tables(dict(snakemake.input.items()))
+    publish(snakemake.output, assumptions_table(choices, **tables), run.record())

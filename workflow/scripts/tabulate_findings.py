@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from _files import publish, read_tables
 from _job import job
 
 from sgdiffusion.config.texts import load_texts
@@ -10,4 +11,5 @@ from sgdiffusion.gallery.tables import findings_table
 with job(snakemake) as run:
     papers = list(snakemake.input.keys())
     texts = {paper: load_texts(Path("config"), paper) for paper in papers}
-    run.publish(findings_table(texts, **run.tables()))
+    tables = read_tables(dict(snakemake.input.items()))
+    publish(snakemake.output, findings_table(texts, **tables), run.record())

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sgdiffusion.config.messages import config_error
-from sgdiffusion.config.models import Claim, Preset, Settings, Strict, Substitutes, Training
+from sgdiffusion.config.models import Claim, Preset, Settings, Strict, Substitutes, Training, Variants
 from sgdiffusion.config.runs import experiments_of
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers import PAPERS
@@ -99,7 +99,11 @@ class Configuration:
         return self._runs[preset, paper]
 
     def run(self, preset: str, paper: str, run_id: str) -> Any:
+        """A run's settings; <run>.<variant> is a variant of the training that the run varies."""
         runs = self.runs(preset, paper)
+        family, _, variant = run_id.partition(".")
+        if variant and isinstance(varied := runs.get(family), Variants):
+            runs = {f"{family}.{name}": t for name, t in varied.trainings(runs[varied.of]).items()}
         if run_id not in runs:
             raise ConfigError(f"{paper} has no run {run_id!r}; it has: {', '.join(runs)}")
         return runs[run_id]

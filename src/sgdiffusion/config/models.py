@@ -127,6 +127,27 @@ class Training(Strict):
         return self
 
 
+class Variants(Strict):
+    """A training again and again, each time with one other setting: what its numbers depend on."""
+
+    kind: Literal["variants"]
+    of: Text = Field(description="the run that is varied")
+    epochs: PositiveInt | None = Field(None, description="of every variant; null: as the run")
+    seeds: PositiveInt
+    schedule: list[Phase] | None = Field(None, min_length=2, description="of every variant; null: as the run")
+    changes: dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], dict[str, Any]] = Field(
+        description="name of the variant: fields that differ"
+    )
+    assumptions: list[Assumption] = []
+
+    def trainings(self, run: Training) -> dict[str, Training]:
+        """The settings of every variant, the unchanged one first."""
+        common = self.model_dump(include={"epochs", "seeds", "schedule"}, exclude_none=True)
+        short = run.model_dump() | common
+        changes = {"unchanged": {}, **self.changes}
+        return {name: Training.model_validate(short | change) for name, change in changes.items()}
+
+
 class Override(Strict):
     """One change of scale a preset makes, with its reason."""
 

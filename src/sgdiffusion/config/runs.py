@@ -1,4 +1,4 @@
-"""The runs an experiments file may hold: trainings, and the kinds that its paper's settings add."""
+"""The runs an experiments file may hold: trainings, their variants, and the kinds that its paper's settings add."""
 
 from functools import cache
 from importlib import import_module
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from sgdiffusion.config.models import Strict, Training
+from sgdiffusion.config.models import Strict, Training, Variants
 
 RunId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
@@ -15,5 +15,5 @@ RunId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 def experiments_of(paper: str) -> type[Strict]:
     """The model of config/<paper>/experiments.yaml: one entry per run family, `kind` selects its model."""
     kinds: Any = import_module(f"sgdiffusion.papers.{paper}.settings").Run
-    run = Annotated[Training | kinds, Field(discriminator="kind")]
+    run = Annotated[Training | Variants | kinds, Field(discriminator="kind")]
     return create_model("Experiments", __base__=Strict, runs=(dict[RunId, run], ...))

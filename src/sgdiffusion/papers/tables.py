@@ -7,6 +7,8 @@ import pandas as pd
 
 from sgdiffusion.measures.statistics.intervals import Estimate
 
+QUANTITY_COLUMNS = ["quantity", "value", "low", "high", "n", "unit", "over"]
+
 
 def documented(rows: Any, columns: Mapping[str, str]) -> pd.DataFrame:
     """A table with the stated columns, in their order, and their meanings in ``attrs``."""

@@ -16,9 +16,9 @@ from sgdiffusion.papers.ziyin2025.densities import (
     densities,
     distance_row,
     histogram_rows,
-    published_distances,
     relaxation_rate,
 )
+from sgdiffusion.papers.ziyin2025.tables import distances_table
 from sgdiffusion.papers.ziyin2025.theory.laws import invariant_law
 from sgdiffusion.papers.ziyin2025.theory.stationary import PointMass
 
@@ -80,7 +80,7 @@ def test_small_run_is_not_rejected_where_a_density_exists(small):
     assert hot["distance"].isna().all()
     assert hot.set_index("simulator").loc["sde", "collapsed"] > 0.5
     assert set(small["histograms"].attrs["columns"]) == set(small["histograms"].columns)
-    assert list(published_distances(table).columns)[:4] == ["law", "temperature", "depth", "simulator"]
+    assert list(distances_table(table).columns)[:4] == ["law", "temperature", "depth", "simulator"]
 
 
 def test_quantities_are_numbers_even_where_chains_overflow(small):

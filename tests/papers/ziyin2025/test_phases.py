@@ -12,10 +12,10 @@ from sgdiffusion.papers.ziyin2025.phases import (
     _location_quantities,
     growth,
     locate,
-    published_transition,
     regimes,
     transition,
 )
+from sgdiffusion.papers.ziyin2025.tables import transition_table
 from sgdiffusion.papers.ziyin2025.theory import discrete, phases
 
 T = np.linspace(0.8, 1.2, 6)
@@ -59,7 +59,7 @@ def test_chains_that_leave_zero_are_an_error(monkeypatch):
 
 def test_transition_is_located_where_it_is_exactly():
     found = transition(chains=4000, batches=(0, 1), horizons=(20.0, 60.0), seed=5)
-    table = published_transition(found["located"])
+    table = transition_table(found["located"])
     error = (table["high"] - table["low"]) / (2 * 1.96)
     assert (np.abs(table["located"] - table["exact"]) < 4 * error).all()
     collapse = found["collapse"].pivot(index="temperature", columns="horizon", values="collapsed")

@@ -10,24 +10,9 @@ import yaml
 
 from sgdiffusion.config import Configuration, load_claims
 from sgdiffusion.errors import ConfigError
+from sgdiffusion.papers.ziyin2025.items import STUDIES
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = {
-    "plane": "plane:contrast",
-    "balance-rate": "plane:balance_rates",
-    "two-layer": "balance:two_layer",
-    "densities": "densities:densities",
-    "convergence": "densities:convergence",
-    "tanh-signs": "tanh:signs",
-    "transition": "phases:transition",
-    "regimes": "phases:regimes",
-    "tails": "laws:tails",
-    "moments": "laws:second_moments",
-    "inversion": "tanh:inversion",
-    "depth-scaling": "depths:depth_scaling",
-    "table-one": "laws:table_one",
-    "subnetworks": "subnetworks:subnetworks",
-}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +23,9 @@ def configuration():
 @pytest.mark.parametrize("run_id", STUDIES)
 @pytest.mark.parametrize("preset", ["full", "demo", "smoke"])
 def test_settings_are_arguments_of_the_study(configuration, run_id: str, preset: str):
-    module, name = STUDIES[run_id].split(":")
-    study = getattr(import_module(f"sgdiffusion.studies.ziyin2025_{module}"), name)
+    entry = {"depth-scaling": "depths:depth_scaling"}.get(run_id, STUDIES[run_id].function)
+    module, name = entry.split(":")
+    study = getattr(import_module(f"sgdiffusion.papers.ziyin2025.{module}"), name)
     arguments = configuration.run(preset, "ziyin2025", run_id).arguments()
     data = [object()] if run_id == "depth-scaling" else []
     inspect.signature(study).bind(*data, **arguments, seed=0)
@@ -83,5 +69,5 @@ def test_bad_settings_are_refused(tmp_path: Path, run_id: str, change: dict, exp
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError) as error:
         Configuration(tmp_path / "config")
-    for part in ("ziyin2025.yaml", run_id, *expected):
+    for part in ("ziyin2025/experiments.yaml", run_id, *expected):
         assert part in str(error.value)

@@ -12,13 +12,11 @@ from sgdiffusion.papers.ziyin2025.stationary_laws import (
     depth_limits,
     discrete_tail,
     moment_growth,
-    published_findings,
-    published_table_one,
-    published_tails,
     second_moments,
     table_one,
     tails,
 )
+from sgdiffusion.papers.ziyin2025.tables import findings_table, table_one_table, tails_table
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +34,11 @@ def test_every_law_of_the_table_passes_at_a_small_scale(first):
     points = table[table["p_value"].isna()]
     assert (points["case"] == "interpolation").all()
     assert (points["distance"] == 0).all()  # nothing is left away from v = k
-    assert "row" not in published_table_one(table)
+    assert "row" not in table_one_table(table)
 
 
 def test_findings_come_with_their_numbers(first):
-    table = published_findings(first["findings"])
+    table = findings_table(first["findings"])
     value = first["quantities"].set_index("quantity")["value"]
     for row in table.to_dict("records"):
         assert value[f"finding.{row['finding']}.printed"] == row["printed_value"]
@@ -60,7 +58,7 @@ def test_tails_of_small_samples_hold_the_exponents():
     found = tails(
         depths=(1, 3), shallow_temperatures=(0.05,), sgd_rates=(0.5,), chains=1500, accuracy=0.3, seed=2
     )
-    table = published_tails(found["exponents"])
+    table = tails_table(found["exponents"])
     assert table["theory"].tolist() == pytest.approx([3.5, 4.25, 3.0, 3.0])
     error = (table["high"] - table["low"]) / (2 * 1.96)
     truth = table["exact"].fillna(table["theory"])

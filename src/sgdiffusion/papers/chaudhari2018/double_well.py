@@ -21,10 +21,12 @@ from sgdiffusion.measures.laws.density import (
     over_chains,
     total_variation,
 )
+from sgdiffusion.papers.chaudhari2018.settings import DoubleWell
 from sgdiffusion.papers.chaudhari2018.theory import double_well as well
 from sgdiffusion.papers.chaudhari2018.theory import fokker_planck_grid as fokker_planck
 from sgdiffusion.papers.chaudhari2018.theory import orbits
 from sgdiffusion.papers.tables import documented, quantity
+from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 from sgdiffusion.streams import seed as stream_seed
 
@@ -339,3 +341,12 @@ def quantities(name: str, lam: float, paths: Array, returns: pd.DataFrame) -> pd
     if lam != 0:
         rows += force_quantities(name, lam)
     return pd.DataFrame(rows)
+
+
+def measure(task: Task, run: DoubleWell) -> dict[str, pd.DataFrame]:
+    """Langevin chains in the double well at one λ and everything Fig 4 shows of them."""
+    figure = task.wildcards["figure"]
+    lam, size = LAMBDAS[figure], {"chains": run.chains, "steps": run.steps}
+    paths = simulate(lam, **size, dt=run.dt, seed=task.root_seed, threads=task.threads)
+    made = tables(lam, paths)
+    return {**made, "quantities": quantities(figure, lam, paths, made["returns"])}

@@ -1,12 +1,15 @@
 """The errors that Chaudhari & Soatto (2018) report for their networks, per seed and over seeds."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.task import Task
 
 ERROR_COLUMNS = {
     "seed": "number of the training run",
@@ -58,3 +61,10 @@ def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> 
         for quantity, values in samples.items()
     ]
     return pd.DataFrame(rows)
+
+
+def measure(task: Task, checkpoints: list[Path], metrics: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Training and test errors of a run's seeds, beside the errors that the paper reports for its networks."""
+    errors = error_table([stored.load(path)["meta"] for path in checkpoints])
+    logged = pd.concat(metrics, ignore_index=True)
+    return {"errors": errors, "quantities": error_quantities(errors, logged, task.wildcards["run"])}

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.papers.task import Task
+
 GRADIENTS = (-1.0, 0.5, 2.0, 3.5, 1.0)  # any small set whose mean is not zero
 
 
@@ -67,3 +69,8 @@ def factor_quantities(gradients: Sequence[float] = GRADIENTS, size: int = 2) -> 
 def quantities(published: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """The table of quantities."""
     return pd.DataFrame([*reading_quantities(published), *factor_quantities()])
+
+
+def measure(task: Task, published: dict[str, dict[str, float]]) -> dict[str, pd.DataFrame]:
+    """Checks of printed numbers and formulas that need no data (Figs 1, 2, App. A.2)."""
+    return {"quantities": quantities(published)}

@@ -5,8 +5,8 @@ as in the paper, it has no interval (low = high = value, n = 1).
 """
 
 import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,21 @@ import pandas as pd
 import torch
 from torch import nn
 
+from sgdiffusion.config.models import Training
+from sgdiffusion.data.store import Prepared, subset
+from sgdiffusion.dynamics.training import checkpoints as stored
+from sgdiffusion.dynamics.training.augmentation import augmented
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
 from sgdiffusion.measures.noise.gradients import Data, Loss, PerExampleGradients, cross_entropy, is_whole
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
+from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
+from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
 from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
+from sgdiffusion.streams import generator
 
 Checkpoints = Mapping[tuple[int, float], nn.Module]
 
@@ -58,10 +66,6 @@ DISTANCE_COLUMNS = {
     "other_fraction": "second spectrum's instant",
     "distance": "Wasserstein-1 between log₁₀ λ above threshold, decades",
 }
-TABLE_COLUMNS = [
-    "quantity", "reading", "published", "measured", "low", "high", "seeds", "unit", "measured/published",
-    "closer",
-]  # fmt: skip
 _UNITS = {
     "weights": "", "mean": "λ", "sd": "λ", "mean_above": "λ", "sd_above": "λ", "trace": "λ",
     "frobenius": "λ", "largest": "λ", "rank": "", "rank_percent": "%",
@@ -195,31 +199,6 @@ def contrast(first: pd.DataFrame, second: pd.DataFrame, column: str, name: str) 
     return pd.DataFrame([estimated(name, estimate)])
 
 
-def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.DataFrame:
-    """Remarks R15 and R16 per run; ``runs`` maps a name to (statistics, learning rate η, batch size b).
-
-    R15: (η/b) · mean λ(D), the scale of the noise that should be kept constant between problems.
-    R16: rank(D)/d + var λ(D), the paper's score of an architecture.
-    """
-    rows = []
-    for name, (table, rate, batch) in runs.items():
-        last = _last(table)
-        noise = mean_interval(rate / batch * last["mean"])
-        score = mean_interval(last["rank_percent"] / 100 + last["sd"] ** 2)
-        for remark, estimate in (("R15 (η/b)·mean λ", noise), ("R16 rank/d + var λ", score)):
-            rows.append(
-                {"run": name, "remark": remark, **estimate._asdict(), "rate": rate, "batch_size": batch}
-            )
-    return pd.DataFrame(rows)
-
-
-def published_remarks(
-    rates: Mapping[str, float], batches: Mapping[str, int], **statistics: pd.DataFrame
-) -> pd.DataFrame:
-    """`remarks_table` of runs whose last learning rates and batch sizes are given by name."""
-    return remarks_table({name: (table, rates[name], batches[name]) for name, table in statistics.items()})
-
-
 def diversity_quantities(pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
     """Remark R14: ``r14.<pair>.mean``, ``.sd``, ``.rank_percent``, each the ratio first/second of a pair."""
     columns = ("mean", "sd", "rank_percent")
@@ -241,12 +220,6 @@ def minibatch_table(
     return table
 
 
-def published_minibatch(minibatch: pd.DataFrame) -> pd.DataFrame:
-    """App. A's table: measured and predicted Tr Var(∇f_b), and their ratio where the prediction is not 0."""
-    ratio = minibatch["measured"] / minibatch["predicted"].where(minibatch["predicted"] > 0)
-    return minibatch.assign(**{"measured/predicted": ratio})
-
-
 def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """``<name>.variance_<sampling>_b<b>``: measured over predicted Tr Var(∇f_b), 1 where App. A holds.
 
@@ -262,50 +235,87 @@ def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def statistics_table(quantity_table: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
-    """Published against measured, one row per published number and reading of it.
+def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dict[str, pd.DataFrame]:
+    """Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2).
 
-    ``published`` maps quantity ids (``<name>.mean``, ``<name>.sd``, ``<name>.rank_percent``) to the paper's
-    numbers; those not measured are left out. Means and s.d. have two readings: over all d eigenvalues, and
-    over those above threshold; ``closer`` marks the one whose measured/published is nearer to 1 (log scale).
+    For the augmented evaluation D is that of the augmented distribution: every image in one random version.
     """
-    measured = {row["quantity"]: row for row in quantity_table.to_dict("records")}
-    rows: list[dict[str, Any]] = []
-    for quantity, number in published.items():
-        readings = {"all eigenvalues": quantity, "above threshold": f"{quantity}_above"}
-        found = [_reading(measured[q], r, quantity, number) for r, q in readings.items() if q in measured]
-        if len(found) > 1:
-            nearest = min(found, key=lambda row: abs(math.log(row["measured/published"])))
-            nearest["closer"] = "yes"
-        rows += found
-    return pd.DataFrame(rows, columns=TABLE_COLUMNS).fillna({"closer": ""})
+    evaluation, seed = task.wildcards["evaluation"], int(task.wildcards["seed"])
+    chosen = subset(data, run.data.n_train)
+    x, y = chosen.x_train, chosen.y_train
+    if evaluation == "augmented":
+        names = (task.wildcards["run"], seed, "augmented evaluation")
+        x, y = augmented(x, y, 1, generator(task.root_seed, *names))
+    instants = {(seed, f): module.to(task.device) for f, module in stored.modules(checkpoints).items()}
+    eigenvalues, found = spectra_table(instants, (x, y), evaluation=evaluation)
+    return {"eigenvalues": eigenvalues, "statistics": found}
 
 
-def variants_table(quantities: pd.DataFrame, name: str, published: Mapping[str, float]) -> pd.DataFrame:
-    """What the spectrum depends on: one row per statistic and variant of the training `name`.
-
-    The quantities' ids are ``<name>.<variant>.<statistic>``; the statistics are those that are published and
-    the error at the end, as the measure of how far a variant trains.
-    """
-    parts = quantities["quantity"].str.removeprefix(f"{name}.").str.rsplit(".", n=1, expand=True)
-    table = quantities.assign(variant=parts[0], statistic=parts[1])
-    wanted = [*published, "train_error_percent"]
-    table = table[table["statistic"].isin(wanted)]
-    order = table["statistic"].map(wanted.index)
-    printed = [published.get(statistic, "") for statistic in table["statistic"]]
-    table = table.assign(published=printed).iloc[order.argsort(kind="stable")]
-    columns = ["statistic", "variant", "published", "value", "low", "high", "n", "unit", "over"]
-    return table[columns].reset_index(drop=True)
+def collect(
+    task: Task, eigenvalues: list[pd.DataFrame], statistics: list[pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Joins the spectra of a run's seeds; statistics at the end of training and distances as quantities."""
+    name = quantity_name(task.wildcards["run"], task.wildcards["evaluation"])
+    values, found = (pd.concat(parts, ignore_index=True) for parts in (eigenvalues, statistics))
+    apart = distances(values)
+    numbers = pd.concat([quantities(found, name), distance_quantities(apart, name)])
+    return {"eigenvalues": values, "statistics": found, "distances": apart, "quantities": numbers}
 
 
-def _reading(row: dict[Any, Any], reading: str, quantity: str, number: float) -> dict[str, Any]:
-    reading = "rank" if quantity.endswith(".rank_percent") else reading
-    facts = {"measured": row["value"], "low": row["low"], "high": row["high"], "seeds": row["n"]}
-    return {
-        "quantity": quantity,
-        "reading": reading,
-        "published": number,
-        **facts,
-        "unit": row["unit"],
-        "measured/published": row["value"] / number,
+def quantity_name(run: str, evaluation: str) -> str:
+    """The first part of the ids of a spectrum's quantities."""
+    return run if evaluation == "plain" else f"{run}.{evaluation}"
+
+
+def measure_variants(
+    task: Task,
+    of: str,
+    variants: dict[str, Training],
+    data: Prepared,
+    checkpoints: list[Path],
+    metrics: list[pd.DataFrame],
+) -> dict[str, pd.DataFrame]:
+    """Spectrum at the end of every variant of one training, and its errors: what they depend on."""
+    files, logs = iter(checkpoints), iter(metrics)
+    measured = []
+    for variant, settings in variants.items():
+        name = f"{of}.{variant}"
+        chosen = subset(data, settings.data.n_train)
+        loaded = [stored.load(path) for path in itertools.islice(files, settings.seeds)]
+        ends = [stored.rebuild(content["meta"], content["states"][1.0]) for content in loaded]
+        instants = {(seed, 1.0): end.to(task.device) for seed, end in enumerate(ends)}
+        _, found = spectra_table(instants, (chosen.x_train, chosen.y_train))
+        table = error_table([content["meta"] for content in loaded])
+        logged = pd.concat(itertools.islice(logs, settings.seeds))
+        measured += [quantities(found, name), error_quantities(table, logged, name)]
+    return {"quantities": pd.concat(measured)}
+
+
+def measure_diversity(task: Task, **spectra: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Remark R14: what more diverse data and augmentation do to the spectrum, as ratios of statistics."""
+    pairs = {
+        f"{first}-over-{second}": (spectra[one], spectra[other])
+        for first, one, second, other in (
+            ("cifar10", "cifar10", "mnist", "mnist"),
+            ("cifar100", "cifar100", "cifar10", "cifar10"),
+            ("augmented", "augmented", "plain", "cifar10"),
+        )
+        if one in spectra and other in spectra
     }
+    return {"quantities": diversity_quantities(pairs)}
+
+
+def measure_minibatch(
+    task: Task, run: MinibatchNoise, network: Training, data: Prepared, checkpoints: Path
+) -> dict[str, pd.DataFrame]:
+    """Variance of mini-batch gradients on a trained network against D/b and (1 − b/N)D/b (App. A)."""
+    chosen = subset(data, network.data.n_train)
+    module = stored.modules(checkpoints)[1.0].to(task.device)
+    sizes = [*(b for b in run.batch_sizes if b < len(chosen.x_train)), len(chosen.x_train)]
+    table = minibatch_table(
+        PerExampleGradients(module, (chosen.x_train, chosen.y_train)),
+        sizes,
+        draws=run.draws,
+        generator=generator(task.root_seed, "chaudhari2018", "minibatch"),
+    )
+    return {"minibatch": table, "quantities": minibatch_quantities(table, "app-a")}

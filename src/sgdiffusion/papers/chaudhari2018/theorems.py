@@ -16,12 +16,14 @@ from scipy.linalg import logm
 
 from sgdiffusion.dynamics.chains.langevin import Plan, heun_step, linear_paths, regression_paths
 from sgdiffusion.measures.laws.density import WithError, jackknife, most_likely_point
-from sgdiffusion.papers.chaudhari2018.double_well import GRID, LAMBDAS
+from sgdiffusion.papers.chaudhari2018.double_well import GRID, LAMBDAS, scan_quantities
+from sgdiffusion.papers.chaudhari2018.settings import TheoryChecks
 from sgdiffusion.papers.chaudhari2018.theory import double_well as well
 from sgdiffusion.papers.chaudhari2018.theory import fokker_planck_grid as fokker_planck
 from sgdiffusion.papers.chaudhari2018.theory import linear_response as linear
 from sgdiffusion.papers.chaudhari2018.theory.displacement import Regression
 from sgdiffusion.papers.tables import documented, quantity
+from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import seed as stream_seed
 
 Array = NDArray[np.float64]
@@ -264,3 +266,20 @@ def theorem22_quantities(table: pd.DataFrame, chains: int) -> list[dict[str, Any
             quantity(f"theorem22.{noise}.curvature", float(share.value), 1.96 * float(share.error), **over)
         )
     return rows
+
+
+def measure(task: Task, run: TheoryChecks) -> dict[str, pd.DataFrame]:
+    """Theorem 5, Lemmas 6 and 20, Theorem 22 where the truth is computable."""
+    common = {"chains": run.chains, "seed": task.root_seed, "threads": task.threads}
+    linear = {"records": run.linear_records, **common}
+    descent, anisotropy = descent_table(), anisotropy_table(**linear)
+    displacement = displacement_table(records=run.regression_records, **common)
+    rows = [
+        *descent_quantities(descent),
+        *lemma6_quantities(anisotropy, run.chains),
+        *lemma20_quantities(**linear),
+        *theorem22_quantities(displacement, run.chains),
+        *scan_quantities(),
+    ]
+    tables = {"descent": descent, "anisotropy": anisotropy, "displacement": displacement}
+    return {**tables, "quantities": pd.DataFrame(rows)}

@@ -7,21 +7,27 @@ than rounding (biases before batch-norm, weights of constant pixels) are left ou
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sgdiffusion.config.models import Training
+from sgdiffusion.data.store import Prepared, subset
+from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradient_norms import MODES, gradient_norms
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
 from sgdiffusion.measures.trajectories import fluctuations as measures
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
 from sgdiffusion.measures.trajectories.periodicity import Peaks, peaks
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated, shares_bounded
+from sgdiffusion.papers.task import Task
+from sgdiffusion.streams import generator
 
 Array = NDArray[Any]
 SGD, WHITE, BROWNIAN, OU = "SGD", "white noise", "Brownian motion", "Ornstein–Uhlenbeck fit"
@@ -68,18 +74,6 @@ GRADIENT_COLUMNS = {
     "mode": "batch-norm with running statistics (evaluation) or with those of the whole set (training)",
     "norm": "‖∇f(x_k)‖/√d, f the mean cross-entropy over the training set, nats per unit weight",
 }
-SENSITIVE = {
-    "fig3a.slow_power": "power of slow modes",
-    "fig3a.slope_high": "slope at high frequency",
-    "fig3a.periodic_weights": "weights with a spectral line",
-    "fig3b.outside_white_band": "large lags outside the white-noise band",
-    "fig3b.outside_brownian": "large lags outside the Brownian region",
-    "fig3b.not_brownian_weights": "weights that reject a random walk",
-    "fig3b.variance_ratio": "variance ratio",
-    "fig3b.decorrelation": "decorrelation time",
-    "fig3c.fall_evaluation": "fall of the gradient norm",
-}
-QUANTITY_COLUMNS = ["quantity", "value", "low", "high", "n", "unit", "over"]
 
 
 class Tables(NamedTuple):
@@ -329,11 +323,38 @@ def _falls(gradients: pd.DataFrame, burn_in: int) -> Numbers:
     return out
 
 
-def sensitivity_table(**variants: pd.DataFrame) -> pd.DataFrame:
-    """What Fig 3 rests on, from the quantities of every variant: one row per number and variant."""
-    parts = [
-        table[table["quantity"].isin(SENSITIVE)].assign(variant=name) for name, table in variants.items()
-    ]
-    columns = ["variant", *QUANTITY_COLUMNS]
-    table = pd.concat(parts)[columns].sort_values("quantity", kind="stable", ignore_index=True)
-    return table.assign(quantity=table["quantity"].map(SENSITIVE))
+def measure(
+    task: Task, run: Training, data: Prepared, checkpoints: Path, trajectory: Path
+) -> dict[str, pd.DataFrame]:
+    """Fourier transform, autocorrelation, nulls and gradient norms of one long trajectory (Fig 3)."""
+    return _of_seed(task, run, data, checkpoints, trajectory, int(task.wildcards["seed"]))
+
+
+def _of_seed(
+    task: Task, run: Training, data: Prepared, checkpoints: Path, trajectory: Path, seed: int
+) -> dict[str, pd.DataFrame]:
+    chosen = subset(data, run.data.n_train)
+    nulls = generator(task.root_seed, "chaudhari2018", task.wildcards["run"], seed, "nulls")
+    examples = torch.from_numpy(chosen.x_train), torch.from_numpy(chosen.y_train)
+    module, history = stored.modules(checkpoints)[1.0], stored.trajectory(trajectory)
+    tables, gradients = seed_tables(module, history, run, examples, nulls, seed)
+    return {**tables._asdict(), "gradients": gradients}
+
+
+def collect(task: Task, run: Training, **tables: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Joins the trajectories of a run's seeds and takes the numbers behind Fig 3's claims over seeds."""
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    per_seed = [Tables(*parts) for parts in zip(*(tables[name] for name in Tables._fields), strict=True)]
+    found = quantities(per_seed, joined["gradients"], burn_in=run.burn_in)
+    return {**joined, "quantities": shares_bounded(found)}
+
+
+def measure_variant(
+    task: Task, run: Training, data: Prepared, checkpoints: list[Path], trajectory: list[Path]
+) -> dict[str, pd.DataFrame]:
+    """The numbers behind Fig 3 of one variant of the long trajectory, over all its seeds."""
+    paths = zip(checkpoints, trajectory, strict=True)
+    found = [_of_seed(task, run, data, *pair, seed) for seed, pair in enumerate(paths)]
+    tables = [Tables(*(tables[name] for name in Tables._fields)) for tables in found]
+    gradients = pd.concat([tables["gradients"] for tables in found])
+    return {"quantities": quantities(tables, gradients, burn_in=run.burn_in)}

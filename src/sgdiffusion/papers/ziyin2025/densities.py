@@ -278,9 +278,3 @@ def convergence(
             [quantity(f"sde.{s}.finest_over_critical", d / critical, **over) for s, d in finest.items()]
         ),
     }
-
-
-def published_distances(distances: pd.DataFrame) -> pd.DataFrame:
-    """Distances of simulated v to the laws of the SDE, with what is rejected at 1 %."""
-    shown = ["law", "temperature", "depth", "simulator", "n", "escaped", "collapsed", "distance", "critical"]
-    return distances[[*shown, "p_value", "median", "spread"]]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sgdiffusion import networks
-from sgdiffusion.data import Prepared
+from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.dynamics.ensembles.batched import stack
@@ -22,7 +22,9 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
 COLUMNS = {
     "depth": "D, hidden layers",
@@ -101,6 +103,13 @@ def depth_scaling(
     parts = [_train_depth(data, d, width, rates, seeds, batch, epochs, seed) for d in depths]
     table = documented(pd.concat(parts, ignore_index=True), COLUMNS)
     return {"errors": table, "quantities": pd.DataFrame(_quantities(table))}
+
+
+def measure(task: Task, run: DepthScaling, data: Prepared) -> dict[str, pd.DataFrame]:
+    """Fig 5 right: tanh nets of several depths on images, over learning rates and seeds."""
+    task.seeds.extend(range(run.seeds))
+    chosen = subset(data, run.data.n_train, run.data.n_test)
+    return depth_scaling(chosen, **run.arguments(), seed=task.root_seed)
 
 
 def depth_range(table: pd.DataFrame, by: str, values: Array) -> pd.Series:

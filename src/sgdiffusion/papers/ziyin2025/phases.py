@@ -276,8 +276,3 @@ def _regime_quantities(row: dict[Any, Any], chains: int) -> list[dict[str, Any]]
         estimated(name, Estimate(*ends, chains), over="draws"),
         estimated(f"{name}_{suffix}", Estimate(value, low, high, chains), over="draws"),
     ]
-
-
-def published_transition(located: pd.DataFrame) -> pd.DataFrame:
-    """The located transition temperatures beside first order, second order and the exact ones."""
-    return located

@@ -348,20 +348,3 @@ def _limit(found: pd.DataFrame, limit: float, chains: int) -> dict[str, Any]:
     half = NORMAL * float(np.sqrt(covariance[0, 0])) / b
     name = f"moments.{found['simulator'].iloc[0]}.divergence_over_theory"
     return quantity(name, (limit - a / b) / limit, half / limit, n=chains, over="chains")
-
-
-def published_table_one(laws: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 in the corrected forms, each with what simulation says of it."""
-    names = {"distance": "distance (KS; share > 1 % away for δ)", "critical": "rejected at 1 %"}
-    shown = laws.drop(columns=["row"])
-    return shown.set_axis([names.get(c, c) for c in shown.columns], axis=1)
-
-
-def published_findings(findings: pd.DataFrame) -> pd.DataFrame:
-    """Printed formulas that fail their own equations, with the number that shows it for either form."""
-    return findings
-
-
-def published_tails(exponents: pd.DataFrame) -> pd.DataFrame:
-    """Measured tail exponents beside the predicted ones."""
-    return exponents.assign(difference=exponents["exponent"] - exponents["theory"])

@@ -1,0 +1,288 @@
+"""Chaudhari & Soatto 2018 in the workflow: every study, figure and table, and what each is made from."""
+
+from typing import Any
+
+from sgdiffusion.papers.items import Item, Plan, Study, of_seeds, prepared, settings_of, tables
+
+# figure: run, and over which examples D is evaluated
+SPECTRA = {
+    "fig1a": ("small-lenet", "plain"),
+    "fig1b": ("small-fc", "plain"),
+    "fig2a": ("small-allcnn", "plain"),
+    "fig2b": ("small-allcnn-cifar100", "plain"),
+    "fig2c": ("small-allcnn-augmented", "augmented"),
+    "fig2c-plain": ("small-allcnn-augmented", "plain"),
+}
+PRINTED_SPECTRA = [figure for figure in SPECTRA if not figure.endswith("-plain")]
+DIVERSITY = {"mnist": "fig1a", "cifar10": "fig2a", "cifar100": "fig2b", "augmented": "fig2c"}
+SPECTRUM_QUANTITIES = {f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in SPECTRA.values()}
+NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
+TRAJECTORY = "tiny-fc"
+TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\..+"
+FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
+FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
+SEED = "{run}/seed-{seed}"
+TRAINED = {"checkpoints": f"{SEED}/checkpoints.pt", "metrics": f"{SEED}/metrics.csv"}
+
+
+def quantity_name(run: str, evaluation: str) -> str:
+    """The first part of the ids of a spectrum's quantities."""
+    return run if evaluation == "plain" else f"{run}.{evaluation}"
+
+
+def variants_of(run_id: str, plan: Plan) -> dict[str, Any]:
+    """The settings of every variant of a training, by the variant's name."""
+    return dict(plan.run(f"{run_id}-variants").trainings(plan.run(run_id)))
+
+
+def of_variants(run_id: str, path: str) -> Any:
+    """An input: the same file of every seed of every variant of a training."""
+
+    def files(plan: Plan) -> list[str]:
+        runs = [f"{run_id}-variants.{variant}" for variant in variants_of(run_id, plan)]
+        return [file for run in runs for file in of_seeds(path, run)(plan)]
+
+    return files
+
+
+def measured_spectra(plan: Plan) -> list[tuple[str, str]]:
+    """Run and evaluation of every spectrum that is not left out."""
+    return [SPECTRUM_QUANTITIES[name] for name in plan.measured(SPECTRUM_QUANTITIES)]
+
+
+def published_spectrum(plan: Plan, figure: str) -> dict[str, float]:
+    """Mean, s.d. and rank published with a figure; the second evaluation of Fig 2c has the same."""
+    numbers = plan.published(quantity_name(*SPECTRA[figure.removesuffix("-plain")]))
+    return {k: numbers[k] for k in ("mean", "sd", "rank_percent")}
+
+
+def published_spectra(plan: Plan) -> dict[str, float]:
+    """The same for all figures, by quantity."""
+    return {
+        f"{quantity_name(*SPECTRA[figure])}.{statistic}": number
+        for figure in SPECTRA
+        for statistic, number in published_spectrum(plan, figure).items()
+    }
+
+
+def noise_settings(plan: Plan) -> dict[str, Any]:
+    """Last learning rate and batch size of every run with a spectrum, for Remark 15."""
+    runs = {run: plan.run(run) for run in NETWORKS}
+    return {
+        "rates": {name: run.schedule[-1].rate for name, run in runs.items()},
+        "batches": {name: run.batch_size for name, run in runs.items()},
+    }
+
+
+def _trained(*, where: str, function: str, **more: Any) -> Study:
+    return Study(
+        verb="train",
+        function=f"sgdiffusion.papers.training:{function}",
+        settings={"run": settings_of(without="seeds")},
+        inputs={"data": prepared()},
+        minutes=600,
+        where={"run": where},
+        **more,
+    )
+
+
+HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
+TRAININGS = {
+    "network": _trained(where=rf"(?!{TRAJECTORY}).+", function="train_network", outputs=TRAINED, gpu=True),
+    "trajectory": _trained(where=TRAJECTORY, function="train_fused", outputs=HISTORY),
+    "trajectory-variant": _trained(
+        where=TRAJECTORY_VARIANTS, function="train_fused", outputs=HISTORY, temporary=("trajectory",)
+    ),
+}
+NOISE = {
+    "spectra": Study(
+        function="spectra:measure",
+        settings={"run": settings_of(without="seeds")},
+        inputs={"data": prepared(), "checkpoints": TRAINED["checkpoints"]},
+        outputs=tables(f"{SEED}/{{evaluation}}", ["eigenvalues", "statistics"]),
+        where={"evaluation": "plain|augmented"},
+        threads=2,
+        mem_mb=8000,
+        minutes=120,
+        gpu=True,
+    ),
+    "spectra-of-run": Study(
+        verb="collect",
+        function="spectra:collect",
+        inputs={t: of_seeds(f"{{evaluation}}/{t}.parquet") for t in ("eigenvalues", "statistics")},
+        outputs={
+            **tables("{run}/{evaluation}", ["eigenvalues", "statistics", "distances"]),
+            "quantities": "quantities/spectra-{run}-{evaluation}.csv",
+        },
+        where={"evaluation": "plain|augmented"},
+    ),
+    "errors": Study(
+        function="errors:measure",
+        inputs={"checkpoints": of_seeds("checkpoints.pt"), "metrics": of_seeds("metrics.csv")},
+        outputs={"errors": "{run}/errors.csv", "quantities": "quantities/errors-{run}.csv"},
+    ),
+    "variants-small-fc": Study(
+        function="spectra:measure_variants",
+        settings={
+            "of": lambda plan: "small-fc",
+            "variants": lambda plan: {
+                name: training.model_dump(mode="json", exclude={"assumptions"})
+                for name, training in variants_of("small-fc", plan).items()
+            },
+        },
+        inputs={
+            "data": prepared("small-fc"),
+            "checkpoints": of_variants("small-fc", "checkpoints.pt"),
+            "metrics": of_variants("small-fc", "metrics.csv"),
+        },
+        outputs={"quantities": "quantities/variants-small-fc.csv"},
+        minutes=240,
+        gpu=True,
+    ),
+    "minibatch": Study(
+        function="spectra:measure_minibatch",
+        settings={"run": settings_of("minibatch"), "network": settings_of("small-fc", without="seeds")},
+        inputs={"data": prepared("small-fc"), "checkpoints": "small-fc/seed-0/checkpoints.pt"},
+        outputs={
+            "minibatch": "minibatch/minibatch.parquet",
+            "quantities": "quantities/minibatch.csv",
+        },
+        threads=2,
+        gpu=True,
+    ),
+    "diversity": Study(
+        function="spectra:measure_diversity",
+        inputs=lambda plan: {
+            name: plan.results("{}/{}/statistics.parquet".format(*SPECTRA[figure]))
+            for name, figure in DIVERSITY.items()
+            if SPECTRA[figure] in measured_spectra(plan)
+        },
+        outputs={"quantities": "quantities/diversity.csv"},
+    ),
+    "readings": Study(
+        function="readings:measure",
+        settings={"published": lambda plan: {f: published_spectrum(plan, f) for f in PRINTED_SPECTRA}},
+        outputs={"quantities": "quantities/readings.csv"},
+    ),
+}
+TRAJECTORIES = {
+    "trajectory": Study(
+        function="trajectories:measure",
+        settings={"run": settings_of(without="seeds")},
+        inputs={"data": prepared(), **{k: HISTORY[k] for k in ("checkpoints", "trajectory")}},
+        outputs=tables(SEED, FIG3_TABLES),
+        where={"run": TRAJECTORY},
+        mem_mb=6000,
+    ),
+    "trajectories": Study(
+        verb="collect",
+        function="trajectories:collect",
+        settings={"run": settings_of(without="seeds")},
+        inputs={t: of_seeds(f"{t}.parquet") for t in FIG3_TABLES},
+        outputs={
+            **tables("{run}/fig3", FIG3_TABLES),
+            "quantities": "quantities/trajectory-{run}.csv",
+        },
+        where={"run": TRAJECTORY},
+    ),
+    "trajectory-variant": Study(
+        function="trajectories:measure_variant",
+        settings={"run": settings_of(without="seeds")},
+        inputs={
+            "data": prepared(),
+            **{name: of_seeds(file) for name, file in
+               {"checkpoints": "checkpoints.pt", "trajectory": "trajectory.zarr"}.items()},
+        },
+        outputs={"quantities": "{run}/quantities.csv"},
+        where={"run": TRAJECTORY_VARIANTS},
+    ),
+}  # fmt: skip
+THEORY = {
+    "double-well": Study(
+        function="double_well:measure",
+        settings={"run": settings_of("double-well")},
+        outputs={**tables("double-well/{figure}", FIG4_TABLES), "quantities": "quantities/{figure}.csv"},
+        where={"figure": "fig4[abc]"},
+        threads=2,
+    ),
+    "theory": Study(
+        function="theorems:measure",
+        settings={"run": settings_of("theory")},
+        outputs={
+            **tables("theory", ["descent", "anisotropy", "displacement"]),
+            "quantities": "quantities/theory.csv",
+        },
+        threads=2,
+    ),
+}
+STUDIES = {
+    **{f"train-{name}": study for name, study in TRAININGS.items()},
+    **NOISE,
+    **TRAJECTORIES,
+    **THEORY,
+}
+
+
+def spectrum_figure(figure: str) -> Item:
+    """λ(D) over the instants and seeds of one run, with what is published."""
+    run, evaluation = SPECTRA[figure]
+    over = {"plain": "", "augmented": "\nD over augmented images"}[evaluation]
+    return Item(
+        "spectra:spectrum_figure",
+        tables(f"{run}/{evaluation}", ["eigenvalues", "statistics"]),
+        lambda plan: {"published": published_spectrum(plan, figure), "title": plan.title(run) + over},
+    )
+
+
+def trajectory_figure(panel: str, table: str) -> Item:
+    return Item(
+        f"trajectories:fig3{panel}",
+        tables(f"{TRAJECTORY}/fig3", [table]),
+        lambda plan: {
+            "title": plan.title(TRAJECTORY),
+            **({"burn_in": plan.run(TRAJECTORY).burn_in} if panel == "c" else {}),
+        },
+    )
+
+
+FIGURES = {
+    **{figure: spectrum_figure(figure) for figure in SPECTRA},
+    "fig3a": trajectory_figure("a", "spectrum"),
+    "fig3b": trajectory_figure("b", "autocorrelation"),
+    "fig3c": trajectory_figure("c", "gradients"),
+    **{f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES)) for f in ("fig4a", "fig4b", "fig4c")},
+    "theory": Item("theorems:theory_figure", tables("theory", ["descent", "anisotropy", "displacement"])),
+}
+TABLES = {
+    "table_spectra": Item(
+        "tables:statistics_table",
+        {"quantity_table": lambda plan: [
+            plan.results(f"quantities/{name}.csv") for name in plan.measured(SPECTRUM_QUANTITIES)
+        ]},
+        lambda plan: {"published": published_spectra(plan)},
+    ),
+    "table_minibatch": Item("tables:minibatch_table", tables("minibatch", ["minibatch"])),
+    "table_remarks": Item(
+        "tables:remarks_of_runs",
+        lambda plan: {run: plan.results(f"{run}/plain/statistics.parquet") for run, _ in measured_spectra(plan)},
+        noise_settings,
+    ),
+    "table_sensitivity": Item(
+        "tables:sensitivity_table",
+        lambda plan: {
+            variant: plan.results(f"{TRAJECTORY}-variants.{variant}/quantities.csv")
+            for variant in variants_of(TRAJECTORY, plan)
+        },
+    ),
+    "table_spectra_sensitivity": Item(
+        "tables:variants_table",
+        {"quantities": "quantities/variants-small-fc.csv"},
+        lambda plan: {"name": "small-fc", "published": plan.published("small-fc")},
+    ),
+}  # fmt: skip
+QUANTITIES = (
+    *SPECTRUM_QUANTITIES,
+    *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
+    f"trajectory-{TRAJECTORY}",
+    *("fig4a", "fig4b", "fig4c", "diversity", "minibatch", "theory", "readings", "variants-small-fc"),
+)

@@ -1,0 +1,78 @@
+"""Ziyin, Li & Ueda 2025 in the workflow: every study, figure and table, and what each is made from."""
+
+from sgdiffusion.papers.items import Item, Study, prepared, settings_of, tables
+
+
+def simulation(run_id: str, function: str, model: str, *names: str) -> Study:
+    """A study whose settings are the arguments of one function; it needs no data."""
+    return Study(
+        function=function,
+        model=f"settings:{model}",
+        settings={"run": settings_of(run_id)},
+        outputs={**tables(run_id, names), "quantities": f"quantities/{run_id}.csv"},
+    )
+
+
+STUDIES = {
+    run_id: simulation(run_id, *rest)
+    for run_id, *rest in (
+        ("plane", "plane:contrast", "Plane", "paths", "imbalance"),
+        ("balance-rate", "plane:balance_rates", "BalanceRate", "rates"),
+        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds"),
+        ("densities", "densities:densities", "Densities", "histograms", "distances"),
+        ("convergence", "densities:convergence", "Convergence", "convergence"),
+        ("tanh-signs", "tanh:signs", "TanhSigns", "signs"),
+        ("transition", "phases:transition", "Transition", "growth", "located", "collapse"),
+        ("regimes", "phases:regimes", "Regimes", "regimes"),
+        ("tails", "stationary_laws:tails", "Tails", "exponents", "survival"),
+        ("moments", "stationary_laws:second_moments", "Moments", "moments", "rising"),
+        ("inversion", "tanh:inversion", "Inversion", "inversion"),
+        ("table-one", "stationary_laws:table_one", "TableOne", "laws", "findings"),
+        ("subnetworks", "subnetworks:subnetworks", "Subnetworks", "subnetworks"),
+    )
+}
+STUDIES["depth-scaling"] = Study(
+    function="depths:measure",
+    settings={"run": settings_of("depth-scaling")},
+    inputs={"data": prepared("depth-scaling")},
+    outputs={**tables("depth-scaling", ["errors"]), "quantities": "quantities/depth-scaling.csv"},
+)
+
+
+def item(function: str, *paths: str) -> Item:
+    """A figure or table: its function takes each table by its file's name."""
+    return Item(function, {path.rpartition("/")[2]: f"{path}.parquet" for path in paths})
+
+
+FIGURES = {
+    "fig1": item("balance:fig1", "plane/paths"),
+    "fig2a": item("balance:fig2a", "two-layer/norms"),
+    "fig2b": item("balance:fig2b", "two-layer/norms"),
+    "fig3a": item("densities:fig3a", "densities/histograms"),
+    "fig3b": item("densities:fig3b", "densities/histograms"),
+    "fig3c": item("densities:fig3c", "tanh-signs/signs"),
+    "fig4": item("phases:fig4", "regimes/regimes"),
+    "fig5a": item("depth:fig5a", "tails/exponents", "tails/survival"),
+    "fig5b": item("depth:fig5b", "inversion/inversion"),
+    "fig5c": Item(
+        "depth:fig5c",
+        {"errors": "depth-scaling/errors.parquet"},
+        lambda plan: {"title": plan.title("depth-scaling")},
+    ),
+    "fig7": item("balance:fig7", "plane/imbalance"),
+    "transition": item(
+        "phases:transition_figure", "transition/growth", "transition/located", "transition/collapse"
+    ),
+    "theorem41": item("depth:theorem41", "subnetworks/subnetworks"),
+    "checks": item(
+        "checks:checks", "two-layer/norms", "balance-rate/rates", "convergence/convergence", "moments/moments"
+    ),
+}
+TABLES = {
+    "table1": item("tables:table_one_table", "table-one/laws"),
+    "table_findings": item("tables:findings_table", "table-one/findings"),
+    "table_distances": item("tables:distances_table", "densities/distances"),
+    "table_tails": item("tables:tails_table", "tails/exponents"),
+    "table_transition": item("tables:transition_table", "transition/located"),
+}
+QUANTITIES = tuple(STUDIES)

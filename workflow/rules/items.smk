@@ -1,0 +1,82 @@
+# One rule plots and one tabulates: what differs between figures is in the registries, papers/<paper>/items.py.
+def item_inputs(kind):
+    """An input function: the tables of a figure or table."""
+    return lambda w: inputs_of(w.paper, item(kind, w.paper, w[kind]).tables)(w)
+
+
+def item_entry(kind, room=""):
+    """A params function: the function that draws or tabulates."""
+    return lambda w: entry(w.paper, item(kind, w.paper, w[kind]).function, room)
+
+
+def item_arguments(kind):
+    """A params function: what the function is told beside its tables."""
+    return lambda w: dict(item(kind, w.paper, w[kind]).arguments(plan(w.paper, w)))
+
+
+rule plot:
+    input:
+        unpack(item_inputs("figure")),
+    output:
+        pdf="figures/{preset}/{paper}/{figure}.pdf",
+        png="figures/{preset}/{paper}/{figure}.png",
+        records="figures/{preset}/{paper}/{figure}.json",
+    log:
+        "logs/{preset}/{paper}/plot/{figure}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        function=item_entry("figure", "figures."),
+        arguments=item_arguments("figure"),
+        code=lambda w: code_digest("plot.py", item_entry("figure", "figures.")(w)),
+    script:
+        "../scripts/plot.py"
+
+
+rule tabulate:
+    input:
+        unpack(item_inputs("table")),
+    output:
+        csv="figures/{preset}/{paper}/{table}.csv",
+        md="figures/{preset}/{paper}/{table}.md",
+        tex="figures/{preset}/{paper}/{table}.tex",
+        records="figures/{preset}/{paper}/{table}.json",
+    log:
+        "logs/{preset}/{paper}/tabulate/{table}.log",
+    wildcard_constraints:
+        table="(?!verdicts).*",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        function=item_entry("table"),
+        arguments=item_arguments("table"),
+        code=lambda w: code_digest("tabulate.py", item_entry("table")(w)),
+    script:
+        "../scripts/tabulate.py"
+
+
+# A target by name for every figure and table, at the preset of the configuration.
+for paper, registry in REGISTRIES.items():
+    for name, ending in [(f, "pdf") for f in FIGURES[paper]] + [
+        (t, "csv") for t in [*TABLES[paper], *registry.optional]
+    ]:
+
+        rule:
+            name:
+                f"{paper}_{name.replace('-', '_')}"
+            input:
+                f"figures/{SETTINGS.preset}/{paper}/{name}.{ending}",
+
+    rule:
+        name:
+            paper
+        input:
+            targets(SETTINGS.preset, paper),
