@@ -25,8 +25,16 @@ try:
     TEXTS = {paper: load_texts(Path("config"), paper) for paper in CONFIG.papers()}
     # everything that may be left out: figures, tables, tables of quantities, claims
     EVERY_ITEM = [
-        *(f"{r.paper}/{n}" for r in REGISTRIES.values() for n in (*r.figures, *r.tables)),
-        *(f"{r.paper}/quantities/{n}" for r in REGISTRIES.values() for n in r.quantities),
+        *(
+            f"{r.paper}/{n}"
+            for r in REGISTRIES.values()
+            for n in (*r.figures, *r.tables)
+        ),
+        *(
+            f"{r.paper}/quantities/{n}"
+            for r in REGISTRIES.values()
+            for n in r.quantities
+        ),
         *(f"{paper}/claims/{claim.id}" for paper in CLAIMS for claim in CLAIMS[paper]),
     ]
     LEFT_OUT = load_left_out(SETTINGS.left_out, EVERY_ITEM)

@@ -22,7 +22,11 @@ TRANSFORMS = {
 
 def raw_files(w):
     """Of a fetched set its manifest; of a set whose files digests.csv lists those tables as well."""
-    files = {"manifest": f"data/raw/{w.set}/manifest.json"} if w.set in [*REAL, *OPTIONAL] else {}
+    files = (
+        {"manifest": f"data/raw/{w.set}/manifest.json"}
+        if w.set in [*REAL, *OPTIONAL]
+        else {}
+    )
     tables = {"sources": ancient("data/sources.csv"), "digests": "data/digests.csv"}
     return {**files, **tables} if w.set in REAL else files
 
@@ -96,6 +100,8 @@ rule prepare:
         arrays=lambda w: ARRAYS[w.set],
         transform=lambda w: TRANSFORMS[w.preparation],
         real=lambda w: w.set in [*REAL, *OPTIONAL],
-        code=lambda w: code_digest("prepare.py", ARRAYS[w.set], TRANSFORMS[w.preparation]),
+        code=lambda w: code_digest(
+            "prepare.py", ARRAYS[w.set], TRANSFORMS[w.preparation]
+        ),
     script:
         "../scripts/prepare.py"

@@ -18,9 +18,7 @@ def optional_quantities(w):
 def items(preset):
     """What a preset consists of, and what is left out of it."""
     reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
-    listed = {
-        p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES
-    }
+    listed = {p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES}
     return {
         "preset": preset,
         "across": listed.pop(CROSS),

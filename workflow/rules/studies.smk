@@ -1,7 +1,9 @@
 # One rule computes: it is written once for every study of every paper's registry, papers/<paper>/items.py.
 def study_rule(paper, name, study):
     """The rule's name: verb, paper, study."""
-    return f"{study.verb}_{paper}_{name.removeprefix(study.verb + '-').replace('-', '_')}"
+    return (
+        f"{study.verb}_{paper}_{name.removeprefix(study.verb + '-').replace('-', '_')}"
+    )
 
 
 def study_output(paper, study):
@@ -25,7 +27,9 @@ def study_file(paper, study, ending):
 
 def study_settings(paper, study):
     """A params function: the parts of the configuration that a study is given."""
-    return lambda w: {name: part(plan(paper, w)) for name, part in study.settings.items()}
+    return lambda w: {
+        name: part(plan(paper, w)) for name, part in study.settings.items()
+    }
 
 
 def study_seed(paper, study):

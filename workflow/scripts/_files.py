@@ -1,9 +1,9 @@
 """Reads the inputs and writes the outputs of a job, each by its kind."""
 
-import _job  # noqa: F401  (puts the package on the path)
 from pathlib import Path
 from typing import Any
 
+import _job  # noqa: F401  (puts the package on the path)
 import pandas as pd
 
 from sgdiffusion.provenance import substitute_note

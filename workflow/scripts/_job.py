@@ -21,7 +21,7 @@ from sgdiffusion.config.load import config_digest  # noqa: E402
 from sgdiffusion.errors import UserError  # noqa: E402
 from sgdiffusion.papers.task import Task  # noqa: E402
 from sgdiffusion.provenance import Job, Record, write_record  # noqa: E402
-from sgdiffusion.provenance.record import compose  # noqa: E402
+from sgdiffusion.provenance.record import DataUse, compose  # noqa: E402
 
 FORMAT = "%(asctime)s %(message)s"
 OWN = ("code", "function", "paper")  # parameters that are no settings
@@ -33,6 +33,7 @@ class Run:
     def __init__(self, snakemake: Any):
         self._snakemake = snakemake
         self._job = Job()
+        self._task: Task | None = None
         self.device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
         self.log = logging.getLogger("sgdiffusion")
         self.facts = Record(
@@ -56,9 +57,9 @@ class Run:
         return found
 
     def task(self) -> Task:
-        """What the job's function is told beside settings and inputs."""
+        """What the job's function is told beside settings and inputs; the record holds what it notes."""
         given = self._snakemake
-        return Task(
+        self._task = Task(
             paper=given.params.paper,
             wildcards=dict(given.wildcards.items()),
             root_seed=given.params.root_seed,
@@ -70,11 +71,14 @@ class Run:
             seeds=self.facts.seeds,
             notes=self.facts.notes,
         )
+        return self._task
 
     def record(self) -> dict[str, Any]:
         """This job's record joined with those of its inputs."""
         output = Path(self._snakemake.output[0])
         inputs = [Path(p) for p in self._snakemake.input]
+        if self._task:
+            self.facts.data = [DataUse(**use) for use in self._task.data]
         return compose(output, self.facts, self._job.cost(), inputs, ROOT)
 
     def write_records(self) -> None:

@@ -1,4 +1,4 @@
-"""The runs an experiments file may hold: trainings, their variants, and the kinds that its paper's settings add."""
+"""The runs an experiments file may hold: trainings, their variants, and its paper's own kinds."""
 
 from functools import cache
 from importlib import import_module

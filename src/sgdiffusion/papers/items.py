@@ -19,6 +19,13 @@ CROSS = "cross"  # what spans the papers has a registry as well
 RECORDED = (".parquet", ".csv", ".npz", ".pt")
 
 
+SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+Paths = str | list[str]
+Input = str | Callable[["Plan"], Paths]
+# by name; a function where the names themselves depend on the configuration
+Inputs = Mapping[str, Input] | Callable[["Plan"], Mapping[str, Paths]]
+
+
 @dataclass(frozen=True)
 class Plan:
     """The configuration as one entry of a registry asks it: at a preset, for the wildcards of one job."""
@@ -40,9 +47,9 @@ class Plan:
 
     def results(self, path: str, paper: str | None = None) -> str:
         """A path below the results of a paper, this one by default, with the wildcards filled in."""
-        return located(path, paper or self.paper).format(preset=self.preset, **self.wildcards)
+        return located(path, paper or self.paper).format_map({**self.wildcards, "preset": self.preset})
 
-    def files(self, inputs: "Inputs") -> dict[str, Paths]:
+    def files(self, inputs: Inputs) -> dict[str, Paths]:
         """The files of an entry's inputs, by name."""
         if callable(inputs):
             return dict(inputs(self))
@@ -64,13 +71,6 @@ class Plan:
         name = self.config.source_set(self.preset, data.set)
         size = "7×7 " if data.preparation.startswith("pool7") else ""
         return f"{run_id}, {size}{SET_NAMES.get(name, name)}"
-
-
-SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
-Paths = str | list[str]
-Input = str | Callable[[Plan], Paths]
-# by name; a function where the names themselves depend on the configuration
-Inputs = Mapping[str, Input] | Callable[[Plan], Mapping[str, Paths]]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The trainings of every paper: one network with one seed, resumed from its own checkpoint when interrupted."""
+"""The trainings of every paper: one network with one seed, resumed when interrupted."""
 
 from typing import Any
 

@@ -11,6 +11,7 @@ from sgdiffusion.measures.noise.diffusion import diffusion_matrix
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.spectra import eigenvalues, spectral_distance
 from sgdiffusion.papers.chaudhari2018 import spectra as study
+from sgdiffusion.papers.chaudhari2018 import tables as published
 from sgdiffusion.verdicts import read_quantities
 
 FRACTIONS = (0.2, 0.4, 1.0)
@@ -185,7 +186,7 @@ class TestRemarks:
 
     def test_noise_and_score(self, tables):
         _, stats = tables
-        found = study.remarks_table({"net": (stats, 0.1, 50)}).set_index("remark")
+        found = published.remarks_table({"net": (stats, 0.1, 50)}).set_index("remark")
         last = stats[stats["fraction"] == 1.0]
         noise, score = found.loc["R15 (η/b)·mean λ"], found.loc["R16 rank/d + var λ"]
         assert noise["value"] == pytest.approx(0.1 / 50 * last["mean"].mean())
@@ -193,8 +194,8 @@ class TestRemarks:
 
     def test_the_published_table_is_the_remarks_of_the_named_runs(self, tables):
         _, stats = tables
-        found = study.published_remarks({"net": 0.1}, {"net": 50}, net=stats)
-        pd.testing.assert_frame_equal(found, study.remarks_table({"net": (stats, 0.1, 50)}))
+        found = published.remarks_of_runs({"net": 0.1}, {"net": 50}, net=stats)
+        pd.testing.assert_frame_equal(found, published.remarks_table({"net": (stats, 0.1, 50)}))
 
     def test_diversity_is_a_ratio_for_each_statistic_of_each_pair(self, tables):
         _, stats = tables
@@ -207,7 +208,7 @@ class TestRemarks:
 
 def test_the_published_minibatch_table_has_a_ratio_where_the_prediction_is_not_zero():
     table = pd.DataFrame({"measured": [3.0, 1e-20], "predicted": [2.0, 0.0]})
-    ratio = study.published_minibatch(table)["measured/predicted"]
+    ratio = published.minibatch_table(table)["measured/predicted"]
     assert ratio[0] == 1.5
     assert pd.isna(ratio[1])
 
@@ -229,7 +230,7 @@ def test_variants_table_has_what_is_published_and_the_training_error():
     rows = [(f"net.{v}.{s}", 1.0) for v in ("unchanged", "rate-0.01") for s in ("sd", "mean", "trace")]
     rows.append(("net.rate-0.01.train_error_percent", 3.0))
     table = pd.DataFrame([{"quantity": q, "value": v, "low": v, "high": v, "n": 3} for q, v in rows])
-    found = study.variants_table(table.assign(unit="", over="seeds"), "net", {"mean": 0.5, "sd": 18.0})
+    found = published.variants_table(table.assign(unit="", over="seeds"), "net", {"mean": 0.5, "sd": 18.0})
     assert found["statistic"].tolist() == ["mean", "mean", "sd", "sd", "train_error_percent"]
     assert found["variant"].tolist() == ["unchanged", "rate-0.01", "unchanged", "rate-0.01", "rate-0.01"]
     assert found["published"].tolist() == [0.5, 0.5, 18.0, 18.0, ""]
@@ -242,7 +243,7 @@ def test_statistics_table_has_both_readings_and_marks_the_closer():
         [{"quantity": q, "value": v, "low": v - 1, "high": v + 1, "n": 3, "unit": ""} for q, v in rows]
     )
     published = {"net.mean": 1.0, "net.sd": 18.0, "net.rank_percent": 2.5, "other.mean": 1.0}
-    found = study.statistics_table(table, published)
+    found = published.statistics_table(table, published)
     assert list(found.columns) == study.TABLE_COLUMNS
     assert found["quantity"].tolist() == ["net.mean"] * 2 + ["net.sd"] * 2 + ["net.rank_percent"]
     assert found["reading"].tolist() == ["all eigenvalues", "above threshold"] * 2 + ["rank"]

@@ -10,6 +10,7 @@ from sgdiffusion import networks
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.trajectories import fluctuations as measures
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
+from sgdiffusion.papers.chaudhari2018 import tables as published
 from sgdiffusion.papers.chaudhari2018 import trajectories as study
 
 BURN_IN, LENGTH = 100, 1500
@@ -229,7 +230,7 @@ def test_sensitivity_table():
         ["fig3a.other", 5.0, 5.0, 5.0, 1, "", "seeds"],
     ]
     one = pd.DataFrame(rows, columns=study.QUANTITY_COLUMNS)
-    table = study.sensitivity_table(**{"unchanged": one, "batch-32": one.assign(value=2.0)})
+    table = published.sensitivity_table(**{"unchanged": one, "batch-32": one.assign(value=2.0)})
     assert table["variant"].tolist() == ["unchanged", "batch-32"]
     assert table["value"].tolist() == [1.0, 2.0]
     assert set(table["quantity"]) == {"slope at high frequency"}

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.laws.solutions import cluster
 from sgdiffusion.papers.hennick2025 import laws as study
+from sgdiffusion.papers.hennick2025 import tables
 from sgdiffusion.papers.hennick2025.moons import Moons
 from sgdiffusion.papers.hennick2025.posterior import Posterior
 from sgdiffusion.papers.hennick2025.settings import LawPlan
@@ -68,7 +69,7 @@ def test_tempered_is_nearer_than_sgd_and_like_the_null(known: study.Laws):
     kl = table[table["distance"] == "kl"].set_index("law")
     assert kl.loc["tempered", "value"] < kl.loc["null", "high"]
     assert kl.loc["sgd", "value"] > kl.loc["null", "high"]
-    second = study.table2(table)
+    second = tables.table2(table)
     row = second[(second["distance"] == "kl") & (second["law"] == "tempered")].iloc[0]
     assert row["published"] == "0.009"
     assert row["value"] == kl.loc["tempered", "value"]

@@ -9,6 +9,7 @@ from scipy import stats
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.papers.hennick2025 import runs as study
+from sgdiffusion.papers.hennick2025 import tables
 from sgdiffusion.papers.hennick2025.design import Group, design
 from sgdiffusion.papers.hennick2025.settings import MlpDesign
 from sgdiffusion.papers.hennick2025.statistics import spearman
@@ -138,7 +139,7 @@ def test_correlations_are_spearmans(runs: pd.DataFrame):
 
 
 def test_table_4_has_the_published_values_beside(runs: pd.DataFrame):
-    table = study.table4(runs)
+    table = tables.table4(runs)
     assert len(table) == 6
     row = table[(table["optimiser"] == "sgd") & (table["quantity"] == "final λ")].iloc[0]
     assert (row["published_mean"], row["published_sd"]) == ("12.5270", "11.8393")
@@ -148,7 +149,7 @@ def test_table_4_has_the_published_values_beside(runs: pd.DataFrame):
     )
     half = stats.t.ppf(0.975, N - 1) * final.std(ddof=1) / np.sqrt(N)
     assert_allclose([row["low"], row["high"]], [final.mean() - half, final.mean() + half])
-    assert len(study.table4(runs[runs["optimiser"] == "sgd"])) == 3
+    assert len(tables.table4(runs[runs["optimiser"] == "sgd"])) == 3
 
 
 def test_quantities_say_what_is_forced(runs: pd.DataFrame):
@@ -188,7 +189,7 @@ def test_models_of_both_kinds_of_run_in_one_table():
     summary = study.model_summary(comparison, "adam")
     assert summary["best"].sum() == pytest.approx(1)
     assert summary.iloc[0]["model"] == "power"
-    both = study.models_table(comparison, summary)
+    both = tables.models_table(comparison, summary)
     assert both.groupby("runs")["optimiser"].first().to_dict() == {"MNIST design": "adam", "moons": "sgd"}
 
 

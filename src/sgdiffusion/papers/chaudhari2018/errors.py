@@ -64,7 +64,7 @@ def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> 
 
 
 def measure(task: Task, checkpoints: list[Path], metrics: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Training and test errors of a run's seeds, beside the errors that the paper reports for its networks."""
+    """Training and test errors of a run's seeds, beside those that the paper reports."""
     errors = error_table([stored.load(path)["meta"] for path in checkpoints])
     logged = pd.concat(metrics, ignore_index=True)
     return {"errors": errors, "quantities": error_quantities(errors, logged, task.wildcards["run"])}

@@ -15,7 +15,9 @@ SPECTRA = {
 }
 PRINTED_SPECTRA = [figure for figure in SPECTRA if not figure.endswith("-plain")]
 DIVERSITY = {"mnist": "fig1a", "cifar10": "fig2a", "cifar100": "fig2b", "augmented": "fig2c"}
-SPECTRUM_QUANTITIES = {f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in SPECTRA.values()}
+SPECTRUM_QUANTITIES = {
+    f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in SPECTRA.values()
+}
 NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\..+"
@@ -250,7 +252,10 @@ FIGURES = {
     "fig3a": trajectory_figure("a", "spectrum"),
     "fig3b": trajectory_figure("b", "autocorrelation"),
     "fig3c": trajectory_figure("c", "gradients"),
-    **{f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES)) for f in ("fig4a", "fig4b", "fig4c")},
+    **{
+        f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES))
+        for f in ("fig4a", "fig4b", "fig4c")
+    },
     "theory": Item("theorems:theory_figure", tables("theory", ["descent", "anisotropy", "displacement"])),
 }
 TABLES = {
@@ -264,7 +269,9 @@ TABLES = {
     "table_minibatch": Item("tables:minibatch_table", tables("minibatch", ["minibatch"])),
     "table_remarks": Item(
         "tables:remarks_of_runs",
-        lambda plan: {run: plan.results(f"{run}/plain/statistics.parquet") for run, _ in measured_spectra(plan)},
+        lambda plan: {
+            run: plan.results(f"{run}/plain/statistics.parquet") for run, _ in measured_spectra(plan)
+        },
         noise_settings,
     ),
     "table_sensitivity": Item(

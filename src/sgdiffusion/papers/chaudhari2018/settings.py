@@ -36,6 +36,4 @@ class MinibatchNoise(Strict):
     assumptions: list[Assumption] = []
 
 
-
-
 Run = DoubleWell | MinibatchNoise | TheoryChecks

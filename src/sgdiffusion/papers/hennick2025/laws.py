@@ -19,19 +19,13 @@ from sgdiffusion.papers.hennick2025.moons import Moons
 from sgdiffusion.papers.hennick2025.posterior import SPACES, Coordinates, Posterior, Space, coordinates
 from sgdiffusion.papers.hennick2025.settings import LawPlan
 from sgdiffusion.papers.hennick2025.statistics import quantities
+from sgdiffusion.papers.hennick2025.tables import CHOICE_COLUMNS, first_choice
 from sgdiffusion.papers.tables import documented, estimated, quantity
 
 Array = NDArray[np.float64]
 Ratio = Literal["common", "per cluster"]
 RATIOS: tuple[Ratio, ...] = ("common", "per cluster")
 
-CHOICE_COLUMNS = {
-    "space": "function: probabilities on a grid; weights: modulo symmetry",
-    "method": "k-means, mixture (diagonal Gaussians) or ward",
-    "rule": "whether the number of clusters was set by the rule",
-    "clusters": "their number",
-    "ratio": "common: λ/d_s is the median over nets; per cluster: over the nets of each",
-}
 LAW_COLUMNS = CHOICE_COLUMNS | {
     "cluster": "number of the cluster, from the largest among SGD's solutions",
     "law": "sgd, posterior, tempered",
@@ -168,35 +162,6 @@ def scan_table(found: Laws, plan: LawPlan, root_seed: int) -> pd.DataFrame:
     low, high = np.quantile(best, [0.025, 0.975])
     here = float(table["xi"].iloc[int(table["kl"].argmin())])
     return documented(table.assign(**found.choice, best=here, best_low=low, best_high=high), SCAN_COLUMNS)
-
-
-def table2(distances: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 of the paper with raw SGD, null and uniform law beside, for the choice of the figures."""
-    published = {"kl": 0.009, "wasserstein": 0.002, "jensen_shannon": 0.003}
-    shown = first_choice(distances)
-    rows = []
-    for name, number in published.items():
-        part = shown[shown["distance"] == name].set_index("law")
-        for law in ("tempered", "sgd", "null", "uniform"):
-            value, low, high = (float(part.loc[law, c]) for c in ("value", "low", "high"))  # type: ignore[arg-type]
-            rows.append((name, law, f"{number:g}" if law == "tempered" else "", value, low, high))
-    return documented(rows, TABLE2_COLUMNS)
-
-
-TABLE2_COLUMNS = {
-    "distance": "of the posterior from the law: kl, wasserstein, jensen_shannon; nats, mean centre distances",
-    "law": "tempered, sgd, null (as many draws of the posterior as nets), uniform",
-    "published": "Table 2, as text; empty: not published",
-    "value": "distance of the estimated laws",
-    "low": "2.5 % quantile over resamples of nets and chains",
-    "high": "97.5 % quantile",
-}
-
-
-def first_choice(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the choice that the figures show: the first."""
-    keys = [k for k in (*CHOICE_COLUMNS, "strength") if k in table]
-    return table[(table[keys] == table.iloc[0][keys]).all(axis=1)]
 
 
 def law_quantities(

@@ -1,7 +1,7 @@
 """From trained runs to Fig. 2, Table 4 and the appendix of Hennick & De Baerdemacker (2025): one row per run,
 rank correlations, shares, model comparison, sensitivity of slopes and of λ̂."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from sgdiffusion.papers.hennick2025.statistics import (
     share,
     spearman,
 )
+from sgdiffusion.papers.hennick2025.tables import model_summary, usable
 from sgdiffusion.papers.tables import documented, estimated
 
 Array = NDArray[np.float64]
@@ -141,11 +142,6 @@ def _joined(texts: pd.Series) -> str:
     return ", ".join(sorted(names))
 
 
-def usable(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with a slope and a coefficient; what is left out is counted in the quantities."""
-    return runs[np.isfinite(runs["slope"]) & np.isfinite(runs["mean_llc"])]
-
-
 CORRELATION_COLUMNS = {
     "optimiser": "sgd or adam",
     "x": "first variable",
@@ -172,76 +168,6 @@ def correlations(runs: pd.DataFrame) -> pd.DataFrame:
                     found = spearman(chosen[x], chosen[y])
                     rows.append((optimiser, x, y, *found[:3], found.n, subset))
     return documented(rows, CORRELATION_COLUMNS)
-
-
-TABLE4_COLUMNS = {
-    "optimiser": "sgd or adam",
-    "quantity": "d_s, final λ, test accuracy in %",
-    "published_mean": "Table 4, as printed",
-    "published_sd": "Table 4, in brackets; empty: not published",
-    "mean": "mean over runs",
-    "low": "lower end of the mean's 95 % interval",
-    "high": "upper end",
-    "sd": "standard deviation over runs",
-    "median": "median over runs",
-    "median_low": "lower end of the median's 95 % interval",
-    "median_high": "upper end",
-    "n": "runs",
-}
-PUBLISHED_TABLE4: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("sgd", "d_s"): ("7.8165", "10.2494"),
-    ("sgd", "final λ"): ("12.5270", "11.8393"),
-    ("sgd", "test accuracy"): ("94.0592", ""),
-    ("adam", "d_s"): ("0.4061", "0.9068"),
-    ("adam", "final λ"): ("3.0957", "5.7533"),
-    ("adam", "test accuracy"): ("90.4297", ""),
-}
-
-
-def table4(runs: pd.DataFrame) -> pd.DataFrame:
-    """Table 4 with medians and intervals, published values beside."""
-    rows = []
-    good = usable(runs)
-    columns = {
-        "d_s": good["spectral_dimension"],
-        "final λ": good["llc"],
-        "test accuracy": 100 * good["test_accuracy"],
-    }
-    for (optimiser, name), (mean, sd) in PUBLISHED_TABLE4.items():
-        values = columns[name][good["optimiser"] == optimiser]
-        if len(values) < 2:
-            continue
-        own, middle = mean_interval(values), median(values)
-        facts = (*own[:3], float(values.std(ddof=1)), *middle[:3], own.n)
-        rows.append((optimiser, name, mean, sd, *facts))
-    return documented(rows, TABLE4_COLUMNS)
-
-
-MODEL_COLUMNS = {
-    "optimiser": "sgd or adam",
-    "model": "power, brownian, logarithm, stretched",
-    "best": "share of runs on which its BIC is smallest",
-    "delta_bic": "median over runs of its BIC above the best",
-    "r2": "median r² of ln R",
-    "held_out": "median error of ln R on the part not fitted",
-    "exponent": "median exponent at the end of the window",
-    "n": "runs",
-}
-
-
-def model_summary(comparison: pd.DataFrame, optimiser: str) -> pd.DataFrame:
-    """Which law the runs follow, from the table of `walk_models.compare`."""
-    rows = []
-    for model, part in comparison.groupby("model"):
-        middle = part[["delta_bic", "r2", "held_out", "exponent"]].median()
-        rows.append((optimiser, model, (part["delta_bic"] == 0).mean(), *middle, len(part)))
-    return documented(rows, MODEL_COLUMNS).sort_values("best", ascending=False, ignore_index=True)
-
-
-def models_table(moons: pd.DataFrame, mlps: pd.DataFrame) -> pd.DataFrame:
-    """The table of model comparisons: the moons nets (a row per net and model) and both optimisers' runs."""
-    named = pd.concat([model_summary(moons, "sgd").assign(runs="moons"), mlps.assign(runs="MNIST design")])
-    return named[["runs", *MODEL_COLUMNS]].reset_index(drop=True)
 
 
 def compare_models(groups: Sequence[Group], *, window: Window) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
 from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
 
 COLUMNS = {
     "quantity": "id",
@@ -59,6 +60,13 @@ def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
         unit = str(part["unit"].fillna("").iloc[0])
         rows.append(estimated(str(name), _over_sets(str(name), part["value"]), unit=unit, over="data sets"))
     return pd.DataFrame(rows)
+
+
+def collect(task: Task, walks: list[pd.DataFrame], laws: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Joins the measurements on the moons data sets: means over them, with intervals over them."""
+    numbered = [table.assign(set=i) for sets in (walks, laws) for i, table in enumerate(sets)]
+    sets = pd.concat(numbered, ignore_index=True)
+    return {"walks": pooled(walks), "laws": pooled(laws), "sets": sets}
 
 
 def sets_table(quantities: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,116 @@
+"""Tables of Hennick & De Baerdemacker (2025) as they are published, and what is shown of several choices."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.hennick2025.statistics import median
+from sgdiffusion.papers.tables import documented
+
+CHOICE_COLUMNS = {
+    "space": "function: probabilities on a grid; weights: modulo symmetry",
+    "method": "k-means, mixture (diagonal Gaussians) or ward",
+    "rule": "whether the number of clusters was set by the rule",
+    "clusters": "their number",
+    "ratio": "common: λ/d_s is the median over nets; per cluster: over the nets of each",
+}
+TABLE2_COLUMNS = {
+    "distance": "of the posterior from the law: kl, wasserstein, jensen_shannon; nats, mean centre distances",
+    "law": "tempered, sgd, null (as many draws of the posterior as nets), uniform",
+    "published": "Table 2, as text; empty: not published",
+    "value": "distance of the estimated laws",
+    "low": "2.5 % quantile over resamples of nets and chains",
+    "high": "97.5 % quantile",
+}
+PUBLISHED_TABLE4: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("sgd", "d_s"): ("7.8165", "10.2494"),
+    ("sgd", "final λ"): ("12.5270", "11.8393"),
+    ("sgd", "test accuracy"): ("94.0592", ""),
+    ("adam", "d_s"): ("0.4061", "0.9068"),
+    ("adam", "final λ"): ("3.0957", "5.7533"),
+    ("adam", "test accuracy"): ("90.4297", ""),
+}
+TABLE4_COLUMNS = {
+    "optimiser": "sgd or adam",
+    "quantity": "d_s, final λ, test accuracy in %",
+    "published_mean": "Table 4, as printed",
+    "published_sd": "Table 4, in brackets; empty: not published",
+    "mean": "mean over runs",
+    "low": "lower end of the mean's 95 % interval",
+    "high": "upper end",
+    "sd": "standard deviation over runs",
+    "median": "median over runs",
+    "median_low": "lower end of the median's 95 % interval",
+    "median_high": "upper end",
+    "n": "runs",
+}
+MODEL_COLUMNS = {
+    "optimiser": "sgd or adam",
+    "model": "power, brownian, logarithm, stretched",
+    "best": "share of runs on which its BIC is smallest",
+    "delta_bic": "median over runs of its BIC above the best",
+    "r2": "median r² of ln R",
+    "held_out": "median error of ln R on the part not fitted",
+    "exponent": "median exponent at the end of the window",
+    "n": "runs",
+}
+
+
+def first_choice(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the choice that the figures show: the first."""
+    keys = [k for k in (*CHOICE_COLUMNS, "strength") if k in table]
+    return table[(table[keys] == table.iloc[0][keys]).all(axis=1)]
+
+
+def table2(distances: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 of the paper with raw SGD, null and uniform law beside, for the choice of the figures."""
+    published = {"kl": 0.009, "wasserstein": 0.002, "jensen_shannon": 0.003}
+    shown = first_choice(distances)
+    rows = []
+    for name, number in published.items():
+        part = shown[shown["distance"] == name].set_index("law")
+        for law in ("tempered", "sgd", "null", "uniform"):
+            value, low, high = (float(part.loc[law, c]) for c in ("value", "low", "high"))  # type: ignore[arg-type]
+            rows.append((name, law, f"{number:g}" if law == "tempered" else "", value, low, high))
+    return documented(rows, TABLE2_COLUMNS)
+
+
+def usable(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with a slope and a coefficient; what is left out is counted in the quantities."""
+    return runs[np.isfinite(runs["slope"]) & np.isfinite(runs["mean_llc"])]
+
+
+def table4(runs: pd.DataFrame) -> pd.DataFrame:
+    """Table 4 with medians and intervals, published values beside."""
+    rows = []
+    good = usable(runs)
+    columns = {
+        "d_s": good["spectral_dimension"],
+        "final λ": good["llc"],
+        "test accuracy": 100 * good["test_accuracy"],
+    }
+    for (optimiser, name), (mean, sd) in PUBLISHED_TABLE4.items():
+        values = columns[name][good["optimiser"] == optimiser]
+        if len(values) < 2:
+            continue
+        own, middle = mean_interval(values), median(values)
+        facts = (*own[:3], float(values.std(ddof=1)), *middle[:3], own.n)
+        rows.append((optimiser, name, mean, sd, *facts))
+    return documented(rows, TABLE4_COLUMNS)
+
+
+def model_summary(comparison: pd.DataFrame, optimiser: str) -> pd.DataFrame:
+    """Which law the runs follow, from the table of `walk_models.compare`."""
+    rows = []
+    for model, part in comparison.groupby("model"):
+        middle = part[["delta_bic", "r2", "held_out", "exponent"]].median()
+        rows.append((optimiser, model, (part["delta_bic"] == 0).mean(), *middle, len(part)))
+    return documented(rows, MODEL_COLUMNS).sort_values("best", ascending=False, ignore_index=True)
+
+
+def models_table(moons: pd.DataFrame, mlps: pd.DataFrame) -> pd.DataFrame:
+    """The table of model comparisons: the moons nets (a row per net and model) and both optimisers' runs."""
+    named = pd.concat([model_summary(moons, "sgd").assign(runs="moons"), mlps.assign(runs="MNIST design")])
+    return named[["runs", *MODEL_COLUMNS]].reset_index(drop=True)
