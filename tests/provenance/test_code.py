@@ -116,6 +116,22 @@ def test_script_entry_follows_its_imports(source: Path, tmp_path: Path):
     assert Code(source).digest(script) != before
 
 
+def test_helpers_beside_a_script_count_but_for_the_jobs_own(source: Path, tmp_path: Path):
+    script = tmp_path / "plot.py"
+    script.write_text("from _files import read\nfrom _job import job\njob(read)\n")
+    (tmp_path / "_files.py").write_text("def read():\n    return 1\n\n\ndef other():\n    return 1\n")
+    (tmp_path / "_job.py").write_text("def job(x):\n    return 1\n")
+    before = Code(source, tmp_path).digest(script)
+    for name, old, new, counts in (
+        ("_job.py", "return 1", "return 2", False),
+        ("_files.py", "def other():\n    return 1", "def other():\n    return 2", False),
+        ("_files.py", "def read():\n    return 1", "def read():\n    return 2", True),
+    ):
+        path = tmp_path / name
+        path.write_text(path.read_text().replace(old, new))
+        assert (Code(source, tmp_path).digest(script) != before) is counts
+
+
 def test_digest_does_not_depend_on_where_the_checkout_lies(source: Path, tmp_path: Path):
     digests = set()
     for folder in ("one", "two"):

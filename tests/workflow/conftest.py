@@ -50,6 +50,12 @@ class Done:
             if rule != "total"
         }
 
+    def figures(self) -> set[str]:
+        """<paper>/<figure> of every figure that a dry run would draw."""
+        drawn = re.findall(r"^rule plot:\n(?:    .*\n)*?    wildcards: (.*)$", self.text, flags=re.M)
+        found = [dict(part.split("=") for part in line.split(", ")) for line in drawn]
+        return {f"{wildcards['paper']}/{wildcards['figure']}" for wildcards in found}
+
 
 class Dag:
     """Copies the checkout and runs snakemake in a copy."""

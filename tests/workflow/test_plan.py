@@ -22,18 +22,18 @@ def test_presets_plan_their_jobs(dag, checkout: Path, preset: str):
     assert done.returncode == 0, done.text
     jobs = done.jobs()
     assert jobs["judge_claims"] >= 1
-    assert jobs["plot_chaudhari2018_fig4"] == 3
-    assert jobs["train_network"] >= seeds(checkout, preset, "small-fc")
+    assert {f"chaudhari2018/fig4{panel}" for panel in "abc"} <= done.figures()
+    assert jobs["train_chaudhari2018_network"] >= seeds(checkout, preset, "small-fc")
     designs = Configuration(checkout / "config").runs(preset, "hennick2025")
     parts = sum(designs[f"mlps-{optimiser}"].design.parts for optimiser in ("sgd", "adam"))
-    assert jobs["train_mlps"] == jobs["measure_mlps"] == parts
-    assert jobs["measure_moons_coefficients"] == 3 * designs["moons"].data_sets
-    real = [rule for rule in jobs if rule.startswith("fetch_") or rule == "prepare_real"]
+    assert jobs["train_hennick2025_mlps"] == jobs["measure_hennick2025_mlps"] == parts
+    assert jobs["measure_hennick2025_moons_coefficients"] == 3 * designs["moons"].data_sets
+    real = [rule for rule in jobs if rule.startswith("fetch_")]
     assert bool(real) == (preset == "full"), f"{preset} plans {real}"
 
 
 def test_all_is_the_default_preset(dag, checkout: Path):
-    assert dag.run(checkout, "-n").jobs()["prepare_real"] >= 1
+    assert dag.run(checkout, "-n").jobs()["fetch_set"] >= 1
     chosen = dag.run(checkout, "-n", "--config", "preset=demo").jobs()
     named = dag.run(checkout, "-n", "demo").jobs()
     assert {k: v for k, v in chosen.items() if k != "all"} == {k: v for k, v in named.items() if k != "demo"}
@@ -64,7 +64,7 @@ def test_every_figure_and_table_has_a_target_by_name(dag, checkout: Path):
 def test_a_paper_is_a_target_that_plans_nothing_of_the_others(dag, checkout: Path):
     jobs = dag.run(checkout, "-n", "ziyin2025", "--config", "preset=smoke").jobs()
     assert jobs["judge_claims"] == 1
-    assert jobs["measure_ziyin2025_depths"] == jobs["prepare_embedded"] == 1
+    assert jobs["measure_ziyin2025_depth_scaling"] == jobs["prepare"] == 1
     runs = Configuration(checkout / "config").runs("smoke", "ziyin2025")
     assert sum(rule.startswith("measure_ziyin2025_") for rule in jobs) == len(runs)
     assert not any("train" in rule or "chaudhari" in rule for rule in jobs)
@@ -73,11 +73,11 @@ def test_a_paper_is_a_target_that_plans_nothing_of_the_others(dag, checkout: Pat
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("experiments/chaudhari2018.yaml", "epochs:", "epoch:", ["runs.small-lenet", "unknown key"]),
+        ("chaudhari2018/experiments.yaml", "epochs:", "epoch:", ["runs.small-lenet", "unknown key"]),
         ("presets/demo.yaml", "mnist: digits", "mnist: letters", ["substitute.mnist", "'letters'", "digits"]),
         ("config.yaml", "preset: full", "preset: huge", ["found 'huge'", "allowed: demo, full, smoke"]),
         ("config.yaml", "root_seed: 0", "root_seed: zero", ["root_seed", "'zero'", "integer"]),
-        ("claims/chaudhari2018.yaml", "kind: number", "kind: nice", ["kind", "'nice'", "'number'"]),
+        ("chaudhari2018/claims.yaml", "kind: number", "kind: nice", ["kind", "'nice'", "'number'"]),
     ],
 )  # fmt: skip
 def test_bad_configuration_stops_before_any_job(dag, tmp_path: Path, file: str, old: str, new: str, expected):
@@ -94,20 +94,20 @@ def test_bad_configuration_stops_before_any_job(dag, tmp_path: Path, file: str, 
 
 
 def test_table_one_is_planned_only_when_asked_for(dag, checkout: Path):
-    own = {"fetch_optional", "prepare_tiny_imagenet", "prepare_text", "collect_table1", "tabulate_table1"}
+    own = {"fetch_optional", "prepare_hennick2025_text", "collect_hennick2025_table1"}
     assert not [rule for rule in dag.run(checkout, "-n", "full").jobs() if rule in own or "larger" in rule]
     asked = dag.run(checkout, "-n", "hennick2025_table1").jobs()
     runs = Configuration(checkout / "config").runs("full", "hennick2025")
     vision = sum(len(runs[r].networks) * len(runs[r].sets) for r in ("table1-vision", "table1-cifar"))
     language = len(runs["table1-language"].models)
-    assert asked["train_larger"] == asked["measure_larger"] == vision + language == 12
-    assert asked["prepare_text"] == language == 3
+    assert asked["train_hennick2025_larger"] == asked["measure_hennick2025_larger"] == vision + language == 12
+    assert asked["prepare_hennick2025_text"] == language == 3
     assert own <= set(asked)
     assert asked["fetch_optional"] == 5
     assert "judge_claims" not in asked
     part = dag.run(checkout, "-n", "hennick2025_table1_vision", "--config", "preset=demo").jobs()
-    assert part["train_larger"] == 3
-    assert part["prepare_embedded"] == 1
+    assert part["train_hennick2025_larger"] == 3
+    assert part["prepare"] == 1
     assert not any("fetch" in rule for rule in part)
 
 

@@ -46,7 +46,7 @@ def test_example_override_is_valid(dag, tmp_path: Path):
         preset.write(example)
     done = dag.run(folder, "-n", "figures/mine/chaudhari2018/fig1b.pdf")
     assert done.returncode == 0, done.text
-    assert done.jobs()["train_network"] == 3
+    assert done.jobs()["train_chaudhari2018_network"] == 3
 
 
 def test_files_it_links_to_exist():
