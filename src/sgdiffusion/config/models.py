@@ -191,11 +191,9 @@ class Claim(Strict):
     published: Text = Field(description="the published value as printed, or what is asserted")
     accept: list[Region] = Field(min_length=1)
     reason: Text = Field(description="why this region, fixed before measuring")
-    needs_real: list[FetchedSet] = Field(
-        default=[], description="data without which the claim is not testable"
-    )
+    needs_real: list[FetchedSet] = Field(default=[], description="data without which the claim is not tested")
     needs_preset: Literal["full"] | None = Field(
-        None, description="full: the claim speaks of the paper's scale and is not testable below it"
+        None, description="full: the claim speaks of the paper's scale and is not tested below it"
     )
     optional: Text | None = Field(
         None, description="target that measures it when it is asked for; null: measured by default"

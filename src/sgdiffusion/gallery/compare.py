@@ -19,8 +19,8 @@ from scipy import special
 
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.fill import has_interval, with_interval
 from sgdiffusion.verdicts import Measured
+from sgdiffusion.verdicts.words import with_interval
 
 LEVEL = 0.01
 EXACT = 1e-6  # relative difference from which exact numbers differ: beyond libraries and machines
@@ -50,7 +50,7 @@ class Comparison:
 
 def _logarithmic(measured: Measured) -> bool:
     """Whether the interval is symmetric about its value on a logarithmic axis and not on a linear one."""
-    if measured.low <= 0 or not has_interval(measured):
+    if measured.low <= 0 or not measured.has_interval:
         return False
     below, above = measured.value - measured.low, measured.high - measured.value
     ratio = (measured.value / measured.low) / (measured.high / measured.value)
@@ -74,9 +74,9 @@ def difference(one: Measured, other: Measured) -> float | None:
     if "exact" in (one.over, other.over):
         near = math.isclose(one.value, other.value, rel_tol=EXACT, abs_tol=EXACT)
         return 1.0 if near else 0.0
-    if not has_interval(one) and not has_interval(other):
+    if not one.has_interval and not other.has_interval:
         return None
-    given = [m for m in (one, other) if has_interval(m)]
+    given = [m for m in (one, other) if m.has_interval]
     take = math.log if all(map(_logarithmic, given)) and min(one.value, other.value) > 0 else float
     parts = [_standard_error(m, take(m.low), take(m.high)) for m in (one, other)]
     variance = sum(error**2 for error, _ in parts)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from sgdiffusion.config.load import config_digest
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.gallery.fill import has_interval, latex
 from sgdiffusion.provenance import read_record
 from sgdiffusion.verdicts import Measured, read_quantities
+from sgdiffusion.verdicts.words import latex
 
 _WORDS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
@@ -83,7 +83,7 @@ def tex(content: Mapping[str, Any]) -> str:
         for name, entry in sorted(measured(content, paper).items()):
             command = content["papers"][paper][name]["macro"]
             lines.append(rf"\newcommand{{\{command}}}{{{latex(entry.value)}}} % {name}")
-            if has_interval(entry):
+            if entry.has_interval:
                 ends = f"[{latex(entry.low)}, {latex(entry.high)}]"
                 lines.append(rf"\newcommand{{\{command}Interval}}{{{ends}}}")
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from sgdiffusion.config.models import Claim
 from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.content import (
-    STATUSES,
+    SHOWN,
     Chapter,
     Plate,
     Reader,
@@ -95,11 +95,11 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"sentence": sentence, "formula": formula}
-    totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
+    totals = {v: sum(c.counts[v] for c in papers) for v in SHOWN}
     return environment.get_template("page.html.j2").render(
         papers=papers,
         cross=cross,
-        statuses=STATUSES,
+        shown_as=SHOWN,
         totals=totals,
         preset=items.preset,
         description=description,

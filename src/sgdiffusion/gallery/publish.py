@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.content import read_csv, status
+from sgdiffusion.gallery.content import read_verdicts
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
@@ -81,10 +81,9 @@ def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
             record = read_record(folder / paper / f"{name}.json")
             if record is not None and (note := substitute_note(record)):
                 rows.append((f"{paper}/{name}", note))
-    claims = read_csv(folder / "verdicts.csv")
-    for paper, claim, verdict, why in claims[["paper", "claim", "verdict", "why"]].itertuples(index=False):
-        if status(verdict, why) == "notrun":
-            rows.append((f"{paper}/claims/{claim}", why))
+    claims = read_verdicts(folder / "verdicts.csv")
+    untested = claims[claims["untested"] != ""]
+    rows += [(f"{c['paper']}/claims/{c['claim']}", c["untested"]) for c in untested.to_dict("records")]
     return pd.DataFrame(rows, columns=["item", "reason"])
 
 
