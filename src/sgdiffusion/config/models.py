@@ -75,7 +75,7 @@ class Data(Strict):
     n_test: PositiveInt | None = None
 
 
-class Sgd(Strict):
+class SgdSettings(Strict):
     """v ← μv + g, x ← x − η(g + μv) with Nesterov momentum, x ← x − ηv without."""
 
     momentum: Share = 0.9
@@ -97,7 +97,7 @@ class Training(Strict):
     kind: Literal["training"]
     network: Network
     data: Data
-    optimiser: Sgd = Sgd()
+    optimiser: SgdSettings = SgdSettings()
     schedule: list[Phase] = Field(min_length=1)
     batch_size: PositiveInt
     epochs: PositiveInt
