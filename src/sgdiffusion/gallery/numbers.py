@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sgdiffusion.config.load import config_digest
+from sgdiffusion.config.load import config_digest, doubled
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.provenance import read_record
 from sgdiffusion.verdicts import Measured, read_quantities
@@ -55,13 +55,9 @@ def collect(
                 entry = {"macro": macro(paper, name), **vars(measured)}
                 quantities[name] = {**entry, "runs": names, "data": list(data)}
         content["papers"][paper] = quantities
-    _unique([q["macro"] for quantities in content["papers"].values() for q in quantities.values()])
+    if alike := doubled(q["macro"] for found in content["papers"].values() for q in found.values()):
+        raise MeasureError(f"two quantities have the same LaTeX name: {alike}")
     return content
-
-
-def _unique(macros: list[str]) -> None:
-    if doubled := sorted({m for m in macros if macros.count(m) > 1}):
-        raise MeasureError(f"two quantities have the same LaTeX name: {', '.join(doubled)}")
 
 
 def measured(content: Mapping[str, Any], paper: str) -> dict[str, Measured]:
