@@ -11,8 +11,7 @@ import pytest
 from scipy import stats
 
 from sgdiffusion.cli import main
-from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.compare import compare, difference, holm, read, report
+from sgdiffusion.gallery.compare import compare, difference, report
 from sgdiffusion.verdicts import Measured
 
 SEED = 20260401
@@ -91,12 +90,6 @@ def test_welch_is_scipys():
     assert p == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue, rel=1e-9)
 
 
-def test_holm_is_the_stepwise_correction():
-    assert holm([0.001, 0.2, 0.004, 0.0049], 0.01) == [True, False, False, False]
-    assert holm([0.001, 0.2, 0.003, 0.0049], 0.01) == [True, False, True, True]
-    assert holm([], 0.01) == []
-
-
 def exact(value: float) -> Measured:
     return Measured(value, value, value, 1, "", "exact")
 
@@ -147,8 +140,3 @@ def test_command_says_what_differs_and_exits_with_one(tmp_path: Path, monkeypatc
     assert "9 [8.9, 9.1] here, 1 [0.9, 1.1] in the reference" in capsys.readouterr().out
     assert main(["compare", "--preset", "none"]) == 1
     assert "figures/none/numbers.json: no such file" in capsys.readouterr().err
-
-
-def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(DataError, match=r"x\.json: no such file; build the preset first"):
-        read(tmp_path / "x.json")

@@ -14,7 +14,7 @@ from sgdiffusion.config.models import Region
 from sgdiffusion.errors import DataError, MeasureError
 from sgdiffusion.figures.style import new_figure, save
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.content import read_csv
+from sgdiffusion.gallery.files import read_csv
 from sgdiffusion.gallery.fill import fill, named_in
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
@@ -129,12 +129,12 @@ def test_durations():
 
 
 def test_missing_or_broken_files_are_named(tmp_path: Path):
-    with pytest.raises(DataError, match=r"x\.png: the gallery needs this figure"):
+    with pytest.raises(DataError, match=r"x\.png: no such file; build the preset's figures"):
         web_image(tmp_path / "x.png")
     (tmp_path / "x.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"x\.png: not an image"):
         web_image(tmp_path / "x.png")
-    with pytest.raises(DataError, match=r"x\.csv: the gallery needs this table"):
+    with pytest.raises(DataError, match=r"x\.csv: no such file; build the preset's tables"):
         read_csv(tmp_path / "x.csv")
 
 

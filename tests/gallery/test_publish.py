@@ -72,7 +72,7 @@ def test_a_partial_or_dirty_run_is_refused_with_one_message(run: Path):
 
 def test_an_unfinished_run_is_refused(run: Path):
     (run / "items.json").unlink()
-    with pytest.raises(DataError, match=r"items\.json: not there; run the preset tiny to its end"):
+    with pytest.raises(DataError, match=r"items\.json: no such file; run the preset tiny to its end"):
         publish.publish(run, run.parent / "reference")
 
 

@@ -7,18 +7,16 @@ alarm needs a difference that survives Holm's correction for all numbers tested.
 from a run with other settings is listed, and is no alarm.
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from scipy import special
 
-from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import numbers
+from sgdiffusion.measures.statistics.multiple import holm
 from sgdiffusion.verdicts import Measured
 from sgdiffusion.verdicts.words import with_interval
 
@@ -85,22 +83,13 @@ def difference(one: Measured, other: Measured) -> float | None:
     return float(2 * special.stdtr(degrees, -t))
 
 
-def holm(p_values: Iterable[float], level: float = LEVEL) -> list[bool]:
-    """Which hypotheses fall when the chance of one wrong fall among all of them is kept below the level."""
-    values = list(p_values)
-    fallen, standing = [False] * len(values), False
-    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        standing = standing or values[index] > level / (len(values) - rank)
-        fallen[index] = not standing
-    return fallen
-
-
 def compare(mine: Mapping[str, Any], reference: Mapping[str, Any]) -> list[Comparison]:
     """Every quantity of two numbers.json, those of papers that both have."""
     papers = [p for p in reference["papers"] if p in mine["papers"]]
     found = [c for paper in papers for c in _of_paper(paper, mine, reference)]
     tested = [i for i, c in enumerate(found) if c.standing in ("agrees", "differs")]
-    fallen = {i for i, falls in zip(tested, holm(found[i].p for i in tested), strict=True) if falls}
+    adjusted = holm([found[i].p for i in tested])
+    fallen = {i for i, p in zip(tested, adjusted, strict=True) if p <= LEVEL}
     return [Comparison(**{**vars(c), "alarm": i in fallen}) for i, c in enumerate(found)]
 
 
@@ -134,12 +123,6 @@ def _not_the_same(
     if of(mine, "data") != of(reference, "data"):
         return "other data"
     return "other settings" if of(mine, "runs") != of(reference, "runs") else None
-
-
-def read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; build the preset first (its numbers.json is compared)")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def report(rows: list[Comparison], reference: str) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Texts
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.files import read_csv, read_verdicts
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
@@ -118,23 +119,6 @@ def formula(text: str) -> Markup:
     """Text as HTML, its d_s, λ_max, e^(−Φ) and v^{−3/2} with subscripts and superscripts; names stay."""
     lowered = _SUB.sub(r"\1<sub>\2</sub>", str(escape(text)))
     return Markup(_SUP.sub(lambda m: f"<sup>{m[1] or m[2] or m[3] or ''}</sup>", lowered))
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """A published table as text; the column that repeats the note is left out."""
-    if not path.is_file():
-        raise DataError(f"{path}: the gallery needs this table; build the preset's tables first")
-    return pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="note", errors="ignore")
-
-
-def read_verdicts(path: Path) -> pd.DataFrame:
-    """A table of verdicts; why a claim was not tested stands in the column `untested`, empty for others."""
-    table = read_csv(path)
-    if unknown := sorted(set(table["verdict"]) - {str(verdict) for verdict in Verdict}):
-        words = f"{', '.join(unknown)}; the verdicts are {', '.join(Verdict)}"
-        raise DataError(f"{path}: judged by an earlier version, judge again: {words}")
-    tested = table["verdict"] != Verdict.NOT_TESTED
-    return table.assign(untested=(table["obstacle"] + ": " + table["why"]).mask(tested, ""))
 
 
 def caption(texts: Captions, name: str, otherwise: str) -> Caption:

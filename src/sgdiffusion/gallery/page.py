@@ -1,6 +1,5 @@
 """The gallery: one self-contained page of a preset, from its files, claims and texts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +19,9 @@ from sgdiffusion.gallery.content import (
     caption,
     formula,
     plate,
-    read_csv,
     sentence,
 )
+from sgdiffusion.gallery.files import read_csv, read_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,7 +57,7 @@ def chapters(
     command: str,
 ) -> list[Chapter]:
     """One per paper, from the files of figures/<preset>/."""
-    found = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+    found = read_json(folder / "numbers.json")
     findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
     made = []
     for paper, figures in items.figures.items():

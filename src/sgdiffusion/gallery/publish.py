@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.content import read_verdicts
+from sgdiffusion.gallery.files import read_json, read_verdicts
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
@@ -47,13 +47,6 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
         tables = [*names["tables"], *(["verdicts"] if paper in items["papers"] else [])]
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
-
-
-def read_items(folder: Path) -> dict[str, Any]:
-    path = folder / "items.json"
-    if not path.is_file():
-        raise DataError(f"{path}: not there; run the preset {folder.name} to its end first")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def problems(folder: Path, names: list[str]) -> list[str]:
@@ -89,7 +82,7 @@ def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
 
 def publish(folder: Path, target: Path) -> list[str]:
     """Copies the set of figures/<preset>/ to `target`, whole or not at all; the names of its files."""
-    items = read_items(folder)
+    items = read_json(folder / "items.json")
     names = sorted(expected(items))
     if found := problems(folder, names):
         raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
@@ -120,7 +113,7 @@ def digest(path: Path) -> str:
 
 def damaged(reference: Path) -> list[str]:
     """Files of a published set that are missing or not as published, and files that do not belong to it."""
-    manifest = json.loads((reference / "published.json").read_text(encoding="utf-8"))["files"]
+    manifest = read_json(reference / "published.json")["files"]
     there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
     changed = [n for n in manifest if n not in there or digest(reference / n) != manifest[n]]
     return [*changed, *sorted(there - set(manifest) - {"published.json"})]
