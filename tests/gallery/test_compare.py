@@ -50,7 +50,7 @@ def simulated(generator: np.random.Generator, count: int, n: int, logarithmic: b
 def test_other_seeds_mark_one_number_in_a_hundred(n: int, logarithmic: bool):
     generator, count = np.random.default_rng(SEED + n + logarithmic), 4000
     rows = compare(*(simulated(generator, count, n, logarithmic) for _ in "ab"))
-    marked = sum(r.standing == "differs" for r in rows)
+    marked = sum(r.outcome == "differs" for r in rows)
     # binomial: 40 expected, standard deviation 6.3; three of them
     assert 21 <= marked <= 59
     assert sum(r.alarm for r in rows) <= 1
@@ -59,7 +59,7 @@ def test_other_seeds_mark_one_number_in_a_hundred(n: int, logarithmic: bool):
 def test_two_seeds_do_not_mark_more():
     generator = np.random.default_rng(SEED + 2)
     rows = compare(*(simulated(generator, 4000, 2, False) for _ in "ab"))
-    assert sum(r.standing == "differs" for r in rows) <= 59
+    assert sum(r.outcome == "differs" for r in rows) <= 59
 
 
 def test_alarms_are_rare_over_whole_comparisons():
@@ -103,7 +103,7 @@ def test_exact_numbers_agree_up_to_rounding():
 def test_single_observations_are_not_compared():
     one = {"value": 1.0, "low": 1.0, "high": 1.0, "n": 1, "unit": "", "over": "seeds"}
     rows = compare(run({"q": one}), run({"q": {**one, "value": 5.0, "low": 5.0, "high": 5.0}}))
-    assert [r.standing for r in rows] == ["no interval"]
+    assert [r.outcome for r in rows] == ["no interval"]
 
 
 def test_other_data_and_other_settings_are_said_and_raise_no_alarm():
@@ -123,7 +123,7 @@ def test_other_data_and_other_settings_are_said_and_raise_no_alarm():
 def test_numbers_of_one_run_alone_are_counted():
     entry = {"value": 1.0, "low": 0.9, "high": 1.1, "n": 5, "unit": "", "over": "seeds"}
     rows = compare(run({"a": entry, "b": entry}), run({"b": entry, "c": entry}))
-    assert {r.quantity: r.standing for r in rows} == {"a": "only here", "b": "agrees", "c": "only there"}
+    assert {r.quantity: r.outcome for r in rows} == {"a": "only here", "b": "agrees", "c": "only there"}
 
 
 def test_command_says_what_differs_and_exits_with_one(tmp_path: Path, monkeypatch, capsys):

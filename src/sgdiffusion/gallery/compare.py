@@ -22,10 +22,10 @@ from sgdiffusion.verdicts.words import with_interval
 
 LEVEL = 0.01
 EXACT = 1e-6  # relative difference from which exact numbers differ: beyond libraries and machines
-Standing = Literal[
+Outcome = Literal[
     "agrees", "differs", "other data", "other settings", "no interval", "only here", "only there"
 ]
-NOT_COMPARED: dict[Standing, str] = {
+NOT_COMPARED: dict[Outcome, str] = {
     "other data": "come from other data and need not agree",
     "other settings": "come from runs with other settings or at another scale and need not agree",
     "no interval": "have no interval in either run",
@@ -40,7 +40,7 @@ class Comparison:
 
     paper: str
     quantity: str
-    standing: Standing
+    outcome: Outcome
     detail: str = ""
     p: float = math.nan
     alarm: bool = False
@@ -87,7 +87,7 @@ def compare(mine: Mapping[str, Any], reference: Mapping[str, Any]) -> list[Compa
     """Every quantity of two numbers.json, those of papers that both have."""
     papers = [p for p in reference["papers"] if p in mine["papers"]]
     found = [c for paper in papers for c in _of_paper(paper, mine, reference)]
-    tested = [i for i, c in enumerate(found) if c.standing in ("agrees", "differs")]
+    tested = [i for i, c in enumerate(found) if c.outcome in ("agrees", "differs")]
     adjusted = holm([found[i].p for i in tested])
     fallen = {i for i, p in zip(tested, adjusted, strict=True) if p <= LEVEL}
     return [Comparison(**{**vars(c), "alarm": i in fallen}) for i, c in enumerate(found)]
@@ -101,8 +101,8 @@ def _of_paper(paper: str, mine: Mapping[str, Any], reference: Mapping[str, Any])
             rows.append(Comparison(paper, name, "only there" if name in there else "only here"))
             continue
         detail = f"{with_interval(here[name])} here, {with_interval(there[name])} in the reference"
-        if obstacle := _not_the_same(paper, name, mine, reference):
-            rows.append(Comparison(paper, name, obstacle, detail))
+        if unlike := _not_the_same(paper, name, mine, reference):
+            rows.append(Comparison(paper, name, unlike, detail))
             continue
         p = difference(here[name], there[name])
         if p is None:
@@ -127,8 +127,8 @@ def _not_the_same(
 
 def report(rows: list[Comparison], reference: str) -> str:
     """What to tell: alarms, marked numbers against their expected count, and what could not be compared."""
-    tested = [r for r in rows if r.standing in ("agrees", "differs")]
-    differing, alarms = [r for r in tested if r.standing == "differs"], [r for r in rows if r.alarm]
+    tested = [r for r in rows if r.outcome in ("agrees", "differs")]
+    differing, alarms = [r for r in tested if r.outcome == "differs"], [r for r in rows if r.alarm]
     lines = [f"{len(tested)} numbers of {len(rows)} can be compared with {reference}."]
     if tested:
         lines.append(
@@ -139,6 +139,6 @@ def report(rows: list[Comparison], reference: str) -> str:
         sign = "!" if row.alarm else " "
         lines.append(f"  {sign} {row.paper} {row.quantity}: {row.detail} (p = {row.p:.2g})")
     for kind, words in NOT_COMPARED.items():
-        if count := sum(r.standing == kind for r in rows):
+        if count := sum(r.outcome == kind for r in rows):
             lines.append(f"{count} {words}.")
     return "\n".join(lines)
