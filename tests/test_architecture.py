@@ -1,6 +1,8 @@
 """The shape of the library: imports point downward, few modules touch files, nothing knows the workflow."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ ALLOWED = {
     "figures": set(),
     "verdicts": {"config"},
     "provenance": {"config"},
-    "gallery": {"verdicts", "provenance", "config"},
+    "gallery": {"verdicts", "provenance", "measures", "config"},
     "cli": {"measures", "config", "gallery"},
 }
 # config reads its own YAML files; the rest is the design's list
@@ -104,3 +106,15 @@ def test_few_modules_touch_files(path: Path):
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_modules_stay_short(path: Path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_what_reports_loads_nothing_heavy():
+    """Every job imports some of these; starting with torch or scipy.stats would cost it seconds."""
+    light = ("cli", "config", "gallery.page", "papers.tables", "provenance", "verdicts")
+    heavy = ("matplotlib", "numba", "scipy.stats", "seaborn", "torch", "torchvision")
+    lines = [f"import sgdiffusion.{name}" for name in light]
+    lines.append(f"import sys; print([name for name in {heavy} if name in sys.modules])")
+    environment = {"PYTHONPATH": str(SOURCE.parent)}
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"

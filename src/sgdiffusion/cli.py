@@ -8,6 +8,7 @@ from pathlib import Path
 from sgdiffusion.config.generate import default_config
 from sgdiffusion.errors import UserError
 from sgdiffusion.gallery import compare, publish, readme
+from sgdiffusion.gallery.files import read_json
 
 FIGURES, REFERENCE = Path("figures"), Path("figures/reference")
 
@@ -37,7 +38,7 @@ def write_readme() -> int:
 
 def compare_runs(preset: str) -> int:
     """Compares figures/<preset>/ with the reference set; 1 if a difference survives the correction."""
-    runs = [compare.read(folder / "numbers.json") for folder in (FIGURES / preset, REFERENCE)]
+    runs = [read_json(folder / "numbers.json") for folder in (FIGURES / preset, REFERENCE)]
     rows = compare.compare(*runs)
     print(compare.report(rows, f"{REFERENCE} (preset {runs[1]['preset']})"))
     return int(any(row.alarm for row in rows))

@@ -87,7 +87,7 @@ def test_focus_is_visible(browser: Browser, page: Path):
 
 def test_a_verdict_that_no_claim_has_says_so(browser: Browser, page: Path):
     browser.open(page)
-    browser.evaluate("document.querySelector('[data-filter=part]').click()")
+    browser.evaluate("document.querySelector('[data-filter=in-part]').click()")
     assert browser.evaluate(SHOWN) == 0
     assert browser.evaluate("[...document.querySelectorAll('.none')].every(p => p.offsetHeight > 0)")
 

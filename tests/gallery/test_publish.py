@@ -10,6 +10,7 @@ from tiny_preset import items, png, record
 from sgdiffusion.cli import main
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import publish, readme
+from sgdiffusion.verdicts import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def test_what_is_missing_or_substituted_is_named_with_its_reason(run: Path):
     text = (run.parent / "reference/missing.md").read_text()
     assert "| ziyin2025/fig2 | no time |" in text
     assert "| chaudhari2018/fig1 | substitute data: digits · preset tiny: reduced scale |" in text
-    assert "| chaudhari2018/claims/fig2-far | needs the real mnist" in text
+    assert "| chaudhari2018/claims/fig2-far | substitute data: needs the real mnist |" in text
     assert "claims/fig2-open" not in text  # it was tested, and stays undecided
 
 
@@ -71,7 +72,7 @@ def test_a_partial_or_dirty_run_is_refused_with_one_message(run: Path):
 
 def test_an_unfinished_run_is_refused(run: Path):
     (run / "items.json").unlink()
-    with pytest.raises(DataError, match=r"items\.json: not there; run the preset tiny to its end"):
+    with pytest.raises(DataError, match=r"items\.json: no such file; run the preset tiny to its end"):
         publish.publish(run, run.parent / "reference")
 
 
@@ -111,6 +112,22 @@ def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
     assert "| Undecided |\n" in text
     assert "](figures/reference/composite.png)" in text
     assert "figures/reference/missing.md" in text
+
+
+def test_a_set_of_an_earlier_version_is_read_in_todays_words(tmp_path: Path):
+    (tmp_path / "verdicts.csv").write_text(
+        "paper,claim,verdict\np,a,reproduced\np,b,reproduced in part\np,c,not reproduced\n"
+        "p,d,not testable here\np,e,not testable here\n"
+    )
+    (tmp_path / "missing.csv").write_text("item,reason\np/claims/e,needs data\np/fig1,left out\n")
+    assert readme.published_verdicts(tmp_path)["verdict"].tolist() == [str(v) for v in Verdict]
+
+
+def test_a_run_of_an_earlier_version_must_be_judged_again(run: Path):
+    path = run / "verdicts.csv"
+    path.write_text(path.read_text().replace(Verdict.FAILS, "not reproduced"))
+    with pytest.raises(DataError, match=r"earlier version, judge again: not reproduced; the verdicts are"):
+        publish.publish(run, run.parent / "reference")
 
 
 def test_readme_without_markers_is_an_error():

@@ -45,6 +45,6 @@ def standing(*regions: dict) -> str:
 def test_a_finding_is_demonstrated_only_if_every_number_lies_where_it_must():
     one, two = {"quantity": "one", "high": 1.5}, {"quantity": "two", "low": 1.5}
     assert standing(one, two) == "yes"
-    assert standing(one, {**two, "low": 2.0}) == "open"
+    assert standing(one, {**two, "low": 2.0}) == "undecided"
     assert standing(one, {**two, "low": 3.0}) == "no"
-    assert standing(one, {"quantity": "three", "low": 0.0}) == "not run"
+    assert standing(one, {"quantity": "three", "low": 0.0}) == "not tested"

@@ -99,5 +99,5 @@ def test_the_language_models_from_folders_to_the_table_and_the_verdicts(dag, tmp
     assert judged.returncode == 0, judged.text[-5000:]
     rows = pd.read_csv(folder / verdicts).set_index("claim")
     assert "table1.tinystories-1m.llc = " in rows.loc["table1-tinystories-1m", "measured"]
-    assert rows.loc["table1-tinystories-1m", "why"] == "speaks of the scale of the preset full"
+    assert rows.loc["table1-tinystories-1m", "obstacle"] == "reduced scale"
     assert rows.loc["table1-vgg16", "measured"] == "not run"

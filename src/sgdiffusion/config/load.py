@@ -3,6 +3,8 @@
 import copy
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +44,17 @@ def parse(model: type[Model], content: Any, source: str) -> Model:
         raise config_error(source, model, error) from None
 
 
+def doubled(names: Iterable[str]) -> str:
+    """The names that come more than once, in a sentence; empty if there are none."""
+    return ", ".join(name for name, count in sorted(Counter(names).items()) if count > 1)
+
+
+def unique_ids(entries: Iterable[Any], section: str) -> None:
+    """A ConfigError where two entries of a section have the same id."""
+    if names := doubled(entry.id for entry in entries):
+        raise ConfigError(f"{section}.id: used more than once: {names}")
+
+
 def parse_settings(content: dict[str, Any], source: str = "config/config.yaml (or --config)") -> Settings:
     return parse(Settings, content, source)
 
@@ -50,9 +63,7 @@ def load_claims(folder: Path, paper: str) -> list[Claim]:
     """The claims of one paper; ids must be unique."""
     path = folder / paper / "claims.yaml"
     claims = parse(Claims, read_yaml(path), str(path)).claims
-    ids = [c.id for c in claims]
-    if doubled := sorted({i for i in ids if ids.count(i) > 1}):
-        raise ConfigError(f"{path}: claims.id: used more than once: {', '.join(doubled)}")
+    unique_ids(claims, f"{path}: claims")
     return claims
 
 

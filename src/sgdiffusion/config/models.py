@@ -75,7 +75,7 @@ class Data(Strict):
     n_test: PositiveInt | None = None
 
 
-class Sgd(Strict):
+class SgdSettings(Strict):
     """v ← μv + g, x ← x − η(g + μv) with Nesterov momentum, x ← x − ηv without."""
 
     momentum: Share = 0.9
@@ -97,7 +97,7 @@ class Training(Strict):
     kind: Literal["training"]
     network: Network
     data: Data
-    optimiser: Sgd = Sgd()
+    optimiser: SgdSettings = SgdSettings()
     schedule: list[Phase] = Field(min_length=1)
     batch_size: PositiveInt
     epochs: PositiveInt
@@ -191,11 +191,9 @@ class Claim(Strict):
     published: Text = Field(description="the published value as printed, or what is asserted")
     accept: list[Region] = Field(min_length=1)
     reason: Text = Field(description="why this region, fixed before measuring")
-    needs_real: list[FetchedSet] = Field(
-        default=[], description="data without which the claim is not testable"
-    )
+    needs_real: list[FetchedSet] = Field(default=[], description="data without which the claim is not tested")
     needs_preset: Literal["full"] | None = Field(
-        None, description="full: the claim speaks of the paper's scale and is not testable below it"
+        None, description="full: the claim speaks of the paper's scale and is not tested below it"
     )
     optional: Text | None = Field(
         None, description="target that measures it when it is asked for; null: measured by default"

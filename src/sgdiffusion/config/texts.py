@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sgdiffusion.config.load import parse, read_yaml
+from sgdiffusion.config.load import parse, read_yaml, unique_ids
 from sgdiffusion.config.models import Region, Strict, Text
-from sgdiffusion.errors import ConfigError
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -97,7 +96,5 @@ def load_texts(folder: Path, paper: str) -> Texts:
     path = folder / paper / "texts.yaml"
     texts = parse(Texts, read_yaml(path), str(path))
     for section in ("findings", "arguments"):
-        ids = [entry.id for entry in getattr(texts, section)]
-        if doubled := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ConfigError(f"{path}: {section}.id: used more than once: {', '.join(doubled)}")
+        unique_ids(getattr(texts, section), f"{path}: {section}")
     return texts

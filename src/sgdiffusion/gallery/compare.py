@@ -7,27 +7,25 @@ alarm needs a difference that survives Holm's correction for all numbers tested.
 from a run with other settings is listed, and is no alarm.
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from scipy import special
 
-from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.fill import has_interval, with_interval
+from sgdiffusion.measures.statistics.multiple import holm
 from sgdiffusion.verdicts import Measured
+from sgdiffusion.verdicts.words import with_interval
 
 LEVEL = 0.01
 EXACT = 1e-6  # relative difference from which exact numbers differ: beyond libraries and machines
-Standing = Literal[
+Outcome = Literal[
     "agrees", "differs", "other data", "other settings", "no interval", "only here", "only there"
 ]
-NOT_COMPARED: dict[Standing, str] = {
+NOT_COMPARED: dict[Outcome, str] = {
     "other data": "come from other data and need not agree",
     "other settings": "come from runs with other settings or at another scale and need not agree",
     "no interval": "have no interval in either run",
@@ -42,7 +40,7 @@ class Comparison:
 
     paper: str
     quantity: str
-    standing: Standing
+    outcome: Outcome
     detail: str = ""
     p: float = math.nan
     alarm: bool = False
@@ -50,7 +48,7 @@ class Comparison:
 
 def _logarithmic(measured: Measured) -> bool:
     """Whether the interval is symmetric about its value on a logarithmic axis and not on a linear one."""
-    if measured.low <= 0 or not has_interval(measured):
+    if measured.low <= 0 or not measured.has_interval:
         return False
     below, above = measured.value - measured.low, measured.high - measured.value
     ratio = (measured.value / measured.low) / (measured.high / measured.value)
@@ -74,9 +72,9 @@ def difference(one: Measured, other: Measured) -> float | None:
     if "exact" in (one.over, other.over):
         near = math.isclose(one.value, other.value, rel_tol=EXACT, abs_tol=EXACT)
         return 1.0 if near else 0.0
-    if not has_interval(one) and not has_interval(other):
+    if not one.has_interval and not other.has_interval:
         return None
-    given = [m for m in (one, other) if has_interval(m)]
+    given = [m for m in (one, other) if m.has_interval]
     take = math.log if all(map(_logarithmic, given)) and min(one.value, other.value) > 0 else float
     parts = [_standard_error(m, take(m.low), take(m.high)) for m in (one, other)]
     variance = sum(error**2 for error, _ in parts)
@@ -85,22 +83,13 @@ def difference(one: Measured, other: Measured) -> float | None:
     return float(2 * special.stdtr(degrees, -t))
 
 
-def holm(p_values: Iterable[float], level: float = LEVEL) -> list[bool]:
-    """Which hypotheses fall when the chance of one wrong fall among all of them is kept below the level."""
-    values = list(p_values)
-    fallen, standing = [False] * len(values), False
-    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        standing = standing or values[index] > level / (len(values) - rank)
-        fallen[index] = not standing
-    return fallen
-
-
 def compare(mine: Mapping[str, Any], reference: Mapping[str, Any]) -> list[Comparison]:
     """Every quantity of two numbers.json, those of papers that both have."""
     papers = [p for p in reference["papers"] if p in mine["papers"]]
     found = [c for paper in papers for c in _of_paper(paper, mine, reference)]
-    tested = [i for i, c in enumerate(found) if c.standing in ("agrees", "differs")]
-    fallen = {i for i, falls in zip(tested, holm(found[i].p for i in tested), strict=True) if falls}
+    tested = [i for i, c in enumerate(found) if c.outcome in ("agrees", "differs")]
+    adjusted = holm([found[i].p for i in tested])
+    fallen = {i for i, p in zip(tested, adjusted, strict=True) if p <= LEVEL}
     return [Comparison(**{**vars(c), "alarm": i in fallen}) for i, c in enumerate(found)]
 
 
@@ -112,8 +101,8 @@ def _of_paper(paper: str, mine: Mapping[str, Any], reference: Mapping[str, Any])
             rows.append(Comparison(paper, name, "only there" if name in there else "only here"))
             continue
         detail = f"{with_interval(here[name])} here, {with_interval(there[name])} in the reference"
-        if obstacle := _not_the_same(paper, name, mine, reference):
-            rows.append(Comparison(paper, name, obstacle, detail))
+        if unlike := _not_the_same(paper, name, mine, reference):
+            rows.append(Comparison(paper, name, unlike, detail))
             continue
         p = difference(here[name], there[name])
         if p is None:
@@ -136,16 +125,10 @@ def _not_the_same(
     return "other settings" if of(mine, "runs") != of(reference, "runs") else None
 
 
-def read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; build the preset first (its numbers.json is compared)")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
 def report(rows: list[Comparison], reference: str) -> str:
     """What to tell: alarms, marked numbers against their expected count, and what could not be compared."""
-    tested = [r for r in rows if r.standing in ("agrees", "differs")]
-    differing, alarms = [r for r in tested if r.standing == "differs"], [r for r in rows if r.alarm]
+    tested = [r for r in rows if r.outcome in ("agrees", "differs")]
+    differing, alarms = [r for r in tested if r.outcome == "differs"], [r for r in rows if r.alarm]
     lines = [f"{len(tested)} numbers of {len(rows)} can be compared with {reference}."]
     if tested:
         lines.append(
@@ -156,6 +139,6 @@ def report(rows: list[Comparison], reference: str) -> str:
         sign = "!" if row.alarm else " "
         lines.append(f"  {sign} {row.paper} {row.quantity}: {row.detail} (p = {row.p:.2g})")
     for kind, words in NOT_COMPARED.items():
-        if count := sum(r.standing == kind for r in rows):
+        if count := sum(r.outcome == kind for r in rows):
             lines.append(f"{count} {words}.")
     return "\n".join(lines)

@@ -15,21 +15,23 @@ from markupsafe import Markup, escape
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Texts
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.fill import Quantities, bounds, carries, fill, interval, number
+from sgdiffusion.gallery.files import read_csv, read_verdicts
+from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
 from sgdiffusion.provenance import read_record, substitute_note
-from sgdiffusion.verdicts import was_judged
+from sgdiffusion.verdicts import Quantities, Standing, Verdict
+from sgdiffusion.verdicts.quantities import carries
+from sgdiffusion.verdicts.words import bounds, cell, interval, number
 
-STATUSES = {  # label, sign, and the verb after a number of claims
-    "holds": ("Holds", "✓", "hold"),
-    "part": ("In part", "◐", "hold in part"),
-    "fails": ("Fails", "✗", "fail"),
-    "undecided": ("Undecided", "?", "stay undecided"),
-    "notrun": ("Not tested here", "–", "are not tested here"),
+SHOWN = {  # the verdict's sign, and the verb after a number of claims
+    Verdict.HOLDS: ("✓", "hold"),
+    Verdict.IN_PART: ("◐", "hold in part"),
+    Verdict.FAILS: ("✗", "fail"),
+    Verdict.UNDECIDED: ("?", "stay undecided"),
+    Verdict.NOT_TESTED: ("–", "are not tested"),
 }
-_DECIDED = {"reproduced": "holds", "reproduced in part": "part", "not reproduced": "fails"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class JudgedClaim:
 
     claim: Claim
     anchor: str
-    status: str
-    why: str
+    verdict: Verdict
+    untested: str  # why, if it was not tested
     parts: list[Part]
     figures: list[tuple[str, str]]  # anchor, title
 
@@ -91,7 +93,7 @@ class Chapter:
 
     name: str
     heading: Heading
-    counts: dict[str, int]
+    counts: dict[Verdict, int]
     bar: Markup
     claims: list[JudgedClaim]
     figures: list[Plate]
@@ -100,13 +102,6 @@ class Chapter:
     findings: list[dict[str, str]]
     assumptions: list[dict[str, str]]
     provenance: Provenance
-
-
-def status(verdict: str, why: str) -> str:
-    """holds, part, fails; undecided if it was measured too coarsely; notrun if it was not tested."""
-    if verdict in _DECIDED:
-        return _DECIDED[verdict]
-    return "undecided" if was_judged(why) else "notrun"
 
 
 def sentence(text: str) -> str:
@@ -124,22 +119,6 @@ def formula(text: str) -> Markup:
     """Text as HTML, its d_s, λ_max, e^(−Φ) and v^{−3/2} with subscripts and superscripts; names stay."""
     lowered = _SUB.sub(r"\1<sub>\2</sub>", str(escape(text)))
     return Markup(_SUP.sub(lambda m: f"<sup>{m[1] or m[2] or m[3] or ''}</sup>", lowered))
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """A published table as text; the column that repeats the note is left out."""
-    if not path.is_file():
-        raise DataError(f"{path}: the gallery needs this table; build the preset's tables first")
-    return pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="note", errors="ignore")
-
-
-def cell(text: str) -> str:
-    """Numbers of a table to four digits."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return text if text.lstrip("-").isdigit() else number(value, 4)
 
 
 def caption(texts: Captions, name: str, otherwise: str) -> Caption:
@@ -194,17 +173,17 @@ class Reader:
         self.folder, self.preset, self.paper = folder / paper, preset, paper
         self.texts, self.quantities, self.command = texts, quantities, command
         self.claims = {c.id: c for c in claims}
-        rows = read_csv(self.folder / "verdicts.csv")
+        rows = read_verdicts(self.folder / "verdicts.csv")
         self.verdicts = {row["claim"]: row for row in rows.to_dict("records")}
         if set(self.verdicts) != set(self.claims):
             unlike = ", ".join(sorted(set(self.verdicts) ^ set(self.claims)))
-            raise DataError(f"{self.folder}/verdicts.csv: judge again, the claims are others now: {unlike}")
+            raise DataError(f"{self.folder}/verdicts.csv: judge again, the claims have changed: {unlike}")
 
     def chapter(
         self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame
     ) -> Chapter:
         judged = {i: self._judged(self.claims[i], figures) for i in self.verdicts}
-        counts = {s: sum(j.status == s for j in judged.values()) for s in STATUSES}
+        counts = {v: sum(j.verdict is v for j in judged.values()) for v in Verdict}
         plates = {n: self._plate(n, judged) for n in (*figures, *tables)}
         return Chapter(
             name=self.paper,
@@ -239,8 +218,8 @@ class Reader:
         return JudgedClaim(
             claim=claim,
             anchor=self.anchor(claim.id, "claim"),
-            status=status(row["verdict"], row["why"]),
-            why="" if was_judged(row["why"]) else row["why"],
+            verdict=Verdict(row["verdict"]),
+            untested=row["untested"],
             parts=[self._part(r) for r in claim.accept if r.quantity in self.quantities],
             figures=[(self.anchor(f), f) for f in shown],
         )
@@ -263,10 +242,10 @@ class Reader:
 
     def _value(self, quantity: str) -> str:
         found = self.quantities.get(quantity)
-        return "not run" if found is None else number(found.value)
+        return str(Standing.NOT_RUN) if found is None else number(found.value)
 
     def _argued(self, argument: Argument) -> Argued:
-        doubtful = [r for r in argument.rests_on if not carries(r, self.quantities)]
+        doubtful = [r for r in argument.rests_on if not carries(self.quantities, r)]
         return Argued(
             argument=argument,
             anchor=self.anchor(argument.id, "argument"),

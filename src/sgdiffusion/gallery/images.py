@@ -7,16 +7,15 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery.files import existing
 
 WIDEST = 1400  # pixels: a figure two columns wide at 200 dpi
 
 
 def web_image(path: Path) -> tuple[bytes, int, int]:
     """A PNG's pixels as a smaller PNG, with its width and height."""
-    if not path.is_file():
-        raise DataError(f"{path}: the gallery needs this figure; build the preset's figures first")
     try:
-        with Image.open(path) as image:
+        with Image.open(existing(path, "build the preset's figures first")) as image:
             pixels = image.convert("RGB")
     except UnidentifiedImageError:
         raise DataError(f"{path}: not an image") from None

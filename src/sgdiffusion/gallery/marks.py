@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from markupsafe import Markup
 
 from sgdiffusion.config.models import Region
-from sgdiffusion.verdicts import Measured
+from sgdiffusion.verdicts import Measured, Verdict
 
 WIDTH, HEIGHT, MARGIN = 220.0, 24.0, 8.0
 _LOGARITHMIC_FROM = 30.0  # ratio of the ends from which a linear axis would hide the smaller numbers
@@ -50,15 +50,15 @@ def interval_mark(region: Region, measured: Measured) -> Markup:
     return Markup(f'<svg class="mark" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" aria-hidden="true">{body}</svg>')
 
 
-def verdict_bar(counts: Mapping[str, int]) -> Markup:
+def verdict_bar(counts: Mapping[Verdict, int]) -> Markup:
     """One horizontal bar, its parts as long as the numbers of claims."""
     total = sum(counts.values()) or 1
     parts, at = [], 0.0
-    for status, count in counts.items():
+    for verdict, count in counts.items():
         width = 100 * count / total
         if count:
             seen = max(width - 0.4, 0.4)
-            parts.append(f'<rect class="{status}" x="{at:.2f}" width="{seen:.2f}" height="6"/>')
+            parts.append(f'<rect class="{verdict.slug}" x="{at:.2f}" width="{seen:.2f}" height="6"/>')
         at += width
     body = "".join(parts)
     return Markup(

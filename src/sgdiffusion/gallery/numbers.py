@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from sgdiffusion.config.load import config_digest
+from sgdiffusion.config.load import config_digest, doubled
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.gallery.fill import has_interval, latex
 from sgdiffusion.provenance import read_record
 from sgdiffusion.verdicts import Measured, read_quantities
+from sgdiffusion.verdicts.words import latex
 
 _WORDS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
@@ -55,13 +55,9 @@ def collect(
                 entry = {"macro": macro(paper, name), **vars(measured)}
                 quantities[name] = {**entry, "runs": names, "data": list(data)}
         content["papers"][paper] = quantities
-    _unique([q["macro"] for quantities in content["papers"].values() for q in quantities.values()])
+    if alike := doubled(q["macro"] for found in content["papers"].values() for q in found.values()):
+        raise MeasureError(f"two quantities have the same LaTeX name: {alike}")
     return content
-
-
-def _unique(macros: list[str]) -> None:
-    if doubled := sorted({m for m in macros if macros.count(m) > 1}):
-        raise MeasureError(f"two quantities have the same LaTeX name: {', '.join(doubled)}")
 
 
 def measured(content: Mapping[str, Any], paper: str) -> dict[str, Measured]:
@@ -83,7 +79,7 @@ def tex(content: Mapping[str, Any]) -> str:
         for name, entry in sorted(measured(content, paper).items()):
             command = content["papers"][paper][name]["macro"]
             lines.append(rf"\newcommand{{\{command}}}{{{latex(entry.value)}}} % {name}")
-            if has_interval(entry):
+            if entry.has_interval:
                 ends = f"[{latex(entry.low)}, {latex(entry.high)}]"
                 lines.append(rf"\newcommand{{\{command}Interval}}{{{ends}}}")
     return "\n".join(lines) + "\n"

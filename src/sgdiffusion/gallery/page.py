@@ -1,6 +1,5 @@
 """The gallery: one self-contained page of a preset, from its files, claims and texts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,16 @@ from sgdiffusion.config.models import Claim
 from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.content import (
-    STATUSES,
+    SHOWN,
     Chapter,
     Plate,
     Reader,
     caption,
     formula,
     plate,
-    read_csv,
     sentence,
 )
+from sgdiffusion.gallery.files import read_csv, read_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,7 +57,7 @@ def chapters(
     command: str,
 ) -> list[Chapter]:
     """One per paper, from the files of figures/<preset>/."""
-    found = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+    found = read_json(folder / "numbers.json")
     findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
     made = []
     for paper, figures in items.figures.items():
@@ -95,11 +94,11 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"sentence": sentence, "formula": formula}
-    totals = {s: sum(c.counts[s] for c in papers) for s in STATUSES}
+    totals = {v: sum(c.counts[v] for c in papers) for v in SHOWN}
     return environment.get_template("page.html.j2").render(
         papers=papers,
         cross=cross,
-        statuses=STATUSES,
+        shown_as=SHOWN,
         totals=totals,
         preset=items.preset,
         description=description,

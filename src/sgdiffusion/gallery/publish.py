@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.content import read_csv, status
+from sgdiffusion.gallery.files import read_json, read_verdicts
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
@@ -49,13 +49,6 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
 
 
-def read_items(folder: Path) -> dict[str, Any]:
-    path = folder / "items.json"
-    if not path.is_file():
-        raise DataError(f"{path}: not there; run the preset {folder.name} to its end first")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
 def problems(folder: Path, names: list[str]) -> list[str]:
     """What keeps a preset from being published: missing files, results of uncommitted code, its size."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
@@ -81,16 +74,15 @@ def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
             record = read_record(folder / paper / f"{name}.json")
             if record is not None and (note := substitute_note(record)):
                 rows.append((f"{paper}/{name}", note))
-    claims = read_csv(folder / "verdicts.csv")
-    for paper, claim, verdict, why in claims[["paper", "claim", "verdict", "why"]].itertuples(index=False):
-        if status(verdict, why) == "notrun":
-            rows.append((f"{paper}/claims/{claim}", why))
+    claims = read_verdicts(folder / "verdicts.csv")
+    untested = claims[claims["untested"] != ""]
+    rows += [(f"{c['paper']}/claims/{c['claim']}", c["untested"]) for c in untested.to_dict("records")]
     return pd.DataFrame(rows, columns=["item", "reason"])
 
 
 def publish(folder: Path, target: Path) -> list[str]:
     """Copies the set of figures/<preset>/ to `target`, whole or not at all; the names of its files."""
-    items = read_items(folder)
+    items = read_json(folder / "items.json")
     names = sorted(expected(items))
     if found := problems(folder, names):
         raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
@@ -121,7 +113,7 @@ def digest(path: Path) -> str:
 
 def damaged(reference: Path) -> list[str]:
     """Files of a published set that are missing or not as published, and files that do not belong to it."""
-    manifest = json.loads((reference / "published.json").read_text(encoding="utf-8"))["files"]
+    manifest = read_json(reference / "published.json")["files"]
     there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
     changed = [n for n in manifest if n not in there or digest(reference / n) != manifest[n]]
     return [*changed, *sorted(there - set(manifest) - {"published.json"})]

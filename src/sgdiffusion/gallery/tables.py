@@ -6,8 +6,9 @@ import pandas as pd
 
 from sgdiffusion.config.models import Assumption
 from sgdiffusion.config.texts import Finding, Texts
-from sgdiffusion.gallery.fill import Quantities, fill, lies, number
-from sgdiffusion.verdicts import read_quantities
+from sgdiffusion.gallery.fill import fill
+from sgdiffusion.verdicts import Quantities, Standing, read_quantities, standing
+from sgdiffusion.verdicts.words import number
 
 ASSUMPTION_COLUMNS = {
     "paper": "name of the paper",
@@ -23,7 +24,7 @@ FINDING_COLUMNS = {
     "source": "figure, table, equation or remark of the paper",
     "kind": "error, ambiguity, scope, null or construction",
     "statement": "what was found, with the measured numbers",
-    "demonstrated": "yes, no, open or not run: whether the numbers of this run lie where they must",
+    "demonstrated": "yes, no, undecided or not tested: whether the numbers of this run lie where they must",
     "by": "the measured numbers",
     "shown in": "figures and tables that show it",
 }
@@ -76,9 +77,10 @@ def _finding_row(paper: str, finding: Finding, quantities: Quantities) -> tuple[
 
 
 def demonstrated(finding: Finding, quantities: Quantities) -> str:
-    """yes: every number lies where it must; no: some lies elsewhere; open or not run otherwise."""
-    found = {lies(region, quantities) for region in finding.demonstrated_by}
-    for standing, word in (("outside", "no"), ("not run", "not run"), ("open", "open")):
-        if standing in found:
+    """yes: every number lies where it must; no: some lies elsewhere; undecided or not tested otherwise."""
+    found = {standing(quantities, region) for region in finding.demonstrated_by}
+    words = {Standing.OUTSIDE: "no", Standing.NOT_RUN: "not tested", Standing.OPEN: "undecided"}
+    for where, word in words.items():
+        if where in found:
             return word
     return "yes"

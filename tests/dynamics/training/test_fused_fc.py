@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgdiffusion.config.models import Data, Network, Phase, Sgd, Training
+from sgdiffusion.config.models import Data, Network, Phase, SgdSettings, Training
 from sgdiffusion.dynamics.training import checkpoints, fused_fc, fused_kernel
 from sgdiffusion.dynamics.training import trainer as training
 from sgdiffusion.errors import TrainingError
@@ -49,9 +49,9 @@ def both(tmp_path, data, chosen, **options):
     ("changes", "shape"),
     [
         ({}, {}),
-        ({"sampling": "replacement", "optimiser": Sgd(momentum=0.9, weight_decay=1e-3)}, {}),
-        ({"optimiser": Sgd(momentum=0.5, nesterov=False), "epochs": 20}, {}),
-        ({"optimiser": Sgd(momentum=0.0), "epochs": 20}, {}),
+        ({"sampling": "replacement", "optimiser": SgdSettings(momentum=0.9, weight_decay=1e-3)}, {}),
+        ({"optimiser": SgdSettings(momentum=0.5, nesterov=False), "epochs": 20}, {}),
+        ({"optimiser": SgdSettings(momentum=0.0), "epochs": 20}, {}),
         # sizes that no unrolled loop divides, and a batch larger than the data
         (
             {"network": Network(name="mlp", sizes={"width": 7}), "batch_size": 1000, "epochs": 30},

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from sgdiffusion import networks, streams
-from sgdiffusion.config.models import Data, Network, Phase, Sgd, Training
+from sgdiffusion.config.models import Data, Network, Phase, SgdSettings, Training
 from sgdiffusion.dynamics.training import checkpoints
 from sgdiffusion.dynamics.training import trainer as training
 from sgdiffusion.errors import DataError, TrainingError
@@ -97,8 +97,8 @@ def by_hand(chosen, data, seed=0, run_id="run"):
     [
         {},
         {"sampling": "replacement"},
-        {"optimiser": Sgd(momentum=0.0)},
-        {"optimiser": Sgd(momentum=0.8, nesterov=False, weight_decay=0.01)},
+        {"optimiser": SgdSettings(momentum=0.0)},
+        {"optimiser": SgdSettings(momentum=0.8, nesterov=False, weight_decay=0.01)},
     ],
 )
 def test_equals_the_written_out_update(tmp_path, changes):

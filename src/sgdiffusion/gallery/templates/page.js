@@ -4,10 +4,10 @@
   const buttons = [...document.querySelectorAll("[data-filter]")];
   const shown = document.querySelector(".shown");
 
-  function show(status) {
+  function show(verdict) {
     let count = 0;
     for (const claim of claims) {
-      claim.hidden = status !== "all" && claim.dataset.status !== status;
+      claim.hidden = verdict !== "all" && claim.dataset.verdict !== verdict;
       count += claim.hidden ? 0 : 1;
     }
     for (const section of document.querySelectorAll(".claims")) {
@@ -16,7 +16,7 @@
       section.querySelector(".none").hidden = Boolean(some);
     }
     for (const button of buttons) {
-      button.setAttribute("aria-pressed", String(button.dataset.filter === status));
+      button.setAttribute("aria-pressed", String(button.dataset.filter === verdict));
     }
     shown.textContent = `${count} of ${claims.length} claims`;
   }

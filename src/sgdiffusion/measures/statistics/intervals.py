@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+
+# the functions that the quantiles of scipy.stats call, whose import takes half a second
+from scipy.special import ndtri, stdtrit
 
 from sgdiffusion.errors import MeasureError
 
@@ -26,7 +27,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
     mean, n = float(sample.mean()), len(sample)
     if n == 1:
         return Estimate(mean, mean, mean, 1)
-    half = float(student.ppf((1 + level) / 2, n - 1)) * float(sample.std(ddof=1)) / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * float(sample.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -43,7 +44,7 @@ def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, level: float = 
     if sum(parts) == 0:
         return Estimate(ratio, ratio, ratio, n)
     weights = sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, (top, bottom), strict=True))
-    half = float(student.ppf((1 + level) / 2, sum(parts) ** 2 / weights)) * math.sqrt(sum(parts))
+    half = float(stdtrit(sum(parts) ** 2 / weights, (1 + level) / 2)) * math.sqrt(sum(parts))
     return Estimate(ratio, ratio * math.exp(-half), ratio * math.exp(half), n)
 
 
@@ -51,7 +52,7 @@ def share(count: int, n: int, level: float = 0.95) -> Estimate:
     """count/n with Wilson's interval, which stays inside [0, 1] for counts of 0 and n."""
     if n == 0:
         raise MeasureError("the share of an empty set is not defined: no run is left to count")
-    p, z = count / n, float(norm.ppf((1 + level) / 2))
+    p, z = count / n, float(ndtri((1 + level) / 2))
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # exact at the ends, where rounding would leave 1e-17

@@ -177,16 +177,6 @@ def variance_ratio(weights: Array, span: int) -> VarianceRatio:
     return VarianceRatio(np.concatenate(ratios), 2 * stats.norm.sf(np.abs(np.concatenate(scores))))
 
 
-def holm(p_values: Array) -> Array:
-    """Holm's adjusted p-values: the chance of any false rejection is held under every dependence."""
-    order = np.argsort(p_values)
-    count = len(p_values)
-    adjusted = np.maximum.accumulate(np.asarray(p_values)[order] * np.arange(count, 0, -1))
-    out = np.empty(count)
-    out[order] = np.minimum(adjusted, 1.0)
-    return out
-
-
 def monte_carlo_p(observed: Array, simulated: Array) -> Array:
     """Two-sided p-values among m independent draws of a null: 2 min(1 + #≤, 1 + #≥)/(m + 1)."""
     draws = np.sort(simulated)

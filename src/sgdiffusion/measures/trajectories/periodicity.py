@@ -8,7 +8,8 @@ from scipy import stats
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.measures.trajectories.fluctuations import BLOCK, frequencies, holm, periodogram
+from sgdiffusion.measures.statistics.multiple import holm
+from sgdiffusion.measures.trajectories.fluctuations import BLOCK, frequencies, periodogram
 
 Array = NDArray[Any]
 MAX_ORDER = 8

@@ -22,6 +22,7 @@ from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradient_norms import MODES, gradient_norms
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.measures.statistics.multiple import holm
 from sgdiffusion.measures.trajectories import fluctuations as measures
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
 from sgdiffusion.measures.trajectories.periodicity import Peaks, peaks
@@ -190,7 +191,7 @@ def _brownian_tests(path: Array) -> dict[str, Array]:
     spans = [q for q in SPANS if q <= (len(path) - 1) // 10] or [2]
     found = [measures.variance_ratio(path, q) for q in spans]
     smallest = np.minimum(1.0, len(spans) * np.min([f.p_value for f in found], axis=0))
-    return {"ratio": found[-1].ratio, "ratio_p": smallest, "ratio_p_holm": measures.holm(smallest)}
+    return {"ratio": found[-1].ratio, "ratio_p": smallest, "ratio_p_holm": holm(smallest)}
 
 
 def _lines(found: Peaks, every: int) -> dict[str, Array]:

@@ -17,7 +17,7 @@ from sgdiffusion.papers.ziyin2025.theory.fokker_planck import EffectiveDiffusion
 from sgdiffusion.papers.ziyin2025.theory.stationary import StationaryLaw, between
 
 
-class Finding(TypedDict):
+class Discrepancy(TypedDict):
     """One row of the table."""
 
     finding: str
@@ -30,8 +30,8 @@ class Finding(TypedDict):
     derived_value: float
 
 
-def _row(name: str, source: str, kind: str, printed: str, derived: str, measure: str) -> Finding:
-    return Finding(
+def _row(name: str, source: str, kind: str, printed: str, derived: str, measure: str) -> Discrepancy:
+    return Discrepancy(
         finding=name,
         source=source,
         kind=kind,
@@ -43,7 +43,7 @@ def _row(name: str, source: str, kind: str, printed: str, derived: str, measure:
     )
 
 
-def table_one_decay() -> Finding:
+def table_one_decay() -> Discrepancy:
     """The exponent of the depth-1 interpolation law with decay carries a β₁ that does not belong there."""
     row = _row(
         "table1-decay-factor",
@@ -69,7 +69,7 @@ def table_one_decay() -> Finding:
     return row
 
 
-def corollary_decay() -> Finding:
+def corollary_decay() -> Discrepancy:
     """The rate of |u² − w²| under decay γ(u² + w²), from Itô's formula at one state."""
     row = _row(
         "cor33-decay-factor",
@@ -89,7 +89,7 @@ def corollary_decay() -> Finding:
     return row
 
 
-def lower_limit() -> Finding:
+def lower_limit() -> Discrepancy:
     """The integral in eq. 14 does not exist from zero."""
     row = _row(
         "eq14-lower-limit",
@@ -117,7 +117,7 @@ def lower_limit() -> Finding:
     return row
 
 
-def interpolation_mass() -> Finding:
+def interpolation_mass() -> Discrepancy:
     """The interpolation laws without decay cannot be normalised at v = k."""
     row = _row(
         "table1-interpolation-mass",
@@ -136,7 +136,7 @@ def interpolation_mass() -> Finding:
     return row
 
 
-def star_range() -> Finding:
+def star_range() -> Discrepancy:
     """T* bounds the sub-regime b only where the merging stationary points are positive."""
     k, noise = 1.0, 4.0
     row = _row(
@@ -168,7 +168,7 @@ def _has_maximum(alpha1: float, temperature: float, constants: DataConstants, v:
     return bool(np.any((score[:-1] > 0) & (score[1:] < 0)))
 
 
-def second_order_incomplete() -> Finding:
+def second_order_incomplete() -> Discrepancy:
     """At the transition β₂ is of order T, and the law of App. A.3 keeps one of several equal terms."""
     k, noise = 0.05, 1.0
     row = _row(
@@ -189,7 +189,7 @@ def second_order_incomplete() -> Finding:
     return row
 
 
-def discrete_transition() -> Finding:
+def discrete_transition() -> Discrepancy:
     """Discrete SGD at S = 1 with a strong signal never collapses, although both orders give a T_c."""
     k, noise = 1.0, 1.0
     row = _row(
@@ -206,7 +206,7 @@ def discrete_transition() -> Finding:
     return row
 
 
-def deep_transition() -> Finding:
+def deep_transition() -> Discrepancy:
     """For D ≥ 2 there is no transition temperature: eq. 14 is normalisable at every T."""
     row = _row(
         "no-deep-transition",
@@ -222,7 +222,7 @@ def deep_transition() -> Finding:
     return row
 
 
-def findings() -> list[Finding]:
+def findings() -> list[Discrepancy]:
     """All of them, with their numbers computed anew."""
     checks = (
         table_one_decay,

@@ -1,0 +1,39 @@
+"""Reads what a preset's folder or the reference set holds; what is missing is named with what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sgdiffusion.errors import DataError
+from sgdiffusion.verdicts import Verdict
+
+
+def existing(path: Path, advice: str) -> Path:
+    """The path, if there is a file."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {advice}")
+    return path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """numbers.json or items.json."""
+    text = existing(path, f"run the preset {path.parent.name} to its end first").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A published table as text; the column that repeats the note is left out."""
+    existing(path, "build the preset's tables first")
+    return pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="note", errors="ignore")
+
+
+def read_verdicts(path: Path) -> pd.DataFrame:
+    """A table of verdicts; why a claim was not tested stands in the column `untested`, empty for others."""
+    table = read_csv(path)
+    if unknown := sorted(set(table["verdict"]) - {str(verdict) for verdict in Verdict}):
+        words = f"{', '.join(unknown)}; the verdicts are {', '.join(Verdict)}"
+        raise DataError(f"{path}: judged by an earlier version, judge again: {words}")
+    tested = table["verdict"] != Verdict.NOT_TESTED
+    return table.assign(untested=(table["obstacle"] + ": " + table["why"]).mask(tested, ""))
