@@ -46,7 +46,9 @@ def test_record_of_a_figure_reaches_back_to_its_trainings(built: Path):
     assert record["runs"] == ["small-fc"]
     assert record["seeds"] == [0, 1]
     assert [d["set"] for d in record["data"]] == ["digits"]
-    assert {"train_chaudhari2018_network", "measure_chaudhari2018_spectra"} <= {u["rule"] for u in record["upstream"]}
+    assert {"train_chaudhari2018_network", "measure_chaudhari2018_spectra"} <= {
+        u["rule"] for u in record["upstream"]
+    }
     assert all(u["wall_s"] > 0 for u in record["upstream"])
 
 

@@ -242,12 +242,12 @@ def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dic
     """
     evaluation, seed = task.wildcards["evaluation"], int(task.wildcards["seed"])
     chosen = subset(data, run.data.n_train)
-    x, y = chosen.x_train, chosen.y_train
+    examples: Data = (chosen.x_train, chosen.y_train)
     if evaluation == "augmented":
         names = (task.wildcards["run"], seed, "augmented evaluation")
-        x, y = augmented(x, y, 1, generator(task.root_seed, *names))
+        examples = augmented(chosen.x_train, chosen.y_train, 1, generator(task.root_seed, *names))
     instants = {(seed, f): module.to(task.device) for f, module in stored.modules(checkpoints).items()}
-    eigenvalues, found = spectra_table(instants, (x, y), evaluation=evaluation)
+    eigenvalues, found = spectra_table(instants, examples, evaluation=evaluation)
     return {"eigenvalues": eigenvalues, "statistics": found}
 
 

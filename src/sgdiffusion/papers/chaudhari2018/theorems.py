@@ -270,8 +270,8 @@ def theorem22_quantities(table: pd.DataFrame, chains: int) -> list[dict[str, Any
 
 def measure(task: Task, run: TheoryChecks) -> dict[str, pd.DataFrame]:
     """Theorem 5, Lemmas 6 and 20, Theorem 22 where the truth is computable."""
-    common = {"chains": run.chains, "seed": task.root_seed, "threads": task.threads}
-    linear = {"records": run.linear_records, **common}
+    common: dict[str, Any] = {"chains": run.chains, "seed": task.root_seed, "threads": task.threads}
+    linear: dict[str, Any] = {"records": run.linear_records, **common}
     descent, anisotropy = descent_table(), anisotropy_table(**linear)
     displacement = displacement_table(records=run.regression_records, **common)
     rows = [

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sgdiffusion.papers.items import Item, Plan, Study, of_seeds, prepared, section_of, settings_of
+from sgdiffusion.papers.items import Inputs, Item, Plan, Study, of_seeds, prepared, section_of, settings_of
 
 CHAUDHARI, HENNICK, ZIYIN = "chaudhari2018", "hennick2025", "ziyin2025"
 NETWORKS = ["tiny-fc", "small-lenet"]
 BALANCES = ["tiny-fc", "small-fc", "small-lenet", "small-allcnn"]
 DESIGN = "mlps-sgd"
 TRAJECTORY = "tiny-fc"
-TABLES_OF_NETS = {
+TABLES_OF_NETS: Inputs = {
     "curves": "curves.parquet",
     "coefficients": lambda plan: [plan.results(f"{network}.parquet") for network in NETWORKS],
     "nets": lambda plan: [

@@ -63,9 +63,12 @@ def collect(task: Task, plans: dict[str, MlpRuns], **inputs: Any) -> Tables:
     parts: dict[str, list[pd.DataFrame]] = {}
     for name, plan in plans.items():
         groups = [g for arrays in inputs[f"trained_{plan.optimiser}"] for g in design.unpack(arrays)]
-        measured = [pd.concat(inputs[f"{k}_{plan.optimiser}"], ignore_index=True) for k in MEASURED]
+        coefficients, evaluations, varied = (
+            pd.concat(inputs[f"{k}_{plan.optimiser}"], ignore_index=True) for k in MEASURED
+        )
         table = design.design(plan.optimiser, plan.design, task.root_seed)
-        for key, value in runs.optimiser_tables(table, groups, *measured, plan, name).items():
+        found = runs.optimiser_tables(table, groups, coefficients, evaluations, varied, plan, name)
+        for key, value in found.items():
             parts.setdefault(key, []).append(value)
     tables = {key: pd.concat(values, ignore_index=True) for key, values in parts.items()}
     tables["correlations"] = runs.correlations(tables["runs"])

@@ -109,10 +109,13 @@ def problem_of(
     run, name = task.wildcards["run"], task.wildcards["model"]
     if isinstance(data, Prepared):
         chosen = subset(data, sizes["n_train"], sizes["n_test"])
-        arrays = (chosen.x_train, chosen.y_train, chosen.x_test, chosen.y_test)
-        tensors = [torch.from_numpy(a).to(task.device) for a in arrays]
+        x, y, x_test, y_test = (
+            torch.from_numpy(a).to(task.device)
+            for a in (chosen.x_train, chosen.y_train, chosen.x_test, chosen.y_test)
+        )
         seed = streams.seed(task.root_seed, "hennick2025", run, name, "init")
-        found = table1.vision_problem(name.split("_")[0], *tensors, data.meta["classes"], seed)
+        classes = data.meta["classes"]
+        found = table1.vision_problem(name.split("_")[0], x, y, x_test, y_test, classes, seed)
     elif model is not None:
         task.notes["obtained"] = read_manifest(model).model_dump(include=FACTS)
         task.notes["transformers"] = importlib.metadata.version("transformers")
