@@ -36,15 +36,18 @@ class Code:
         self.source, self.scripts = source, scripts
         self._modules: dict[str, Module] = {}
         self._uses: dict[Definition, set[Definition]] = {}
+        self._texts: dict[Definition, str] = {}
+        self._digests: dict[tuple[str | Path, ...], str] = {}
 
     def digest(self, *entries: str | Path) -> str:
         """sha256 over every definition reached from the entries.
 
         An entry is the path of a script or "package.module:function".
         """
-        reached = self.closure(*entries)
-        lines = [f"{m}:{n}\n{self._text((m, n))}" for m, n in sorted(reached)]
-        return hashlib.sha256("\n\n".join(lines).encode()).hexdigest()
+        if entries not in self._digests:
+            lines = [f"{m}:{n}\n{self._text((m, n))}" for m, n in sorted(self.closure(*entries))]
+            self._digests[entries] = hashlib.sha256("\n\n".join(lines).encode()).hexdigest()
+        return self._digests[entries]
 
     def closure(self, *entries: str | Path) -> set[Definition]:
         """All definitions reached from the entries, the entries included."""
@@ -64,7 +67,8 @@ class Code:
                 raise KeyError(f"{entry}: {module} defines no {name}")
             return [(module, name)]
         script = Path(entry).name  # without its folder: a checkout keeps its digests wherever it lies
-        self._modules[script] = parse_module(Path(entry).read_text(encoding="utf-8"), "")
+        if script not in self._modules:
+            self._modules[script] = parse_module(Path(entry).read_text(encoding="utf-8"), "")
         return [(script, name) for name in self._modules[script].definitions]
 
     def _used_by(self, definition: Definition) -> set[Definition]:
@@ -127,8 +131,10 @@ class Code:
         return next((p for p in candidates if p.exists()), None)
 
     def _text(self, definition: Definition) -> str:
-        statements = self._module(definition[0]).definitions.get(definition[1], [])
-        return "\n".join(ast.unparse(without_docstrings(s)) for s in statements)
+        if definition not in self._texts:
+            statements = self._module(definition[0]).definitions.get(definition[1], [])
+            self._texts[definition] = "\n".join(ast.unparse(s) for s in statements)
+        return self._texts[definition]
 
 
 def parse_module(text: str, package: str) -> Module:
