@@ -99,7 +99,7 @@ def test_each_file_falls_over_to_the_next_address(house):
 def test_a_failed_fetch_leaves_nothing_under_a_final_name(idx_house, answer):
     idx_house.serve()
     idx_house.site.serve("/a/test-images.gz", answer)
-    with pytest.raises(DataError, match=r"Could not download test-images\.gz"):
+    with pytest.raises(DataError, match=r"Could not fetch test-images\.gz"):
         idx_house.fetch()
     # the two files before it are whole and verified; of the bad one and of the manifest there is nothing
     assert idx_house.left() == ["tiny/train-images.gz", "tiny/train-labels.gz"]

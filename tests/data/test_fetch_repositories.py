@@ -94,7 +94,7 @@ def test_a_folder_is_a_source_of_its_own(tmp_path: Path, caplog):
     assert not manifest.published
     mine = str(tmp_path / "mine")
     assert manifest.summary == {"set": "box", "licence": "that of the folder's owner", "origin": mine}
-    assert "nothing is downloaded" in caplog.text
+    assert "nothing comes from the net" in caplog.text
     (tmp_path / "raw" / "box" / "config.json").unlink()
     with pytest.raises(DataError, match=r"config\.json: listed in .* but not there"):
         read_manifest(tmp_path / "raw" / "box" / "manifest.json")
@@ -154,7 +154,7 @@ def test_offline_only_the_cache_is_used(tmp_path: Path, library, monkeypatch):
 
 
 def test_without_a_connection_one_message_says_what_to_do(tmp_path: Path, library, dead_address):
-    with pytest.raises(DataError, match=r"Could not get owner/tiny .*With a connection, try again"):
+    with pytest.raises(DataError, match=r"Could not fetch owner/tiny .*With a connection, try again"):
         fetch(model(), tmp_path / "raw", endpoint=dead_address)
     assert not (tmp_path / "raw" / "box" / "manifest.json").exists()
 

@@ -135,7 +135,7 @@ def _from_repository(
 
 def _copy(place: Path, patterns: list[str], stage: Path) -> tuple[str, str]:
     """Copies of a folder's files; returns the folder and the licence."""
-    logger.info("%s: its files are copied, nothing is downloaded", place)
+    logger.info("%s: its files are copied, nothing comes from the net", place)
     if not place.is_dir():
         raise DataError(f"{place}: not a folder of this machine; see data/sources.csv.")
     with writing(stage):

@@ -1,6 +1,6 @@
-"""Downloads from the Hugging Face hub: what it is, how large and under which licence is said first.
+"""Files of the Hugging Face hub: what it is, how large and under which licence is said first.
 
-The hub's own client does the download, into its own cache (environment variable HF_HOME), resumed and
+The hub's own client fetches, into its own cache (environment variable HF_HOME), resumed and
 checked by it; with HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE set only that cache is used. Weights come in one
 form: where a repository holds safetensors, its pickled copies are left out.
 """
@@ -31,7 +31,7 @@ def client() -> ModuleType:
         import huggingface_hub.constants
         import huggingface_hub.errors  # submodules are not there by importing the package
     except ImportError as error:
-        raise DataError(f"No download from the Hugging Face hub: {MISSING}.") from error
+        raise DataError(f"Nothing can be fetched from the Hugging Face hub: {MISSING}.") from error
     return huggingface_hub
 
 
@@ -61,7 +61,7 @@ def fetch(
             *(repo, commit, len(sizes), f"{sum(sizes.values()):,}", licence, folder, repo),
         )
         asked["revision"] = commit
-        snapshot = _downloaded(hub, repo, names, asked, endpoint)
+        snapshot = _fetched(hub, repo, names, asked, endpoint)
     with writing(stage):
         for name in names:
             for path in snapshot.glob(name):
@@ -77,7 +77,7 @@ def _cached(hub: ModuleType, repo: str, patterns: list[str], asked: dict[str, An
     except hub.errors.LocalEntryNotFoundError as error:
         raise DataError(
             f"{repo} is not in the hub's cache ({hub.constants.HF_HUB_CACHE}) and the hub may not be asked "
-            "(HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set). Unset it to download, or put the files into a "
+            "(HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set). Unset it to fetch it, or put the files into a "
             "folder and name that folder as its address in data/sources.csv."
         ) from error
 
@@ -89,7 +89,7 @@ def _described(hub: ModuleType, repo: str, asked: dict[str, Any], endpoint: str 
         raise _failed(repo, error) from error
 
 
-def _downloaded(
+def _fetched(
     hub: ModuleType, repo: str, names: list[str], asked: dict[str, Any], endpoint: str | None
 ) -> Path:
     try:
@@ -101,7 +101,7 @@ def _downloaded(
 def _failed(repo: str, error: Exception) -> DataError:
     reason = (str(error).strip().splitlines() or [""])[0]
     return DataError(
-        f"Could not get {repo} from the Hugging Face hub ({type(error).__name__}: {reason}). With a "
+        f"Could not fetch {repo} from the Hugging Face hub ({type(error).__name__}: {reason}). With a "
         "connection, try again: what came so far is kept. Without one, put the files into a folder and name "
         "that folder as its address in data/sources.csv."
     )

@@ -75,7 +75,7 @@ class Mirror:
         return (
             f"The mirror {self.location} does not have the set {source.name}: expected {expected}, there or "
             f"in {source.name}/ below. {part * (len(missing) < len(source.files))}Pickle archives are never "
-            "used. Add the files, or leave the mirror unset to download them."
+            "used. Add the files, or leave the mirror unset to fetch them from the web."
         )
 
 

@@ -62,8 +62,9 @@ class Manifest(BaseModel):
 def described(path: Path, folder: Path, role: str, origin: str, source: Source) -> FetchedFile:
     """The entry of a file below `folder` in the manifest."""
     md5, sha256 = checksums(path)
-    known = [file.wanted for file in source.files if file.role == role and file.wanted.pinned]
-    published = origin.startswith("hf://") or any(difference(path, wanted) is None for wanted in known)
+    known = [file for file in source.files if file.role == role and file.wanted.pinned]
+    same = any((file.md5 or md5, file.sha256 or sha256) == (md5, sha256) for file in known)
+    published = same or origin.startswith("hf://")
     return FetchedFile(
         role=role, name=path.relative_to(folder).as_posix(), bytes=path.stat().st_size,
         md5=md5, sha256=sha256, origin=origin, published=published,

@@ -116,7 +116,7 @@ def fetch(
                 policy.sleep(policy.backoff * 2 ** max(fruitless - 1, 0))
     kind = NotThere if all(fault.absent for fault in faults.values()) else DataError
     tried = "\n".join(f"  {address}: {fault}" for address, fault in faults.items())
-    raise kind(f"Could not download {wanted}:\n{tried}\n{HELP}")
+    raise kind(f"Could not fetch {wanted}:\n{tried}\n{HELP}")
 
 
 def _size(path: Path) -> int:
@@ -147,7 +147,7 @@ def _attempt(session: requests.Session, address: str, wanted: Wanted, partial: P
     if wrong := difference(partial, wanted):
         discard(partial)
         resumed = start > 0
-        raise _Fault(f"{wrong}{', in a resumed download: starting afresh' * resumed}", final=not resumed)
+        raise _Fault(f"{wrong}{', in a resumed file: starting afresh' * resumed}", final=not resumed)
 
 
 def _reason(error: Exception) -> str:
