@@ -58,7 +58,7 @@ def fetch(
 
 def _kept(source: Source, folder: Path) -> list[FetchedFile] | None:
     """The files of an earlier fetch if they are all there and right."""
-    candidates = [{file.role: folder / file.name for file in source.files}]
+    candidates: list[dict[str, Path]] = [{file.role: folder / file.name for file in source.files}]
     if source.digests:
         candidates.append({ARRAYS: folder / f"{source.name}.npz"})
     for files in candidates:
@@ -94,7 +94,8 @@ def _from_mirror(
 
 def _from_web(source: Source, folder: Path, stage: Path, policy: web.Policy) -> list[FetchedFile]:
     """The published files, each in place as soon as its checksum is right."""
-    origins, paths = {}, {file.role: folder / file.name for file in source.files}
+    paths: dict[str, Path] = {file.role: folder / file.name for file in source.files}
+    origins: dict[str, str] = {}
     for file in source.files:
         origins[file.role] = KEPT
         if not paths[file.role].is_file() or difference(paths[file.role], file.wanted):
