@@ -289,6 +289,15 @@ def test_reading_names_a_manifest_that_is_none(house):
         house.read()
 
 
+def test_a_manifest_that_says_more_is_read(house):
+    """Those of earlier versions do; what they list is verified like the rest."""
+    house.serve()
+    house.fetch()
+    path = house.raw / house.spec.name / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "real": True}))
+    assert_same_content(house.read(), house.arrays)
+
+
 def test_reading_names_a_file_that_is_gone_or_changed(house):
     house.serve()
     house.fetch()

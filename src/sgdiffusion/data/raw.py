@@ -40,7 +40,9 @@ class FetchedFile(BaseModel):
 class Manifest(BaseModel):
     """data/raw/<set>/manifest.json: what was fetched, from where, under which licence, with which content."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True
+    )  # what was fetched by an earlier version stays good
 
     set: str
     licence: str
