@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sgdiffusion.data.download import Policy
+from sgdiffusion.data.web import Policy
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -4,7 +4,8 @@ import pytest
 from scripted_site import status, whole
 from tiny_sets import IDX, original_files, random_arrays, source_table, write_files
 
-from sgdiffusion.data.mirror import VARIABLE, Mirror, resolve_mirror, take
+from sgdiffusion.data.mirror import VARIABLE, Mirror, resolve_mirror
+from sgdiffusion.data.sets import REAL_SETS
 from sgdiffusion.errors import DataError
 
 
@@ -65,8 +66,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.fixture
-def house(tmp_path):
-    """A tiny set: its source, files, and an empty stage to take them to."""
+def house(tmp_path, monkeypatch):
+    """A tiny set: its source, files, and an empty stage to fetch them to."""
+    monkeypatch.setitem(REAL_SETS, IDX.name, IDX)
     arrays = random_arrays(IDX)
     files = original_files(IDX, arrays)
     (tmp_path / "stage").mkdir()
@@ -78,9 +80,9 @@ def test_originals_are_found_directly_or_in_a_folder_of_the_sets_name(tmp_path, 
     source, files = house
     write_files(tmp_path / "mirror" / place, files)
     mirror = Mirror("m", tmp_path / "mirror")
-    taken = take(IDX, source, mirror, tmp_path / "stage", rests.policy())
-    assert {path.name: path.read_bytes() for path in taken.values()} == files
-    assert set(taken) == {"train_images", "train_labels", "test_images", "test_labels"}
+    staged = mirror.fetch(source, tmp_path / "stage", rests.policy())
+    assert {path.name: path.read_bytes() for path in staged.values()} == files
+    assert set(staged) == {"train_images", "train_labels", "test_images", "test_labels"}
 
 
 @pytest.mark.parametrize("place", ["", "/tiny"])
@@ -89,16 +91,16 @@ def test_so_they_are_at_an_address(tmp_path, house, rests, place, site):
     for name, content in files.items():
         site.serve(f"/data{place}/{name}", whole(content))
     mirror = Mirror(f"{site.address}/data", None)
-    taken = take(IDX, source, mirror, tmp_path / "stage", rests.policy())
-    assert {path.name: path.read_bytes() for path in taken.values()} == files
+    staged = mirror.fetch(source, tmp_path / "stage", rests.policy())
+    assert {path.name: path.read_bytes() for path in staged.values()} == files
 
 
 def test_originals_that_are_incomplete_leave_room_for_arrays(tmp_path, house, rests):
     source, files = house
     files.pop("test-labels.gz")
     write_files(tmp_path / "mirror", {**files, "tiny.npz": b"arrays"})
-    taken = take(IDX, source, Mirror("m", tmp_path / "mirror"), tmp_path / "stage", rests.policy())
-    assert taken == {"arrays": tmp_path / "stage" / "tiny.npz"}
+    staged = Mirror("m", tmp_path / "mirror").fetch(source, tmp_path / "stage", rests.policy())
+    assert staged == {"arrays": tmp_path / "stage" / "tiny.npz"}
 
 
 def test_what_is_missing_is_named(tmp_path, house, rests):
@@ -106,24 +108,24 @@ def test_what_is_missing_is_named(tmp_path, house, rests):
     (tmp_path / "mirror").mkdir()
     mirror = Mirror("m", tmp_path / "mirror")
     with pytest.raises(DataError, match=r"not have the set tiny: expected .*test-labels\.gz\) or tiny\.npz"):
-        take(IDX, source, mirror, tmp_path / "stage", rests.policy())
+        mirror.fetch(source, tmp_path / "stage", rests.policy())
     files.pop("test-labels.gz")
     write_files(tmp_path / "mirror", files)
     with pytest.raises(DataError, match=r"only part of them, without test-labels\.gz"):
-        take(IDX, source, mirror, tmp_path / "stage", rests.policy())
+        mirror.fetch(source, tmp_path / "stage", rests.policy())
 
 
 def test_a_broken_address_is_not_an_empty_one(tmp_path, house, rests, site):
     site.serve("/tiny/train-images.gz", status(500))
     with pytest.raises(DataError, match="HTTP 500"):
-        take(IDX, house[0], Mirror(site.address, None), tmp_path / "stage", rests.policy())
+        Mirror(site.address, None).fetch(house[0], tmp_path / "stage", rests.policy())
 
 
 def test_a_file_far_too_large_is_not_copied(tmp_path, house, rests):
     source, files = house
     write_files(tmp_path / "mirror", {**files, "train-images.gz": bytes(5 * len(files["train-images.gz"]))})
     with pytest.raises(DataError, match=r"train-images\.gz: .* bytes, at most"):
-        take(IDX, source, Mirror("m", tmp_path / "mirror"), tmp_path / "stage", rests.policy())
+        Mirror("m", tmp_path / "mirror").fetch(source, tmp_path / "stage", rests.policy())
     assert not (tmp_path / "stage" / "train-images.gz").exists()
 
 
@@ -136,4 +138,4 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, house, rests, monkeypatch
 
     monkeypatch.setattr(type(tmp_path), "open", refused)
     with pytest.raises(DataError, match=r"images\.gz: the mirror's file cannot be read \(Permission denied"):
-        take(IDX, source, Mirror("m", tmp_path / "mirror"), tmp_path / "stage", rests.policy())
+        Mirror("m", tmp_path / "mirror").fetch(source, tmp_path / "stage", rests.policy())

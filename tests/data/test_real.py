@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from sgdiffusion.data import prepare
-from sgdiffusion.data.fetch import fetch, read_raw
+from sgdiffusion.data.fetch import fetch
 from sgdiffusion.data.mirror import VARIABLE, resolve_mirror
+from sgdiffusion.data.raw import real_arrays
 from sgdiffusion.data.sets import REAL_SETS
 from sgdiffusion.data.sources import read_sources
 from sgdiffusion.errors import DataError
@@ -24,12 +25,12 @@ pytestmark = [
 def arrays_of(name, raw):
     source = read_sources(DATA / "sources.csv", DATA / "digests.csv")[name]
     try:
-        fetch(REAL_SETS[name], source, raw, resolve_mirror(None))
+        fetch(source, raw, resolve_mirror(None))
     except DataError as error:
         if "does not have the set" in str(error):
             pytest.skip(str(error))
         raise
-    return read_raw(REAL_SETS[name], source, raw / name / "manifest.json")
+    return real_arrays(name, str(raw / name / "manifest.json"), str(DATA / "digests.csv"))
 
 
 @pytest.mark.parametrize("name", list(REAL_SETS))

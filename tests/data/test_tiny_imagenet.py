@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from sgdiffusion.data import prepare
-from sgdiffusion.data.optional import OptionalItem, obtain
+from sgdiffusion.data.fetch import fetch
+from sgdiffusion.data.sources import Source, SourceFile
 from sgdiffusion.data.tiny_imagenet import MOST_BYTES, ROOT, tiny_imagenet
 from sgdiffusion.errors import DataError
 
@@ -41,11 +42,11 @@ def fetched(tmp_path: Path, content: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(source / "tiny-imagenet-200.zip", "w") as archive:
         for name, body in content.items():
             archive.writestr(name, body)
-    item = OptionalItem(
-        item="tiny-imagenet", kind="archive", source=str(source), revision=None,
-        files="tiny-imagenet-200.zip", bytes=None, md5=None, sha256=None, licence="none",
+    file = SourceFile(
+        set="tiny-imagenet", role="archive", name="tiny-imagenet-200.zip", addresses=str(source),
+        bytes="", md5="", sha256="", licence="none",
     )  # fmt: skip
-    obtain(item, tmp_path / "raw")
+    fetch(Source(file.set, file.licence, (file,)), tmp_path / "raw")
     return tmp_path / "raw" / "tiny-imagenet" / "manifest.json"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from sgdiffusion.data.content import Arrays, content_digests
 from sgdiffusion.data.sets import RealSet
-from sgdiffusion.data.sources import SetSource, read_sources
+from sgdiffusion.data.sources import Source, read_sources
 
 IDX = RealSet("tiny", (4, 5), 3, 12, 6, "idx")
 CIFAR = RealSet(
@@ -94,17 +94,17 @@ def write_files(folder: Path, files: dict[str, bytes]) -> dict[str, Path]:
 
 def source_table(
     folder: Path, spec: RealSet, arrays: Arrays, files: dict[str, bytes], hosts: list[str]
-) -> SetSource:
+) -> Source:
     """Write the two tables for a tiny set whose files lie at these hosts, and read them back."""
     roles = {"archive": "box.tar.gz"} if spec.layout == "cifar" else IDX_FILES
     with (folder / "sources.csv").open("w", newline="") as handle:
         table = csv.writer(handle)
-        table.writerow(["set", "role", "file", "address", "bytes", "md5", "sha256", "licence"])
+        table.writerow(["set", "role", "name", "addresses", "bytes", "md5", "sha256", "licence"])
         for role, name in roles.items():
             content = files[name]
             sums = (hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest())
-            for host in hosts:
-                table.writerow([spec.name, role, name, f"{host}/{name}", len(content), *sums, "none"])
+            addresses = " ".join(f"{host}/{name}" for host in hosts)
+            table.writerow([spec.name, role, name, addresses, len(content), *sums, "none"])
     digests = content_digests(arrays)
     rows = [f"{spec.name},{split},{spec.count(split)},{digests[split]}" for split in ("train", "test")]
     (folder / "digests.csv").write_text("\n".join(["set,split,images,digest", *rows]) + "\n")

@@ -20,7 +20,6 @@ PARTS = (
     "src",
     "data/sources.csv",
     "data/digests.csv",
-    "data/optional.csv",
 )
 
 

@@ -55,13 +55,13 @@ def save_text(folder: Path) -> Path:
 
 
 def name_folders(table: Path, places: dict[str, Path]) -> None:
-    """Puts folders in the place of the hub in data/optional.csv, as a reader without a connection does."""
+    """Puts folders in the place of the hub in data/sources.csv, as a reader without a connection does."""
     with table.open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     for row in rows:
-        if row["item"] in places:
-            row["source"] = str(places[row["item"]])
-            row["files"] = "data/*.parquet" if row["kind"] == "dataset" else row["files"]
+        if row["set"] in places:
+            row["addresses"] = str(places[row["set"]])
+            row["name"] = "data/*.parquet" if row["role"] == "text" else row["name"]
     with table.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, list(rows[0]))
         writer.writeheader()
@@ -73,7 +73,7 @@ def test_the_language_models_from_folders_to_the_table_and_the_verdicts(dag, tmp
     pytest.importorskip("transformers", reason="the extra `language` is not installed")
     folder = dag.copy(tmp_path / "copy")
     places = {**save_models(tmp_path / "models"), "tinystories": save_text(tmp_path / "text")}
-    name_folders(folder / "data" / "optional.csv", places)
+    name_folders(folder / "data" / "sources.csv", places)
     done = dag.run(folder, "--cores", "1", "hennick2025_table1_language", "--config", "preset=smoke")
     assert done.returncode == 0, done.text[-5000:]
     table = pd.read_csv(folder / "figures/smoke/hennick2025/table1-language.csv")

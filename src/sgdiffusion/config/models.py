@@ -9,7 +9,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
 RealSet = Literal["mnist", "cifar10", "cifar100"]
 EmbeddedSet = Literal["digits", "textures10", "textures100"]
-OptionalSet = Literal["tiny-imagenet"]  # fetched only when asked for; see data/optional.csv
+OptionalSet = Literal["tiny-imagenet"]  # fetched only when asked for; see data/README.md
 FetchedSet = Literal[RealSet, OptionalSet]
 Substitutes = dict[FetchedSet, EmbeddedSet]
 

@@ -1,192 +1,157 @@
-"""Fetch one real data set: verified files under data/raw/<set>/ and a manifest that says what they are.
+"""Fetch one set: verified files under data/raw/<set>/ and a manifest that says what they are.
 
-Files are gathered in data/raw/<set>/.partial/ and get their final names only when they are right. Two
-checks, with different jobs: a downloaded file must have the published checksum (it is the very file); and
-whatever the source, the arrays inside must have the content digest of data/digests.csv (it is the very
-data). A mirror's copy needs only the second, so re-compressed files and npz arrays serve as well.
+Wherever a set comes from (a mirror, addresses of the web, the Hugging Face hub, a folder), its files are
+gathered in data/raw/<set>/.partial/, get their final names only when they are right, and the manifest comes
+last. What is right is said in `raw`; a mirror is trusted for nothing, so a re-compressed copy or npz arrays
+serve as well as the published files.
 """
 
 import logging
+import shutil
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from sgdiffusion.data.content import SPLITS, Arrays, content_digests
-from sgdiffusion.data.download import Policy, Wanted, checksums, difference, discard, download, writing
-from sgdiffusion.data.formats import read_npz, read_originals
-from sgdiffusion.data.mirror import Mirror, take
-from sgdiffusion.data.sets import REAL_SETS, RealSet
-from sgdiffusion.data.sources import SetSource, SourceFile, read_sources
+from sgdiffusion.data import hub, web
+from sgdiffusion.data.files import difference, discard, write_whole, writing
+from sgdiffusion.data.mirror import Mirror
+from sgdiffusion.data.raw import ARRAYS, FetchedFile, Manifest, described, verify
+from sgdiffusion.data.sources import Source
 from sgdiffusion.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-ARRAYS = "arrays"
-"""The role of `<set>.npz`, beside the roles of the original files."""
-
-
-class FetchedFile(BaseModel):
-    """One verified file of data/raw/<set>/."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    role: str
-    name: str
-    bytes: int
-    md5: str
-    sha256: str
-    origin: str
-    """The address or mirror it came from."""
-    published: bool
-    """Whether it is, byte for byte, the file that the authors publish."""
-
-
-class Manifest(BaseModel):
-    """data/raw/<set>/manifest.json: what was fetched, from where, and what it contains."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    set: str
-    real: bool = True
-    licence: str
-    digests: dict[str, str]
-    files: list[FetchedFile]
+KEPT = "kept from an earlier fetch"
 
 
 def fetch(
-    spec: RealSet,
-    source: SetSource,
+    source: Source,
     raw: Path,
     mirror: Mirror | None = None,
-    policy: Policy | None = None,
+    policy: web.Policy = web.PATIENT,
+    endpoint: str | None = None,
 ) -> Manifest:
     """Leave the verified files of a set in `raw`/<set>/ and write the manifest last.
 
-    Files that are there already and right are kept; then the mirror is asked if there is one, otherwise
-    the addresses of the source table.
+    The files of a set on the web are kept if they are there already and right; otherwise the mirror is
+    asked if there is one, else the addresses. `endpoint`: another address of the hub than its own.
     """
-    policy = policy or Policy()
-    folder = raw / spec.name
+    folder, licence = raw / source.name, source.licence
     stage = folder / ".partial"
     with writing(folder):
         stage.mkdir(parents=True, exist_ok=True)
-    files = _kept(spec, source, folder)
-    if files is None:
-        files = (
-            _from_mirror(spec, source, mirror, folder, stage, policy)
-            if mirror
-            else _from_addresses(spec, source, folder, stage, policy)
-        )
-    manifest = Manifest(set=spec.name, licence=source.licence, digests=dict(source.digests), files=files)
+    if not source.on_the_web:
+        files, licence = _from_repository(source, folder, stage, endpoint)
+    elif (kept := _kept(source, folder)) is not None:
+        files = kept
+    elif mirror is not None:
+        files = _from_mirror(source, mirror, folder, stage, policy)
+    else:
+        files = _from_web(source, folder, stage, policy)
+    manifest = Manifest(set=source.name, licence=licence, digests=dict(source.digests), files=files)
     with writing(folder):
-        if not any(stage.iterdir()):
+        if stage.is_dir() and not any(stage.iterdir()):
             stage.rmdir()
-        _write(folder / "manifest.json", manifest)
+        write_whole(folder / "manifest.json", manifest)
     return manifest
 
 
-def read_raw(spec: RealSet, source: SetSource, manifest: Path) -> Arrays:
-    """The arrays of a fetched set, verified once more: files can rot, or be replaced, after the fetch."""
-    try:
-        listed = Manifest.model_validate_json(manifest.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise DataError(f"{manifest}: not a readable manifest. Delete it and fetch again.") from error
-    files = {file.role: manifest.parent / file.name for file in listed.files}
-    gone = [str(path) for path in files.values() if not path.is_file()]
-    if gone:
-        raise DataError(f"{', '.join(gone)}: listed in {manifest} but not there. Delete it and fetch again.")
-    return _verified(spec, source, files)
-
-
-def _verified(spec: RealSet, source: SetSource, files: dict[str, Path]) -> Arrays:
-    """The arrays in the files, if their content digests are right."""
-    arrays = read_npz(spec, files[ARRAYS]) if ARRAYS in files else read_originals(spec, files)
-    found = content_digests(arrays)
-    for split in SPLITS:
-        if found[split] != source.digests[split]:
-            names = ", ".join(str(path) for path in files.values())
-            raise DataError(
-                f"{names}: this is not {spec.name}: the {split} split has content digest {found[split]}, "
-                f"expected {source.digests[split]}. Replace the file by the original, or run `make demo`."
-            )
-    return arrays
-
-
-def _write(path: Path, manifest: Manifest) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def _described(path: Path, role: str, origin: str, source: SetSource) -> FetchedFile:
-    md5, sha256 = checksums(path)
-    published = any(file.role == role and file.md5 == md5 for file in source.files)
-    size = path.stat().st_size
-    return FetchedFile(
-        role=role, name=path.name, bytes=size, md5=md5, sha256=sha256, origin=origin, published=published
-    )
-
-
-def _kept(spec: RealSet, source: SetSource, folder: Path) -> list[FetchedFile] | None:
+def _kept(source: Source, folder: Path) -> list[FetchedFile] | None:
     """The files of an earlier fetch if they are all there and right."""
-    originals = {file.role: folder / file.name for file in source.files}
-    for files in (originals, {ARRAYS: folder / f"{spec.name}.npz"}):
+    candidates: list[dict[str, Path]] = [{file.role: folder / file.name for file in source.files}]
+    if source.digests:
+        candidates.append({ARRAYS: folder / f"{source.name}.npz"})
+    for files in candidates:
         if not all(path.is_file() for path in files.values()):
             continue
         try:
-            _verified(spec, source, files)
+            verify(source, files)
         except DataError as error:
             logger.warning("%s\n%s: damaged since it was fetched, fetching again", error, folder)
             continue
-        return [_described(path, role, "kept from an earlier fetch", source) for role, path in files.items()]
+        return [described(path, folder, role, KEPT, source) for role, path in files.items()]
     return None
 
 
 def _from_mirror(
-    spec: RealSet, source: SetSource, mirror: Mirror, folder: Path, stage: Path, policy: Policy
+    source: Source, mirror: Mirror, folder: Path, stage: Path, policy: web.Policy
 ) -> list[FetchedFile]:
-    """Copies of the mirror's files, none of which gets its final name unless all content is right."""
+    """Copies of the mirror's files, none of which gets its final name unless all of them are right."""
     try:
-        staged = take(spec, source, mirror, stage, policy)
+        staged = mirror.fetch(source, stage, policy)
         try:
-            _verified(spec, source, staged)
+            verify(source, staged)
         except DataError as error:
             raise DataError(f"From the mirror {mirror.location}: {error}") from error
-        files = [_described(path, role, mirror.location, source) for role, path in staged.items()]
-        with writing(folder):
-            for path in staged.values():
-                path.replace(folder / path.name)
+        files = [described(path, stage, role, mirror.location, source) for role, path in staged.items()]
+        _place(staged.values(), stage, folder)
     finally:
         # a mirror's copy without a checksum cannot be resumed, so nothing of it may stay behind
-        for name in (*(file.name for file in source.files), f"{spec.name}.npz"):
+        for name in (*(file.name for file in source.files), f"{source.name}.npz"):
             discard(stage / name)
     return files
 
 
-def _from_addresses(
-    spec: RealSet, source: SetSource, folder: Path, stage: Path, policy: Policy
-) -> list[FetchedFile]:
+def _from_web(source: Source, folder: Path, stage: Path, policy: web.Policy) -> list[FetchedFile]:
     """The published files, each in place as soon as its checksum is right."""
-    origins = {file.role: _one_file(file, folder, stage, policy) for file in source.files}
-    paths = {file.role: folder / file.name for file in source.files}
-    _verified(spec, source, paths)
-    return [_described(path, role, origins[role], source) for role, path in paths.items()]
+    paths: dict[str, Path] = {file.role: folder / file.name for file in source.files}
+    origins: dict[str, str] = {}
+    for file in source.files:
+        origins[file.role] = KEPT
+        if not paths[file.role].is_file() or difference(paths[file.role], file.wanted):
+            logger.info("%s: fetching; licence: %s", file.wanted, source.licence)
+            origins[file.role] = web.fetch(file.wanted, file.addresses, stage / file.name, policy)
+            _place([stage / file.name], stage, folder)
+    verify(source, paths)
+    return [described(path, folder, role, origins[role], source) for role, path in paths.items()]
 
 
-def _one_file(file: SourceFile, folder: Path, stage: Path, policy: Policy) -> str:
-    wanted = Wanted(file.name, limit=file.bytes, bytes=file.bytes, md5=file.md5, sha256=file.sha256)
-    final = folder / file.name
-    if final.is_file() and difference(final, wanted) is None:
-        return "kept from an earlier fetch"
-    partial = stage / file.name
-    logger.info("%s: downloading", wanted)
-    origin = download(wanted, file.addresses, partial, policy)
+def _from_repository(
+    source: Source, folder: Path, stage: Path, endpoint: str | None
+) -> tuple[list[FetchedFile], str]:
+    """The wanted files of a repository of the hub, or of a folder of this machine, and their licence."""
+    (wanted,) = source.files
+    (address,) = wanted.addresses
+    patterns, on_the_hub = wanted.name.split(), address.startswith("hf://")
     with writing(folder):
-        partial.replace(final)
-    return origin
+        shutil.rmtree(stage)  # nothing here can be resumed; the hub's client has a cache of its own
+        stage.mkdir()
+    try:
+        if on_the_hub:
+            origin, licence = hub.fetch(address, patterns, source.licence, stage, endpoint)
+        else:
+            origin, licence = _copy(Path(address), patterns, stage)
+        paths = sorted(path for path in stage.rglob("*") if path.is_file())
+        if not paths:
+            raise DataError(f"{source.name}: {address} has no file {wanted.name}; see data/sources.csv.")
+        for path in paths if on_the_hub or source.digests else []:  # else a reader's own: not `published`
+            verify(source, {wanted.role: path})
+        files = [described(path, stage, wanted.role, origin, source) for path in paths]
+        _place(paths, stage, folder)
+    finally:
+        with writing(folder):
+            shutil.rmtree(stage)
+    return files, licence
 
 
-def real_arrays(name: str, manifest: str, sources: str, digests: str) -> Arrays:
-    """The verified arrays of a fetched set, given the paths of its manifest and of the two tables."""
-    table = read_sources(Path(sources), Path(digests))
-    return read_raw(REAL_SETS[name], table[name], Path(manifest))
+def _copy(place: Path, patterns: list[str], stage: Path) -> tuple[str, str]:
+    """Copies of a folder's files; returns the folder and the licence."""
+    logger.info("%s: its files are copied, nothing comes from the net", place)
+    if not place.is_dir():
+        raise DataError(f"{place}: not a folder of this machine; see data/sources.csv.")
+    with writing(stage):
+        for path in place.rglob("*"):
+            name = path.relative_to(place)
+            if path.is_file() and any(fnmatch(name.as_posix(), pattern) for pattern in patterns):
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, stage / name)
+    return str(place), "that of the folder's owner"
+
+
+def _place(staged: Iterable[Path], stage: Path, folder: Path) -> None:
+    """Give staged files their final names."""
+    with writing(folder):
+        for path in staged:
+            target = folder / path.relative_to(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)

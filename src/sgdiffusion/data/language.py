@@ -46,7 +46,7 @@ def _loaded(folder: Path, what: str, kind: Any, **options: Any) -> Any:
         raise DataError(
             f"{folder}: not a saved language model: it has no config.json. Expected what save_pretrained "
             "writes (config.json, weights, tokenizer); delete the folder and fetch again, or correct "
-            "data/optional.csv."
+            "data/sources.csv."
         )
     try:
         return kind.from_pretrained(folder, local_files_only=True, **options)

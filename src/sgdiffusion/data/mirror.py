@@ -2,7 +2,7 @@
 
 For readers whose machine cannot reach the data hosts. A mirror may hold, directly or in a folder named
 after the set, either the original files or `<set>.npz` (uint8 x_train, y_train, x_test, y_test). It is
-trusted for nothing: whatever it gives is accepted only if the content digest is right (see `fetch`).
+trusted for nothing: whatever it gives is verified by the caller (see `raw`).
 """
 
 import ipaddress
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sgdiffusion.data.download import NotThere, Policy, Wanted, download, writing
-from sgdiffusion.data.sets import RealSet
-from sgdiffusion.data.sources import SetSource
+from sgdiffusion.data.files import Wanted, writing
+from sgdiffusion.data.raw import ARRAYS
+from sgdiffusion.data.sets import REAL_SETS, RealSet
+from sgdiffusion.data.sources import Source
+from sgdiffusion.data.web import PATIENT, NotThere, Policy, fetch
 from sgdiffusion.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,55 @@ class Mirror:
 
     location: str
     folder: Path | None
+
+    def fetch(self, source: Source, stage: Path, policy: Policy = PATIENT) -> dict[str, Path]:
+        """Copy what the mirror has of this set into `stage`; returns {role: file}, to be verified.
+
+        The original files are preferred; their containers may differ from the published ones (re-compressed,
+        say), so their checksums are not required here. With arrays the only role is "arrays".
+        """
+        found: dict[str, Path] = {}
+        for file in source.files:
+            # another compression of the same content may be larger; four times is beyond any of them
+            if path := self._first(source.name, Wanted(file.name, 4 * file.wanted.limit), stage, policy):
+                found[file.role] = path
+        if len(found) == len(source.files):
+            return found
+        if source.digests:
+            arrays = Wanted(f"{source.name}.npz", _npz_limit(REAL_SETS[source.name]))
+            if path := self._first(source.name, arrays, stage, policy):
+                return {ARRAYS: path}
+        raise DataError(self._lacks(source, [f.name for f in source.files if f.role not in found]))
+
+    def _first(self, name: str, wanted: Wanted, stage: Path, policy: Policy) -> Path | None:
+        """The staged copy of the first place in the mirror that has the file, or None."""
+        target = stage / wanted.name
+        for place in (f"{name}/{wanted.name}", wanted.name):
+            if self.folder is not None:
+                if _copied(self.folder / place, wanted, target):
+                    return target
+                continue
+            try:
+                fetch(wanted, (f"{self.location}/{place}",), target, policy, loopback=True)
+                return target
+            except NotThere:
+                logger.info("%s: not at %s/%s", wanted.name, self.location, place)
+        return None
+
+    def _lacks(self, source: Source, missing: list[str]) -> str:
+        originals = ", ".join(file.name for file in source.files)
+        expected = f"the original files ({originals}) or {source.name}.npz" if source.digests else originals
+        part = f"It has only part of them, without {', '.join(missing)}. "
+        return (
+            f"The mirror {self.location} does not have the set {source.name}: expected {expected}, there or "
+            f"in {source.name}/ below. {part * (len(missing) < len(source.files))}Pickle archives are never "
+            "used. Add the files, or leave the mirror unset to fetch them from the web."
+        )
+
+
+def _npz_limit(spec: RealSet) -> int:
+    """The largest npz of this set: uncompressed bytes, labels of eight bytes each, and headers."""
+    return (spec.n_train + spec.n_test) * (spec.pixels + 8) + 2**16
 
 
 def resolve_mirror(configured: str | None, environ: Mapping[str, str] = os.environ) -> Mirror | None:
@@ -62,63 +113,6 @@ def _check_loopback(address: str, where: str) -> None:
             "(http://127.0.0.1:PORT or http://localhost:PORT). To use files on another machine, copy them "
             "into a folder and name that folder."
         )
-
-
-def take(spec: RealSet, source: SetSource, mirror: Mirror, stage: Path, policy: Policy) -> dict[str, Path]:
-    """Copy what the mirror has of this set into `stage`; returns {role: file}.
-
-    The original files are preferred; their containers may differ from the published ones (re-compressed,
-    say), so their checksums are not required here: their content is judged by the caller. With arrays the
-    only role is "arrays".
-    """
-    originals, missing = _originals(spec, source, mirror, stage, policy)
-    if originals and not missing:
-        return originals
-    arrays = _first(mirror, spec.name, Wanted(f"{spec.name}.npz", _npz_limit(spec)), stage, policy)
-    if arrays:
-        return {"arrays": arrays}
-    looked_for = ", ".join(file.name for file in source.files)
-    lacking = f"It has only part of them, without {', '.join(missing)}. " if originals else ""
-    raise DataError(
-        f"The mirror {mirror.location} does not have the set {spec.name}: expected the original files "
-        f"({looked_for}) or {spec.name}.npz, there or in {spec.name}/ below. {lacking}Pickle archives are "
-        f"never used. Add the files, or leave the mirror unset to download them."
-    )
-
-
-def _npz_limit(spec: RealSet) -> int:
-    """The largest npz of this set: uncompressed bytes, labels of eight bytes each, and headers."""
-    return (spec.n_train + spec.n_test) * (spec.pixels + 8) + 2**16
-
-
-def _originals(
-    spec: RealSet, source: SetSource, mirror: Mirror, stage: Path, policy: Policy
-) -> tuple[dict[str, Path], list[str]]:
-    found, missing = {}, []
-    for file in source.files:
-        # another compression of the same content may be larger; four times is beyond any of them
-        path = _first(mirror, spec.name, Wanted(file.name, 4 * file.bytes), stage, policy)
-        if path:
-            found[file.role] = path
-        else:
-            missing.append(file.name)
-    return found, missing
-
-
-def _first(mirror: Mirror, name: str, wanted: Wanted, stage: Path, policy: Policy) -> Path | None:
-    """The staged copy of the first place in the mirror that has the file, or None."""
-    target = stage / wanted.name
-    for place in (f"{name}/{wanted.name}", wanted.name):
-        if mirror.folder is not None:
-            if _copied(mirror.folder / place, wanted, target):
-                return target
-            continue
-        try:
-            download(wanted, (f"{mirror.location}/{place}",), target, policy, loopback=True)
-            return target
-        except NotThere:
-            logger.info("%s: not at %s/%s", wanted.name, mirror.location, place)
-    return None
 
 
 def _copied(path: Path, wanted: Wanted, target: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sgdiffusion.data.download import writing
+from sgdiffusion.data.files import writing
 from sgdiffusion.data.formats import npz_array
 from sgdiffusion.errors import DataError
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sgdiffusion.data.content import Arrays, Bytes
-from sgdiffusion.data.optional import read_manifest
+from sgdiffusion.data.raw import read_manifest
 from sgdiffusion.errors import DataError
 
 ROOT = "tiny-imagenet-200"

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from sgdiffusion.config import Configuration
-from sgdiffusion.data.optional import read_optional
+from sgdiffusion.data.sources import read_sources
 from sgdiffusion.papers.hennick2025.settings import LargerLanguage, LargerVision
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,12 +18,13 @@ def runs() -> dict[str, LargerVision | LargerLanguage]:
     return {name: run for name, run in found.items() if name.startswith("table1")}
 
 
-def test_what_the_runs_name_can_be_obtained(runs):
-    items = read_optional(ROOT / "data" / "optional.csv")
+def test_what_the_runs_name_can_be_fetched(runs):
+    table = read_sources(ROOT / "data" / "sources.csv", ROOT / "data" / "digests.csv")
+    roles = {name: source.files[0].role for name, source in table.items()}
     language = runs["table1-language"]
-    assert {items[m].kind for m in language.models} == {"model"}
-    assert items[language.text].kind == "dataset"
-    assert items[runs["table1-vision"].sets[0]].kind == "archive"
+    assert {roles[m] for m in language.models} == {"model"}
+    assert roles[language.text] == "text"
+    assert roles[runs["table1-vision"].sets[0]] == "archive"
     assert runs["table1-cifar"].training == runs["table1-vision"].training
 
 

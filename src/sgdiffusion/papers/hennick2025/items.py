@@ -269,7 +269,7 @@ QUANTITIES = ("moons", "laws", "mlps")
 
 
 def table1(*runs: str) -> Item:
-    """Table 1 or a part of it: asking for it is asking for the downloads of data/optional.csv."""
+    """Table 1 or a part of it: asking for it is asking for the fetches that data/README.md lists."""
     return Item(
         "table1:table1", {"rows": lambda plan: [plan.results(f"table1/{r}/rows.parquet") for r in runs]}
     )

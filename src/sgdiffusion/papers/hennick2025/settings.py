@@ -203,8 +203,8 @@ class LargerLanguage(Larger):
     """Published language models, continued on the text they were trained on."""
 
     kind: Literal["larger-language"]
-    models: list[Item] = Field(min_length=1, description="items of data/optional.csv")
-    text: Item = Field(description="item of data/optional.csv")
+    models: list[Item] = Field(min_length=1, description="sets of data/sources.csv")
+    text: Item = Field(description="set of data/sources.csv")
     context: Annotated[int, Field(ge=8)] = Field(description="tokens of a block, the examples here")
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sgdiffusion import streams
 from sgdiffusion.data.language import blocks, language_model, stories, tokenizer
-from sgdiffusion.data.optional import read_manifest
+from sgdiffusion.data.raw import read_manifest
 from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.training import checkpoints
 from sgdiffusion.dynamics.training.finetuning import finetune
@@ -24,7 +24,6 @@ from sgdiffusion.papers.task import Task
 
 Arrays = dict[str, NDArray[Any]]
 Sizes = dict[str, Any]  # which examples there are, how many, of what length
-FACTS = {"item", "origin", "revision", "licence"}
 
 
 def prepare_text(task: Task, sizes: Sizes, text: Path, model: Path) -> dict[str, Arrays]:
@@ -35,8 +34,8 @@ def prepare_text(task: Task, sizes: Sizes, text: Path, model: Path) -> dict[str,
     encoder = tokenizer(model.parent)
     tokens = blocks(chain.from_iterable(map(stories, files)), encoder, length, count)
     real, digest = source.published and weights.published, hashlib.sha256(tokens.tobytes()).hexdigest()
-    task.uses(set=source.item, preparation=f"blocks-of-{length}", real=real, digest=digest)
-    task.notes["obtained"] = [m.model_dump(include=FACTS) for m in (source, weights)]
+    task.uses(set=source.set, preparation=f"blocks-of-{length}", real=real, digest=digest)
+    task.notes["fetched"] = [source.summary, weights.summary]
     task.log.info("%d blocks of %d tokens, vocabulary %d", *tokens.shape, len(encoder))
     return {"blocks": {"train": tokens[: sizes["n_train"]], "test": tokens[sizes["n_train"] :]}}
 
@@ -117,7 +116,7 @@ def problem_of(
         classes = data.meta["classes"]
         found = table1.vision_problem(name.split("_")[0], x, y, x_test, y_test, classes, seed)
     elif model is not None:
-        task.notes["obtained"] = read_manifest(model).model_dump(include=FACTS)
+        task.notes["fetched"] = read_manifest(model).summary
         task.notes["transformers"] = importlib.metadata.version("transformers")
         train, test = (torch.from_numpy(data[k]).to(task.device) for k in ("train", "test"))
         found = table1.language_problem(language_model(model.parent), train, test)

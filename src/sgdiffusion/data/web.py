@@ -1,24 +1,25 @@
-"""Download of one file: streamed, resumed, retried with back-off, checked before it gets its name.
+"""One file from the web: streamed, resumed, retried with back-off, checked before it gets its name.
 
 The partial file is all the state there is. It survives a cut connection, a failed run and a kill, and the
 next attempt (at whichever address) asks only for the rest. Checksums, not servers, decide what is right.
+
+Not pooch (1.9): it has one address a file, starts a cut file again from nothing, asks four times for what is
+not there or wrong, and undoes a content encoding, which fails where a server declares a .gz file as one.
 """
 
-import hashlib
 import logging
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 import urllib3
 from tqdm import tqdm
 
+from sgdiffusion.data.files import Wanted, difference, discard, writing
 from sgdiffusion.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ CAUSES = (
     "IncompleteRead",
 )
 
+PAGE = "an HTML page came instead of the file (a proxy or log-in page?)"
+
 HELP = (
     "What to do: put the original files into a folder and name it as mirror (configuration key `mirror` or "
     "environment variable SGDIFFUSION_MIRROR), or run `make demo`, which needs no download."
@@ -47,7 +50,7 @@ HELP = (
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a download is."""
+    """How patient a fetch is."""
 
     tries: int = 4
     """Rounds over all addresses that may bring nothing new before giving up."""
@@ -59,20 +62,7 @@ class Policy:
     sleep: Callable[[float], None] = time.sleep
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One file as it has to arrive. Without `bytes` and `md5` only the limit holds (a mirror's own copy)."""
-
-    name: str
-    limit: int
-    bytes: int | None = None
-    md5: str | None = None
-    sha256: str | None = None
-
-    def __str__(self) -> str:
-        if self.bytes is None:
-            return f"{self.name} (at most {self.limit:,} bytes)"
-        return f"{self.name} ({self.bytes:,} bytes, md5 {self.md5})"
+PATIENT = Policy()
 
 
 class NotThere(DataError):
@@ -87,52 +77,11 @@ class _Fault(Exception):
         self.final, self.absent = final, absent
 
 
-def checksums(path: Path) -> tuple[str, str]:
-    """md5 and sha256 of a file. (md5 is what the publishers give; it is no defence against malice.)"""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(2**20):
-            md5.update(chunk)
-            sha256.update(chunk)
-    return md5.hexdigest(), sha256.hexdigest()
-
-
-def difference(path: Path, wanted: Wanted) -> str | None:
-    """What is wrong with a complete file, or None."""
-    size = path.stat().st_size
-    if size > wanted.limit or (wanted.bytes is not None and size != wanted.bytes):
-        return f"{size:,} bytes, expected {wanted.bytes or wanted.limit:,}"
-    md5, sha256 = checksums(path)
-    if wanted.md5 is not None and md5 != wanted.md5:
-        return f"wrong checksum: md5 {md5}, expected {wanted.md5}"
-    if wanted.sha256 is not None and sha256 != wanted.sha256:
-        return f"wrong checksum: sha256 {sha256}, expected {wanted.sha256}"
-    return None
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn a failure to write below `folder` into one message. No network call belongs inside."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (ENOSPC, EDQUOT)
-        reason = "the disk is full" if full else (error.strerror or str(error))
-        cure = "Free some space" if full else "Make the folder writable"
-        raise DataError(f"{folder}: cannot write there: {reason}. {cure}, then run again.") from error
-
-
-def discard(partial: Path) -> None:
-    """Remove a partial file that is of no use."""
-    with writing(partial.parent):
-        partial.unlink(missing_ok=True)
-
-
-def download(
+def fetch(
     wanted: Wanted,
     addresses: tuple[str, ...],
     partial: Path,
-    policy: Policy,
+    policy: Policy = PATIENT,
     *,
     loopback: bool = False,
 ) -> str:
@@ -142,12 +91,13 @@ def download(
     (not found, an HTML page, wrong bytes) is not asked again. `loopback`: the addresses are of this
     machine, so no proxy is used and no redirection to another one followed.
     """
-    if wanted.md5 is not None and partial.exists() and difference(partial, wanted) is None:
+    if wanted.pinned and partial.exists() and difference(partial, wanted) is None:
         return EARLIER
     faults: dict[str, _Fault] = {}
+    fruitless = 0
     with requests.Session() as session:
         session.trust_env = not loopback
-        for rest in _rests(policy):
+        while fruitless < policy.tries:
             before = _size(partial)
             for address in addresses:
                 if address in faults and faults[address].final:
@@ -160,41 +110,20 @@ def download(
                     logger.warning("%s: %s", address, fault)
             if all(fault.final for fault in faults.values()):
                 break
-            rest(_size(partial) - before)
-    raise _given_up(wanted, faults)
-
-
-def _rests(policy: Policy) -> Iterator[Callable[[int], None]]:
-    """One rest after each round: a round that brought news starts the count of fruitless ones again."""
-    fruitless = 0
-
-    def rest(gained: int) -> None:
-        nonlocal fruitless
-        fruitless = 0 if gained >= CHUNK else fruitless + 1
-        if fruitless < policy.tries:
-            policy.sleep(policy.backoff * 2 ** max(fruitless - 1, 0))
-
-    while fruitless < policy.tries:
-        yield rest
-
-
-def _given_up(wanted: Wanted, faults: dict[str, _Fault]) -> DataError:
+            # a round that brought news starts the count of fruitless ones again
+            fruitless = 0 if _size(partial) - before >= CHUNK else fruitless + 1
+            if fruitless < policy.tries:
+                policy.sleep(policy.backoff * 2 ** max(fruitless - 1, 0))
     kind = NotThere if all(fault.absent for fault in faults.values()) else DataError
     tried = "\n".join(f"  {address}: {fault}" for address, fault in faults.items())
-    return kind(f"Could not download {wanted}:\n{tried}\n{HELP}")
+    raise kind(f"Could not fetch {wanted}:\n{tried}\n{HELP}")
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _attempt(
-    session: requests.Session,
-    address: str,
-    wanted: Wanted,
-    partial: Path,
-    policy: Policy,
-) -> None:
+def _attempt(session: requests.Session, address: str, wanted: Wanted, partial: Path, policy: Policy) -> None:
     """One request; on return the partial file is complete and right, otherwise a _Fault says why not."""
     have = _size(partial)
     if have and (wanted.bytes is None or have >= wanted.bytes):
@@ -203,8 +132,8 @@ def _attempt(
     # identity: the checksum is of the file itself, not of a transfer encoding of it
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     timeouts = (policy.connect_timeout, policy.read_timeout)
+    follow = session.trust_env
     try:
-        follow = session.trust_env
         response = session.get(
             address, headers=headers, stream=True, timeout=timeouts, allow_redirects=follow
         )
@@ -215,23 +144,21 @@ def _attempt(
         _receive(response, wanted, partial, start)
     if wanted.bytes is not None and _size(partial) < wanted.bytes:
         raise _Fault(f"cut off after {_size(partial):,} of {wanted.bytes:,} bytes")
-    wrong = difference(partial, wanted)
-    if wrong:
+    if wrong := difference(partial, wanted):
         discard(partial)
         resumed = start > 0
-        raise _Fault(f"{wrong}{', in a resumed download: starting afresh' * resumed}", final=not resumed)
+        raise _Fault(f"{wrong}{', in a resumed file: starting afresh' * resumed}", final=not resumed)
 
 
 def _reason(error: Exception) -> str:
     """The innermost cause in a few words: the wrappers repeat themselves at length."""
-    text = str(error)
-    match = re.search("|".join(CAUSES), text)
+    match = re.search("|".join(CAUSES), str(error))
     return match.group().lower() if match else type(error).__name__
 
 
 def _starting_point(response: requests.Response, wanted: Wanted, partial: Path, have: int) -> int:
     """Where the body belongs in the file; a _Fault when it is not the file at all."""
-    status = response.status_code
+    status, start = response.status_code, 0
     if status == 416:
         discard(partial)
         raise _Fault("the server cannot resume the partial file: starting afresh")
@@ -239,64 +166,44 @@ def _starting_point(response: requests.Response, wanted: Wanted, partial: Path, 
         passing = status in (408, 425, 429) or status >= 500
         raise _Fault(f"HTTP {status}", final=not passing, absent=status in (404, 410))
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise _Fault("an HTML page came instead of the file (a proxy or log-in page?)", final=True)
-    start = 0
+        raise _Fault(PAGE, final=True)
     if status == 206:
-        start, total = _content_range(response)
-        if start != have or (wanted.bytes is not None and total not in (None, wanted.bytes)):
+        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if not span or int(span[1]) != have or span[2] not in ("*", str(wanted.bytes or span[2])):
             discard(partial)
             raise _Fault("the server resumes at another place or another file: starting afresh")
-    length = response.headers.get("Content-Length", "")
-    if length.isdigit():
-        _check_length(start + int(length), wanted)
-    return start
-
-
-def _content_range(response: requests.Response) -> tuple[int, int | None]:
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-    if not match:
-        return -1, None
-    return int(match[1]), None if match[2] == "*" else int(match[2])
-
-
-def _check_length(length: int, wanted: Wanted) -> None:
-    if wanted.bytes is not None and length != wanted.bytes:
+        start = have
+    announced = response.headers.get("Content-Length", "")
+    length = start + int(announced) if announced.isdigit() else None
+    if length is not None and wanted.bytes not in (None, length):
         raise _Fault(f"the server has {length:,} bytes, expected {wanted.bytes:,}", final=True)
-    if length > wanted.limit:
+    if length is not None and length > wanted.limit:
         raise _Fault(f"the server has {length:,} bytes, at most {wanted.limit:,} allowed", final=True)
+    return start
 
 
 def _receive(response: requests.Response, wanted: Wanted, partial: Path, start: int) -> None:
     """Write the body from `start` on; never more than the limit."""
+    most = wanted.bytes or wanted.limit
     with writing(partial.parent):
         handle = partial.open("r+b" if start else "wb")
     try:
         with handle, _progress(wanted, start) as advance:
-            handle.seek(start)
-            _copy(response, wanted, handle, start, advance)
+            position = handle.seek(start)
+            for chunk in _chunks(response):
+                if position == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+                    raise _Fault(PAGE, final=True)
+                position += len(chunk)
+                if position > most:
+                    raise _Fault(f"more than the expected {most:,} bytes came", final=True)
+                with writing(partial.parent):
+                    handle.write(chunk)
+                    handle.flush()  # a full disk is noticed here, and a kill loses at most one chunk
+                advance(len(chunk))
     except _Fault as fault:
         if fault.final:
             discard(partial)
         raise
-
-
-def _copy(
-    response: requests.Response,
-    wanted: Wanted,
-    handle: BinaryIO,
-    position: int,
-    advance: Callable[[int], None],
-) -> None:
-    for chunk in _chunks(response):
-        if position == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-            raise _Fault("an HTML page came instead of the file (a proxy or log-in page?)", final=True)
-        position += len(chunk)
-        if position > (wanted.bytes or wanted.limit):
-            raise _Fault(f"more than the expected {wanted.bytes or wanted.limit:,} bytes came", final=True)
-        with writing(Path(handle.name).parent):
-            handle.write(chunk)
-            handle.flush()  # so that a full disk is noticed here and a kill loses at most one chunk
-        advance(len(chunk))
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Downloads from a scripted server that is slow, cuts off, refuses, lies, or sends something else."""
+"""Fetching from a scripted server that is slow, cuts off, refuses, lies, or sends something else."""
 
 import errno
 import hashlib
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scripted_site import cut, html, ranged, slow, status, unannounced, whole
 
-from sgdiffusion.data import download as module
-from sgdiffusion.data.download import CHUNK, EARLIER, NotThere, Policy, Wanted, download
+from sgdiffusion.data import web as module
+from sgdiffusion.data.files import Wanted
+from sgdiffusion.data.web import CHUNK, EARLIER, NotThere, Policy, fetch
 from sgdiffusion.errors import DataError
 
 BODY = np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8).tobytes()
@@ -23,11 +24,11 @@ def wanted(body=BODY):
 
 @pytest.fixture
 def get(site, rests, tmp_path):
-    """Download f.gz from these addresses (or paths of the site) to a partial file."""
+    """Fetch f.gz from these addresses (or paths of the site) to a partial file."""
 
     def run(*addresses, file=None, tries=3):
         full = tuple(a if a.startswith("http") else site.address + a for a in addresses)
-        return download(file or wanted(), full, tmp_path / "f.gz", rests.policy(tries))
+        return fetch(file or wanted(), full, tmp_path / "f.gz", rests.policy(tries))
 
     return run
 
@@ -283,18 +284,18 @@ def test_redirections_are_followed_but_not_from_a_mirror(site, get, tmp_path):
     get("/f.gz")
     (tmp_path / "f.gz").unlink()
     with pytest.raises(DataError, match="HTTP 302"):
-        download(wanted(), (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
+        fetch(wanted(), (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
 
 
 def test_without_a_known_size_only_the_limit_holds(site, tmp_path):
     file = Wanted("f.gz", limit=3000)
     site.serve("/f.gz", whole(BODY))
     (tmp_path / "f.gz").write_bytes(b"of unknown origin")
-    download(file, (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
+    fetch(file, (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
     assert (tmp_path / "f.gz").read_bytes() == BODY
     site.serve("/f.gz", whole(BODY + b"x"))
     with pytest.raises(DataError, match=r"f\.gz \(at most 3,000 bytes\)[\s\S]*3,001 bytes, at most 3,000"):
-        download(file, (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
+        fetch(file, (f"{site.address}/f.gz",), tmp_path / "f.gz", Policy(), loopback=True)
 
 
 def test_a_full_disk_is_one_message_and_keeps_what_came(site, get, tmp_path, monkeypatch):
@@ -335,7 +336,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(site, rests, tmp_path):
     site.serve("/f.gz", whole(BODY))
     (tmp_path / "f.gz").mkdir()  # a folder where the file should go: root is stopped by this as well
     with pytest.raises(DataError, match=f"{tmp_path}: cannot write there: Is a directory. Make the folder"):
-        download(wanted(), (f"{site.address}/f.gz",), tmp_path / "f.gz", rests.policy())
+        fetch(wanted(), (f"{site.address}/f.gz",), tmp_path / "f.gz", rests.policy())
 
 
 def test_progress_is_logged_where_no_one_watches(site, get, monkeypatch, caplog):

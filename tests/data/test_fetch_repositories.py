@@ -1,4 +1,4 @@
-"""Optional downloads: the table, archives from addresses, mirrors and folders, the hub by a scripted twin."""
+"""Sets without content digests: archives from the web and mirrors, folders, the hub by a scripted twin."""
 
 import hashlib
 import json
@@ -12,55 +12,28 @@ import pytest
 from scripted_site import Site, whole
 
 from sgdiffusion.data import hub
+from sgdiffusion.data.fetch import KEPT, fetch
 from sgdiffusion.data.mirror import resolve_mirror
-from sgdiffusion.data.optional import OptionalItem, obtain, read_manifest, read_optional
+from sgdiffusion.data.raw import read_manifest
+from sgdiffusion.data.sources import Source, SourceFile
 from sgdiffusion.errors import DataError
 
-TABLE = Path(__file__).resolve().parents[2] / "data" / "optional.csv"
 BODY = bytes(range(256)) * 40
 COMMIT = "ab" * 20
 
 
-def item(**changes) -> OptionalItem:
+def source_of(**changes: str) -> Source:
     row = {
-        "item": "box", "kind": "archive", "source": "http://nowhere.invalid/box.zip", "revision": None,
-        "files": "box.zip", "bytes": len(BODY), "md5": hashlib.md5(BODY).hexdigest(), "sha256": None,
-        "licence": "MIT",
+        "set": "box", "role": "archive", "name": "box.zip", "addresses": "http://nowhere.invalid/box.zip",
+        "bytes": str(len(BODY)), "md5": hashlib.md5(BODY).hexdigest(), "sha256": "", "licence": "MIT",
     }  # fmt: skip
-    return OptionalItem.model_validate({**row, **changes})
+    file = SourceFile.model_validate({**row, **changes})
+    return Source(file.set, file.licence, (file,))
 
 
-def model(**changes) -> OptionalItem:
-    row = {"kind": "model", "source": "owner/tiny", "files": "*.json *.safetensors *.bin"}
-    return item(**{**row, "bytes": None, "md5": None, "licence": "see the model card", **changes})
-
-
-def test_the_table_names_every_download_with_size_or_commit_and_licence():
-    items = read_optional(TABLE)
-    assert set(items) == {
-        "tiny-imagenet",
-        "tinystories",
-        "tinystories-1m",
-        "tinyllama-15m",
-        "tinystories-33m",
-    }
-    archive = items["tiny-imagenet"]
-    assert len(archive.source.split()) == 2
-    assert archive.bytes
-    assert archive.md5
-    assert items["tinystories"].sha256
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [("archive", "sound", "kind"), (",248100043,", ",many,", "bytes"), ("f54c09f", "f54", "revision")],
-)
-def test_a_wrong_row_is_named(tmp_path: Path, old: str, new: str, message: str):
-    (tmp_path / "optional.csv").write_text(TABLE.read_text().replace(old, new, 1))
-    with pytest.raises(DataError, match=rf"optional\.csv, {message}"):
-        read_optional(tmp_path / "optional.csv")
-    with pytest.raises(DataError, match="cannot be read"):
-        read_optional(tmp_path / "none.csv")
+def model(**changes: str) -> Source:
+    row = {"role": "model", "addresses": "hf://owner/tiny", "name": "*.json *.safetensors *.bin"}
+    return source_of(**{**row, "bytes": "", "md5": "", "licence": "see the model card", **changes})
 
 
 def test_an_archive_is_announced_fetched_checked_and_kept(tmp_path: Path, site: Site, rests, caplog):
@@ -72,21 +45,21 @@ def test_an_archive_is_announced_fetched_checked_and_kept(tmp_path: Path, site: 
         whole(BODY)(handler)
 
     site.serve("/box.zip", answer)
-    wanted = item(source=f"{site.address}/box.zip")
-    manifest = obtain(wanted, tmp_path, policy=rests.policy())
+    wanted = source_of(addresses=f"{site.address}/box.zip")
+    manifest = fetch(wanted, tmp_path, policy=rests.policy())
     assert any("10,240 bytes" in m and "licence: MIT" in m for m in announced)
     assert (tmp_path / "box" / "box.zip").read_bytes() == BODY
     assert manifest == read_manifest(tmp_path / "box" / "manifest.json")
     assert manifest.published
     asked = len(site.requests)
-    assert obtain(wanted, tmp_path, policy=rests.policy()).origin == "kept from an earlier fetch"
+    assert fetch(wanted, tmp_path, policy=rests.policy()).files[0].origin == KEPT
     assert len(site.requests) == asked
 
 
 def test_a_wrong_archive_leaves_nothing_under_its_name(tmp_path: Path, site: Site, rests):
     site.serve("/box.zip", whole(BODY[::-1]))
     with pytest.raises(DataError, match="wrong checksum"):
-        obtain(item(source=f"{site.address}/box.zip"), tmp_path, policy=rests.policy())
+        fetch(source_of(addresses=f"{site.address}/box.zip"), tmp_path, policy=rests.policy())
     assert not (tmp_path / "box" / "box.zip").exists()
     assert not (tmp_path / "box" / "manifest.json").exists()
 
@@ -97,13 +70,14 @@ def test_an_archive_from_a_mirror(tmp_path: Path, below: str, site: Site, rests)
     place.mkdir(parents=True)
     (place / "box.zip").write_bytes(BODY)
     mirror = resolve_mirror(str(tmp_path / "mirror"))
-    assert obtain(item(), tmp_path / "raw", mirror).origin == str(tmp_path / "mirror")
+    assert fetch(source_of(), tmp_path / "raw", mirror).files[0].origin == str(tmp_path / "mirror")
     site.serve("/box.zip", whole(BODY))
-    served = obtain(item(), tmp_path / "again", resolve_mirror(site.address), rests.policy())
-    assert served.origin == f"{site.address}/box.zip"
+    served = fetch(source_of(), tmp_path / "again", resolve_mirror(site.address), rests.policy())
+    assert served.files[0].origin == site.address
+    assert served.published
     (place / "box.zip").write_bytes(b"other")
-    with pytest.raises(DataError, match=r"does not have box: expected box\.zip \(10,240 bytes"):
-        obtain(item(), tmp_path / "other", mirror)
+    with pytest.raises(DataError, match=r"From the mirror .*box\.zip: 5 bytes, expected 10,240"):
+        fetch(source_of(), tmp_path / "other", mirror)
 
 
 def saved(folder: Path) -> Path:
@@ -115,18 +89,35 @@ def saved(folder: Path) -> Path:
 
 def test_a_folder_is_a_source_of_its_own(tmp_path: Path, caplog):
     caplog.set_level(logging.INFO)
-    manifest = obtain(model(source=str(saved(tmp_path / "mine"))), tmp_path / "raw")
+    manifest = fetch(model(addresses=str(saved(tmp_path / "mine"))), tmp_path / "raw")
     assert [f.name for f in manifest.files] == ["config.json", "model.safetensors"]
     assert not manifest.published
-    assert "nothing is downloaded" in caplog.text
+    mine = str(tmp_path / "mine")
+    assert manifest.summary == {"set": "box", "licence": "that of the folder's owner", "origin": mine}
+    assert "nothing comes from the net" in caplog.text
     (tmp_path / "raw" / "box" / "config.json").unlink()
-    with pytest.raises(DataError, match=r"config\.json is not there any more"):
+    with pytest.raises(DataError, match=r"config\.json: listed in .* but not there"):
         read_manifest(tmp_path / "raw" / "box" / "manifest.json")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(DataError, match=rf"{tmp_path}/none: not a folder of this machine"):
+        fetch(model(addresses=f"{tmp_path}/none"), tmp_path / "raw")
+    assert list((tmp_path / "raw" / "box").iterdir()) == []
+
+
+def test_what_an_interrupted_copy_left_is_not_taken_for_a_file(tmp_path: Path):
+    stale = tmp_path / "raw" / "box" / ".partial" / "old.bin"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"half of a file")
+    manifest = fetch(model(addresses=str(saved(tmp_path / "mine"))), tmp_path / "raw")
+    assert [f.name for f in manifest.files] == ["config.json", "model.safetensors"]
+    assert not stale.parent.exists()
 
 
 def test_a_folder_without_the_wanted_files_is_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"has no file \*\.onnx"):
-        obtain(model(source=str(saved(tmp_path / "mine")), files="*.onnx"), tmp_path / "raw")
+        fetch(model(addresses=str(saved(tmp_path / "mine")), name="*.onnx"), tmp_path / "raw")
     assert not (tmp_path / "raw" / "box" / "manifest.json").exists()
 
 
@@ -152,19 +143,19 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_offline_only_the_cache_is_used(tmp_path: Path, library, monkeypatch):
     monkeypatch.setattr(library.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"owner/tiny is not in the hub's cache.*HF_HUB_OFFLINE"):
-        obtain(model(), tmp_path / "raw")
+        fetch(model(), tmp_path / "raw")
     assert not (tmp_path / "raw" / "box" / "manifest.json").exists()
     snapshot = tmp_path / "cache" / "models--owner--tiny" / "snapshots" / COMMIT
     snapshot.parent.mkdir(parents=True)
     saved(snapshot)
-    manifest = obtain(model(revision=COMMIT), tmp_path / "raw")
-    assert manifest.revision == COMMIT
+    manifest = fetch(model(addresses=f"hf://owner/tiny@{COMMIT}"), tmp_path / "raw")
+    assert manifest.files[0].origin == f"hf://owner/tiny@{COMMIT}"
     assert [f.name for f in manifest.files] == ["config.json", "model.safetensors"]
 
 
 def test_without_a_connection_one_message_says_what_to_do(tmp_path: Path, library, dead_address):
-    with pytest.raises(DataError, match=r"Could not get owner/tiny .*With a connection, try again"):
-        obtain(model(), tmp_path / "raw", endpoint=dead_address)
+    with pytest.raises(DataError, match=r"Could not fetch owner/tiny .*With a connection, try again"):
+        fetch(model(), tmp_path / "raw", endpoint=dead_address)
     assert not (tmp_path / "raw" / "box" / "manifest.json").exists()
 
 
@@ -192,10 +183,10 @@ def test_size_and_licence_are_said_before_the_download(
 
     # the download itself is the client's own; its name, arguments and moment are what is tested here
     monkeypatch.setattr(library, "snapshot_download", snapshot_download)
-    manifest = obtain(model(), tmp_path / "raw", endpoint=site.address)
+    manifest = fetch(model(), tmp_path / "raw", endpoint=site.address)
     assert any("2 files, 9 bytes; licence: apache-2.0" in m for m in said)
     assert manifest.licence == "apache-2.0"
-    assert manifest.revision == COMMIT
+    assert manifest.files[0].origin == f"hf://owner/tiny@{COMMIT}"
 
 
 def test_a_download_that_breaks_off_is_one_message(tmp_path: Path, library, monkeypatch):
@@ -208,20 +199,20 @@ def test_a_download_that_breaks_off_is_one_message(tmp_path: Path, library, monk
 
     monkeypatch.setattr(library, "snapshot_download", broken)
     with pytest.raises(DataError, match=r"OSError: the line went dead\)"):
-        obtain(model(), tmp_path / "raw")
+        fetch(model(), tmp_path / "raw")
 
 
 def test_what_is_not_the_published_file_is_refused(tmp_path: Path, library, monkeypatch):
-    monkeypatch.setattr(hub, "fetch", lambda *a: (saved(a[5] / "x"), COMMIT, "MIT"))
+    monkeypatch.setattr(hub, "fetch", lambda *a: (f"hf://x/y@{COMMIT}", saved(a[3] / "x").name))
     with pytest.raises(DataError, match=r"expected 0000.*not the published file"):
-        obtain(model(sha256="0" * 64), tmp_path / "raw")
+        fetch(model(sha256="0" * 64), tmp_path / "raw")
     assert not (tmp_path / "raw" / "box" / "manifest.json").exists()
 
 
 def test_a_missing_client_is_one_message(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(DataError, match=r"extra `language`.*pip install '\.\[language\]'"):
-        obtain(model(), tmp_path / "raw")
+        fetch(model(), tmp_path / "raw")
 
 
 def test_the_client_is_whole_in_a_fresh_interpreter():
