@@ -2,11 +2,11 @@
 import csv
 
 REAL = ["mnist", "cifar10", "cifar100"]
-with (ROOT / "data" / "optional.csv").open(encoding="utf-8", newline="") as listed:
-    OPTIONAL = [row["item"] for row in csv.DictReader(listed)]
+with (ROOT / "data" / "sources.csv").open(encoding="utf-8", newline="") as listed:
+    FETCHED = list(dict.fromkeys(row["set"] for row in csv.DictReader(listed)))
 # set: the function that gives its arrays
 ARRAYS = {
-    **{name: "sgdiffusion.data.fetch:real_arrays" for name in REAL},
+    **{name: "sgdiffusion.data.raw:real_arrays" for name in REAL},
     "tiny-imagenet": "sgdiffusion.data.tiny_imagenet:tiny_imagenet",
     "digits": "sgdiffusion.data.digits:digits",
     "textures10": "sgdiffusion.data.textures:textures10",
@@ -20,55 +20,20 @@ TRANSFORMS = {
 }
 
 
-def raw_files(w):
-    """Of a fetched set its manifest; of a set whose files digests.csv lists those tables as well."""
-    files = (
-        {"manifest": f"data/raw/{w.set}/manifest.json"}
-        if w.set in [*REAL, *OPTIONAL]
-        else {}
-    )
-    tables = {"sources": ancient("data/sources.csv"), "digests": "data/digests.csv"}
-    return {**files, **tables} if w.set in REAL else files
-
-
-def whitened(heavy, light):
-    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
-    return lambda w: heavy if w.preparation == "gcn-zca" else light
-
-
 # Neither the mirror nor the code is a parameter, and the tables are ancient(): verified bytes are the same
 # wherever they came from and however they were fetched, so nothing but their absence is a reason to fetch.
 # (ancient() on the manifest below instead would make Snakemake skip everything downstream of a stale fetch.)
-rule fetch_set:
+# Of the fetched sets only REAL are asked for by `all` and the presets; the others are those of Table 1.
+rule fetch:
     input:
         sources=ancient("data/sources.csv"),
         digests=ancient("data/digests.csv"),
     output:
         manifest="data/raw/{set}/manifest.json",
     log:
-        "logs/data/fetch_set/{set}.log",
+        "logs/data/fetch/{set}.log",
     wildcard_constraints:
-        set="|".join(REAL),
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=120,
-    script:
-        "../scripts/fetch.py"
-
-
-# Optional sets, texts and models: nothing of `all` or of a preset asks for them.
-rule fetch_optional:
-    input:
-        sources=ancient("data/optional.csv"),
-    output:
-        manifest="data/raw/{item}/manifest.json",
-    log:
-        "logs/data/fetch_optional/{item}.log",
-    wildcard_constraints:
-        item="|".join(OPTIONAL),
+        set="|".join(FETCHED),
     conda:
         ENVIRONMENT
     threads: 1
@@ -76,7 +41,7 @@ rule fetch_optional:
         mem_mb=1000,
         runtime=240,
     script:
-        "../scripts/fetch_optional.py"
+        "../scripts/fetch.py"
 
 
 rule prepare:
@@ -99,7 +64,7 @@ rule prepare:
     params:
         arrays=lambda w: ARRAYS[w.set],
         transform=lambda w: TRANSFORMS[w.preparation],
-        real=lambda w: w.set in [*REAL, *OPTIONAL],
+        real=lambda w: w.set in FETCHED,
         code=lambda w: code_digest(
             "prepare.py", ARRAYS[w.set], TRANSFORMS[w.preparation]
         ),

@@ -1,19 +1,4 @@
 # One rule plots and one tabulates: what differs between figures is in the registries, papers/<paper>/items.py.
-def item_inputs(kind):
-    """An input function: the tables of a figure or table."""
-    return lambda w: inputs_of(w.paper, item(kind, w.paper, w[kind]).tables)(w)
-
-
-def item_entry(kind, room=""):
-    """A params function: the function that draws or tabulates."""
-    return lambda w: entry(w.paper, item(kind, w.paper, w[kind]).function, room)
-
-
-def item_arguments(kind):
-    """A params function: what the function is told beside its tables."""
-    return lambda w: dict(item(kind, w.paper, w[kind]).arguments(plan(w.paper, w)))
-
-
 rule plot:
     input:
         unpack(item_inputs("figure")),

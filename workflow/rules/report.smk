@@ -1,34 +1,4 @@
 # Verdicts, numbers, findings, assumptions, the gallery; a target for every preset.
-import hashlib
-
-
-def content_digest(paths):
-    """Digest of files that are read as they are, such as templates."""
-    texts = [Path(path).read_text(encoding="utf-8") for path in sorted(paths)]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def optional_quantities(w):
-    """What there is of a paper's optional quantities, with its content: judged where it exists, never asked for."""
-    pattern = REGISTRIES[w.paper].optional_quantities
-    found = Path(f"results/{w.preset}/{w.paper}").glob(pattern) if pattern else []
-    return {path.as_posix(): content_digest([path]) for path in sorted(found)}
-
-
-def items(preset):
-    """What a preset consists of, and what is left out of it."""
-    reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
-    listed = {p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES}
-    return {
-        "preset": preset,
-        "across": listed.pop(CROSS),
-        "papers": listed,
-        "left_out": [
-            {"item": item, "reason": reason}
-            for item, reason in reasons.items()
-            if reason
-        ],
-    }
 
 
 rule judge_claims:

@@ -1,0 +1,171 @@
+# What the rules ask for: input and params functions, the targets of a preset; makes nothing itself.
+import hashlib
+
+
+def code_digest(script, *entries):
+    """Digest of a script of workflow/scripts and the library functions it and the entries depend on."""
+    return CODE.digest(ROOT / "workflow" / "scripts" / script, *entries)
+
+
+def plan(paper, wildcards):
+    """What an entry of a paper's registry may ask of the configuration."""
+    return Plan(
+        paper=paper,
+        preset=wildcards.preset,
+        wildcards=dict(wildcards.items()),
+        config=CONFIG,
+        claims=CLAIMS,
+        kept=lambda item: LEFT_OUT.reason(item) is None,
+    )
+
+
+def inputs_of(paper, inputs):
+    """An input function: the files of an entry's inputs, by name."""
+    return lambda w: plan(paper, w).files(inputs)
+
+
+def entry(paper, function, room=""):
+    """A function of the registry as "package.module:function"."""
+    if function.startswith("sgdiffusion."):
+        return function
+    return f"{REGISTRIES[paper].package}.{room}{function}"
+
+
+def item(kind, paper, name):
+    """A figure or table of a paper; an unknown one is an error that lists what there is."""
+    chosen = REGISTRIES[paper]
+    there = chosen.figures if kind == "figure" else {**chosen.tables, **chosen.optional}
+    if name not in there:
+        raise WorkflowError(f"{paper} has no {kind} {name}; it has: {', '.join(there)}")
+    return there[name]
+
+
+def quantity_files(paper):
+    """An input function: every table of a paper's quantities."""
+    return lambda w: [
+        f"results/{w.preset}/{paper}/quantities/{name}.csv"
+        for name in QUANTITIES[paper]
+    ]
+
+
+def texts_digest():
+    """Digest of the words of all papers."""
+    return config_digest(*(TEXTS[paper] for paper in CONFIG.papers()))
+
+
+def targets(preset, paper=None):
+    """Every final file of a preset, or of one paper at it."""
+    papers = list(REGISTRIES) if paper is None else [paper]
+    figures = [f"figures/{preset}/{p}/{f}.pdf" for p in papers for f in FIGURES[p]]
+    tables = [f"figures/{preset}/{p}/{t}.csv" for p in papers for t in TABLES[p]]
+    if paper is not None:
+        verdicts = [f"figures/{preset}/{paper}/verdicts.csv"] if paper != CROSS else []
+        return [*figures, *tables, *verdicts]
+    whole = ["verdicts.csv", "numbers.json", "index.html", "composite.png"]
+    return [*figures, *tables, *(f"figures/{preset}/{name}" for name in whole)]
+
+
+def raw_files(w):
+    """Of a fetched set its manifest; of a set whose content is pinned the digests as well."""
+    files = {"manifest": f"data/raw/{w.set}/manifest.json"} if w.set in FETCHED else {}
+    return {**files, "digests": "data/digests.csv"} if w.set in REAL else files
+
+
+def whitened(heavy, light):
+    """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
+    return lambda w: heavy if w.preparation == "gcn-zca" else light
+
+
+def study_rule(paper, name, study):
+    """The rule's name: verb, paper, study."""
+    return (
+        f"{study.verb}_{paper}_{name.removeprefix(study.verb + '-').replace('-', '_')}"
+    )
+
+
+def study_output(paper, study):
+    """Output files of a study by name."""
+    files = {name: located(path, paper) for name, path in study.outputs.items()}
+    marked = {n: directory(f) if f.endswith(".zarr") else f for n, f in files.items()}
+    return {n: temp(f) if n in study.temporary else f for n, f in marked.items()}
+
+
+def study_records(paper, study):
+    """The provenance records beside the outputs."""
+    records = [record_of(located(path, paper)) for path in study.outputs.values()]
+    return [record for record in records if record]
+
+
+def study_file(paper, study, ending):
+    """A file beside the first output."""
+    first = located(next(iter(study.outputs.values())), paper)
+    return first.rpartition(".")[0] + ending
+
+
+def study_settings(paper, study):
+    """A params function: the parts of the configuration that a study is given."""
+    return lambda w: {
+        name: part(plan(paper, w)) for name, part in study.settings.items()
+    }
+
+
+def study_seed(paper, study):
+    """A params function: the seed that the study's random streams descend from."""
+    return lambda w: SETTINGS.root_seed + study.seed(plan(paper, w))
+
+
+def study_runs(study_name, study):
+    """A params function: the run that a training or simulation is, for its record."""
+    if study.verb == "train" or not study.inputs:
+        return lambda w: [w.get("run", study_name)]
+    return []
+
+
+def study_code(paper, study):
+    """A params value: the digest of the code that the study depends on."""
+    entries = [e for e in (study.function, study.model) if e]
+    return code_digest("compute.py", *(entry(paper, e) for e in entries))
+
+
+def item_inputs(kind):
+    """An input function: the tables of a figure or table."""
+    return lambda w: inputs_of(w.paper, item(kind, w.paper, w[kind]).tables)(w)
+
+
+def item_entry(kind, room=""):
+    """A params function: the function that draws or tabulates."""
+    return lambda w: entry(w.paper, item(kind, w.paper, w[kind]).function, room)
+
+
+def item_arguments(kind):
+    """A params function: what the function is told beside its tables."""
+    return lambda w: dict(item(kind, w.paper, w[kind]).arguments(plan(w.paper, w)))
+
+
+def content_digest(paths):
+    """Digest of files that are read as they are, such as templates."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in sorted(paths)]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def optional_quantities(w):
+    """What there is of a paper's optional quantities, with its content: judged where it exists, never asked for."""
+    pattern = REGISTRIES[w.paper].optional_quantities
+    found = Path(f"results/{w.preset}/{w.paper}").glob(pattern) if pattern else []
+    return {path.as_posix(): content_digest([path]) for path in sorted(found)}
+
+
+def items(preset):
+    """What a preset consists of, and what is left out of it."""
+    reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
+    listed = {p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES}
+    return {
+        "preset": preset,
+        "across": listed.pop(CROSS),
+        "papers": listed,
+        "left_out": [
+            {"item": item, "reason": reason}
+            for item, reason in reasons.items()
+            if reason
+        ],
+    }
