@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 to 3.14 on the PATH (or: make PYTHON=/path/to/python ...)"; exit 1; }
 	@echo "creating .venv (about 6 GB on Linux, where torch brings its GPU libraries; minutes) ..."
 	@$(PYTHON) -m venv .venv || { echo "error: '$(PYTHON) -m venv' failed; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
