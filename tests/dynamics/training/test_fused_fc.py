@@ -1,6 +1,10 @@
 """The fused kernel against the torch trainer, step by step, in double precision."""
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,6 +109,33 @@ def test_single_precision_agrees_for_a_while(tmp_path):
         # 30 steps of single rounding (6e-8) on numbers of order one
         torch.testing.assert_close(value, b[name], rtol=1e-4, atol=1e-4, msg=name)
     assert a["2.num_batches_tracked"] == b["2.num_batches_tracked"] == 30
+
+
+CHILD = """
+import hashlib, sys
+from pathlib import Path
+sys.path[:0] = [{src!r}, {here!r}]
+import test_fused_fc as t
+run = t.fused_fc.train(
+    t.settings(epochs=20), t.dataset(), run_id="run", seed=0, root_seed=3, folder=Path({folder!r})
+)
+state = t.checkpoints.load(run.checkpoints)["states"][1.0]
+print(hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest())
+"""
+
+
+def test_compiling_and_reading_the_cache_give_the_same_bits(tmp_path):
+    """So that a training that compiled the kernel may resume in a process that finds it compiled."""
+    src = str(Path(training.__file__).parents[3])
+    text = CHILD.format(src=src, here=str(Path(__file__).parent), folder=str(tmp_path / "run"))
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", text]
+    compiled, cached = (
+        subprocess.run(command, env=os.environ | cache, check=True, capture_output=True).stdout
+        for _ in range(2)
+    )
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert compiled == cached
 
 
 def stop_after(epochs, monkeypatch):
