@@ -175,18 +175,6 @@ def test_the_trainers_do_not_share_resume_states(tmp_path, monkeypatch, caplog):
     assert "training starts afresh" in caplog.text
 
 
-def test_seeds_side_by_side_equal_seeds_alone(tmp_path):
-    chosen, data = settings(epochs=3), dataset()
-    options = {"run_id": "run", "root_seed": 3}
-    folders = [tmp_path / f"seed{k}" for k in range(3)]
-    runs = fused_fc.train_seeds(chosen, data, seeds=range(3), folders=folders, threads=2, **options)
-    assert [run.seed for run in runs] == [0, 1, 2]
-    for seed, run in enumerate(runs):
-        alone = fused_fc.train(chosen, data, seed=seed, folder=tmp_path / f"alone{seed}", **options)
-        first, second = (checkpoints.load(r.checkpoints)["states"][1.0] for r in (run, alone))
-        assert all(torch.equal(first[name], second[name]) for name in first)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
