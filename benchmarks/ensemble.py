@@ -23,15 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from sgdiffusion import networks
 from sgdiffusion.data.moons import moons
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
-from sgdiffusion.dynamics.ensembles.ensemble import Sgd, train
+from sgdiffusion.dynamics.ensembles.ensemble import train
+from sgdiffusion.dynamics.examples import Examples
 
 ROUNDS, FLOOR, RATE = 3, 8.0, 0.1
 
 
-def build(data: Data, width: int, seed: int) -> nn.Module:
+def build(data: Examples, width: int, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     sizes = {"width": width, "depth": 2, "batch_norm": False}
     classes = int(data.y.max()) + 1
@@ -39,7 +39,7 @@ def build(data: Data, width: int, seed: int) -> nn.Module:
     return networks.build("mlp", in_shape=shape, classes=classes, generator=generator, **sizes)
 
 
-def loop(data: Data, modules: list[nn.Module], steps: int, batch: int) -> None:
+def loop(data: Examples, modules: list[nn.Module], steps: int, batch: int) -> None:
     """One net after the other."""
     for module in modules:
         optimiser = torch.optim.SGD(module.parameters(), lr=RATE)
@@ -53,11 +53,11 @@ def loop(data: Data, modules: list[nn.Module], steps: int, batch: int) -> None:
             optimiser.step()
 
 
-def together(data: Data, modules: list[nn.Module], steps: int, batch: int) -> None:
+def together(data: Examples, modules: list[nn.Module], steps: int, batch: int) -> None:
     """All at once."""
     count = len(modules)
     given = {"rates": [RATE] * count, "batch_sizes": [batch] * count, "seeds": list(range(count))}
-    train(batched(modules[0]), data, stack(modules), Sgd(), steps=steps, **given)
+    train(batched(modules[0]), data, stack(modules), "sgd", steps=steps, **given)
 
 
 def seconds(run: Callable[[], None]) -> float:
@@ -66,7 +66,7 @@ def seconds(run: Callable[[], None]) -> float:
     return time.process_time() - start
 
 
-def compare(name: str, data: Data, width: int, batch: int, nets: int, steps: int) -> float:
+def compare(name: str, data: Examples, width: int, batch: int, nets: int, steps: int) -> float:
     """The ratio of the times of a net's step; the loop has fewer nets, whose time is the same for each."""
     best = {"loop": np.inf, "ensemble": np.inf}
     few = max(1, nets // 20)
@@ -89,9 +89,9 @@ def main(nets: int) -> bool:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     x, y = moons(200, 0.2, rng)
-    small = Data(torch.from_numpy(x), torch.from_numpy(y))
+    small = Examples(torch.from_numpy(x), torch.from_numpy(y))
     images = torch.from_numpy(rng.standard_normal((5000, 784), dtype=np.float32))
-    large = Data(images, torch.from_numpy(rng.integers(10, size=5000)))
+    large = Examples(images, torch.from_numpy(rng.integers(10, size=5000)))
     ratio = compare("2-16-16-2", small, 16, 32, nets, 300)
     for batch in (16, 128):
         compare("784-32-32-10", large, 32, batch, min(nets, 24), 60)

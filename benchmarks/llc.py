@@ -32,10 +32,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from sgdiffusion import networks
 from sgdiffusion.data.moons import moons
 from sgdiffusion.dynamics.chains.averages import average_loss
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld
+from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
-from sgdiffusion.dynamics.ensembles.ensemble import Sgd, train
+from sgdiffusion.dynamics.ensembles.ensemble import train
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
 
 try:
@@ -59,32 +60,32 @@ class Case:
 
     name: str
     module: nn.Module
-    data: Data
+    data: Examples
     point: Tensor
     plan: Sgld
     floor: float
     """Least ratio of the times; 0: only reported."""
 
 
-def trained(module: nn.Module, data: Data, rate: float, batch: int, steps: int) -> Tensor:
+def trained(module: nn.Module, data: Examples, rate: float, batch: int, steps: int) -> Tensor:
     """w* after `steps` steps of SGD."""
     given = {"rates": [rate], "batch_sizes": [batch], "seeds": [1], "steps": steps}
-    return train(batched(module), data, stack([module]), Sgd(), **given).theta
+    return train(batched(module), data, stack([module]), "sgd", **given).theta
 
 
-def perceptron_case() -> tuple[nn.Module, Data, Tensor]:
+def perceptron_case() -> tuple[nn.Module, Examples, Tensor]:
     rng = np.random.default_rng(0)
     labels = rng.integers(10, size=5000)
     centres = 0.3 * rng.standard_normal((10, 784))
     x = torch.from_numpy((centres[labels] + rng.standard_normal((5000, 784))).astype(np.float32))
-    data = Data(x, torch.from_numpy(labels))
+    data = Examples(x, torch.from_numpy(labels))
     module = build(784, 10, 32)
     return module, data, trained(module, data, 0.05, 128, 3000)
 
 
-def moons_case() -> tuple[nn.Module, Data, Tensor]:
+def moons_case() -> tuple[nn.Module, Examples, Tensor]:
     x, y = moons(200, 0.2, np.random.default_rng(0))
-    data = Data(torch.from_numpy(x), torch.from_numpy(y))
+    data = Examples(torch.from_numpy(x), torch.from_numpy(y))
     module = build(2, 2, 16)
     return module, data, trained(module, data, 0.1, 32, 20000)
 

@@ -12,26 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sgdiffusion.errors import ConfigError
 
 Shape = tuple[int, ...]
 INITS = ("torch", "kaiming", "xavier")
-
-
-class DiagonalLinear(nn.Module):
-    """Deep diagonal linear net v·x with v = Σ_i Π_{k=0..depth} u_i^{(k)} (Ziyin et al. 2025, eq. 14).
-
-    `factors` has shape (depth + 1, width): depth 0 is linear regression with v = Σ_i u_i.
-    """
-
-    def __init__(self, depth: int, width: int) -> None:
-        super().__init__()
-        self.factors = nn.Parameter(torch.empty(depth + 1, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factors.prod(dim=0).sum() * x
 
 
 def _small_lenet(in_shape: Shape, classes: int, dropout: float | None) -> nn.Module:
@@ -137,30 +123,12 @@ def _two_layer_relu(
     return _plain(nn.ReLU, math.prod(in_shape), width, 1, classes, bias)
 
 
-def _two_layer_tanh(
-    in_shape: Shape, classes: int, dropout: float | None, width: int = 200, bias: bool = False
-) -> nn.Module:
-    _no_dropout("two-layer-tanh", dropout)
-    return _plain(nn.Tanh, math.prod(in_shape), width, 1, classes, bias)
-
-
 def _deep_tanh(
     in_shape: Shape, classes: int, dropout: float | None, width: int = 64, depth: int = 4, bias: bool = True
 ) -> nn.Module:
     """`depth` hidden layers of `width` tanh units."""
     _no_dropout("deep-tanh", dropout)
     return _plain(nn.Tanh, math.prod(in_shape), width, depth, classes, bias)
-
-
-def _deep_diagonal(
-    in_shape: Shape, classes: int, dropout: float | None, width: int = 1, depth: int = 1
-) -> nn.Module:
-    _no_dropout("deep-diagonal-linear", dropout)
-    if math.prod(in_shape) != 1 or classes != 1:
-        raise ConfigError(
-            f"deep-diagonal-linear maps a number to a number, found in_shape {in_shape}, classes {classes}"
-        )
-    return DiagonalLinear(depth, width)
 
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
@@ -170,9 +138,7 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "tiny-fc": _tiny_fc,
     "mlp": _mlp,
     "two-layer-relu": _two_layer_relu,
-    "two-layer-tanh": _two_layer_tanh,
     "deep-tanh": _deep_tanh,
-    "deep-diagonal-linear": _deep_diagonal,
 }
 NAMES = tuple(_BUILDERS)
 
@@ -190,8 +156,7 @@ def build(
     """The network `name` for inputs of `in_shape` and `classes` outputs, its weights drawn from `generator`.
 
     `sizes` are the keywords of the networks that have free sizes: width, depth, batch_norm (mlp), width,
-    bias (two-layer-…), width, depth, bias (deep-tanh), width, depth (deep-diagonal-linear). Nothing is
-    drawn from torch's global generator.
+    bias (two-layer-relu), width, depth, bias (deep-tanh). Nothing is drawn from torch's global generator.
     """
     if name not in _BUILDERS:
         raise ConfigError(f"unknown network {name!r}; known are {', '.join(NAMES)}")
@@ -213,7 +178,7 @@ def initialise(net: nn.Module, init: str, generator: torch.Generator) -> None:
 
     torch: U(−1/√fan_in, 1/√fan_in) for weights and biases, the default of torch's layers; kaiming:
     N(0, 2/fan_in); xavier: N(0, 2/(fan_in + fan_out)), both with zero biases. Batch-norm starts as the
-    identity. Factors of diagonal nets are N(0, width^{−1/(depth+1)}) for every init, so that E[v²] = 1.
+    identity.
     """
     if init not in INITS:
         raise ConfigError(f"unknown initialisation {init!r}; known are {', '.join(INITS)}")
@@ -222,10 +187,6 @@ def initialise(net: nn.Module, init: str, generator: torch.Generator) -> None:
             _initialise_layer(module, init, generator)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
-        elif isinstance(module, DiagonalLinear):
-            layers, width = module.factors.shape
-            with torch.no_grad():
-                module.factors.normal_(0.0, width ** (-0.5 / layers), generator=generator)
         elif next(module.parameters(recurse=False), None) is not None:
             raise ConfigError(f"no initialisation is defined for layers of type {type(module).__name__}")
 
@@ -246,11 +207,6 @@ def _initialise_layer(layer: nn.Linear | nn.Conv2d, init: str, generator: torch.
         layer.bias.uniform_(-bound, bound, generator=generator)
     else:
         layer.bias.zero_()
-
-
-def count_weights(net: nn.Module) -> int:
-    """d: the number of trained weights (batch-norm's scale and shift included, running statistics not)."""
-    return sum(p.numel() for p in net.parameters())
 
 
 def _image(in_shape: Shape, name: str) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from sgdiffusion import networks
 from sgdiffusion.dynamics.chains.averages import accuracy, average_loss, blocks
-from sgdiffusion.dynamics.ensembles.batched import stack, statistics
+from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.errors import MeasureError
 
@@ -41,18 +41,6 @@ def test_coupled_examples_are_averaged_over_whole_batches():
     parts = average_loss(net, x, y, stack(nets), batch=10)
     assert float((parts - whole).abs().min()) > 1e-4  # the batch's own statistics, not the population's
     torch.testing.assert_close(parts, average_loss(net, x, y, stack(nets), batch=10))
-
-
-def test_frozen_statistics():
-    nets, x, y = problem(batch_norm=True)
-    for net in nets:
-        net(x + 1)
-        net.eval()
-    net, frozen = batched(nets[0], batch_norm="frozen"), statistics(nets)
-    expected = torch.stack([F.cross_entropy(n(x), y).detach() for n in nets])
-    torch.testing.assert_close(average_loss(net, x, y, stack(nets), batch=8, frozen=frozen), expected)
-    right = torch.stack([(n(x).argmax(1) == y).double().mean() for n in nets])
-    torch.testing.assert_close(accuracy(net, x, y, stack(nets), frozen=frozen), right)
 
 
 def test_accuracy_needs_labels():

@@ -7,15 +7,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from oracles.learning_coefficient import quadratic_at
+from oracles.potential import Potential
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld, chain_seeds, gather, sample
-from sgdiffusion.dynamics.ensembles.batched import Potential, stack
+from sgdiffusion.dynamics.chains.sgld import Sgld, chain_seeds, sample
+from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import ConfigError
 
-EMPTY = Data(torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1))
+EMPTY = Examples(torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1))
 
 
 def problem(chains=3):
@@ -24,11 +26,11 @@ def problem(chains=3):
         networks.build("mlp", in_shape=(4,), classes=3, generator=g, width=5, batch_norm=False).double()
         for _ in range(chains)
     ]
-    data = Data(torch.randn(30, 4, generator=g, dtype=torch.float64), torch.randint(3, (30,), generator=g))
-    return nets, data
+    x = torch.randn(30, 4, generator=g, dtype=torch.float64)
+    return nets, Examples(x, torch.randint(3, (30,), generator=g))
 
 
-def twin(net, data, sgld, seed, centre, epsilon, factor):
+def twin(net, data, sgld, seed, centre, epsilon):
     """One chain, the obvious way, on the random numbers that the stream documents."""
     noise = torch.Generator().manual_seed(seed)
     word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
@@ -47,9 +49,9 @@ def twin(net, data, sgld, seed, centre, epsilon, factor):
         slope = parameters_to_vector(torch.autograd.grad(loss, list(net.parameters())))
         w = parameters_to_vector(net.parameters()).detach()
         xi = normals[t] if sgld.integrator == "euler" else (normals[t] + normals[t + 1]) / 2
-        drift = factor * (sgld.n_beta * slope + sgld.localisation * (w - centre))
-        w = w - epsilon / 2 * drift + torch.sqrt(epsilon * factor) * xi
-        losses.append(float(loss))
+        drift = sgld.n_beta * slope + sgld.localisation * (w - centre)
+        w = w - epsilon / 2 * drift + torch.sqrt(epsilon) * xi
+        losses.append(float(loss.detach()))
         vector_to_parameters(w, net.parameters())
     return losses[sgld.burn_in :: sgld.every][: sgld.draws], w
 
@@ -57,26 +59,28 @@ def twin(net, data, sgld, seed, centre, epsilon, factor):
 @pytest.mark.parametrize("integrator", ["euler", "averaged"])
 @pytest.mark.parametrize("chunk", [None, 1, 2])
 def test_chains_against_the_eager_twin(integrator, chunk):
-    """Own centres, step sizes and preconditioners; the result does not depend on the chains beside it."""
+    """Own centres and step sizes; the result does not depend on the chains beside it."""
     nets, data = problem()
     theta = stack(nets)
     g = torch.Generator().manual_seed(8)
     centres = theta + 0.1 * torch.randn(theta.shape, generator=g, dtype=torch.float64)
-    factors = torch.rand(theta.shape, generator=g, dtype=torch.float64) + 0.5
     steps = torch.tensor([1e-3, 3e-3, 2e-3], dtype=torch.float64)
     sgld = Sgld(1.0, 9.0, 2.0, draws=4, burn_in=3, every=2, batch_size=7, integrator=integrator)
     seeds = [11, 12, 13]
     chains = sample(
-        *(batched(nets[0]), data, theta, sgld, seeds),
+        batched(nets[0]),
+        data,
+        theta,
+        sgld,
+        seeds,
         centres=centres,
         step_sizes=steps,
-        preconditioner=factors,
         references=centres,
         keep=2,
         chunk=chunk,
     )
     for i, net in enumerate(nets):
-        losses, final = twin(net, data, sgld, seeds[i], centres[i], steps[i], factors[i])
+        losses, final = twin(net, data, sgld, seeds[i], centres[i], steps[i])
         np.testing.assert_allclose(chains.losses[i], losses, rtol=1e-10)
         torch.testing.assert_close(chains.final[i], final, rtol=1e-9, atol=1e-12)
     assert chains.kept.shape == (3, 2, theta.shape[1])
@@ -134,7 +138,8 @@ def test_progress_and_seeds():
     seen = []
     net = Potential(lambda w: w.pow(2).sum(1), 2)
     sgld = Sgld(1e-3, 1.0, 1.0, draws=2)
-    sample(*(net, EMPTY, torch.zeros(3, 2), sgld, [1, 2, 3]), chunk=2, progress=lambda *a: seen.append(a))
+    start = torch.zeros(3, 2)
+    sample(net, EMPTY, start, sgld, [1, 2, 3], chunk=2, progress=lambda *a: seen.append(a))
     assert seen == [(4, 6), (6, 6)]
     assert chain_seeds(0, 3) == chain_seeds(0, 5)[:3]
     assert len(set(chain_seeds(0, 100) + chain_seeds(1, 100))) == 200

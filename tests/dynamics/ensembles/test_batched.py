@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.ensembles.batched import BatchedModule, Potential, example_losses, stack, statistics
+from sgdiffusion.dynamics.ensembles.batched import BatchedModule, example_losses, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp, batched, stages_of
 from sgdiffusion.errors import ConfigError
 
@@ -62,23 +62,11 @@ def test_losses_and_gradients(path, own, squared, name, sizes):
     found = net.gradients(stack(nets), x, y)
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
     torch.testing.assert_close(net.losses(stack(nets), x, y), expected[0], rtol=1e-12, atol=0)
-    assert net.weights == networks.count_weights(nets[0])
+    assert net.weights == sum(p.numel() for p in nets[0].parameters())
     for net_, row in zip(nets, net.outputs(stack(nets), x), strict=True):
         assert row.shape == (EXAMPLES, CLASSES)
         if not own:
             torch.testing.assert_close(row, net_(x[0]).detach(), rtol=1e-11, atol=1e-13)
-
-
-@pytest.mark.parametrize("path", [BatchedMlp, BatchedModule])
-def test_frozen_batch_norm_is_evaluation_mode(path):
-    nets, (x, y) = make(width=6, depth=2), examples(own=True)
-    for net in nets:
-        net(torch.randn(50, INPUTS, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 + 1)
-        net.eval()
-    found = path(nets[0], batch_norm="frozen").gradients(stack(nets), x, y, None, statistics(nets))
-    torch.testing.assert_close(found, loop(nets, x, y), rtol=1e-11, atol=1e-13)
-    with pytest.raises(ConfigError, match="statistics to freeze"):
-        path(nets[0], batch_norm="frozen").gradients(stack(nets), x, y)
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
@@ -135,24 +123,9 @@ def test_single_precision_and_dropout_off():
     torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
 
 
-def test_potential():
-    net = Potential(lambda w: (w[:, 0] * w[:, 1]) ** 2, 2)
-    theta = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
-    empty = torch.zeros(1, 1)
-    losses, gradient = net.gradients(theta, empty, empty)
-    assert losses.tolist() == net.losses(theta, empty, empty).tolist() == [4.0, 9.0]
-    assert gradient.tolist() == [[8.0, 4.0], [6.0, -18.0]]
-    with pytest.raises(ConfigError, match="no outputs"):
-        net.outputs(theta, empty)
-
-
 def test_errors():
     with pytest.raises(ConfigError, match="one architecture"):
         stack([make(width=3)[0], make(width=4)[0]])
-    with pytest.raises(ConfigError, match="keeps no batch-norm"):
-        statistics(make(width=3, batch_norm=False))
-    with pytest.raises(ConfigError, match="no batch-norm statistics"):
-        BatchedMlp(make(width=3, batch_norm=False)[0], batch_norm="frozen")
 
 
 def test_example_losses_of_shared_labels():

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld
+from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import BatchedModule, stack
 from sgdiffusion.dynamics.ensembles.serial import Logits, Serial, class_losses, next_token_losses
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.coefficients.learning_coefficient import learning_coefficients
 
@@ -94,7 +95,7 @@ def test_learning_coefficient_of_a_quadratic():
     x = torch.randn(64, 6, generator=generator, dtype=torch.float64)
     net = nn.Linear(6, 1, bias=False).double()
     best = torch.randn(1, 6, generator=generator, dtype=torch.float64)
-    data = Data(x, x @ best[0])
+    data = Examples(x, x @ best[0])
     beta, gamma = 50.0, 5.0
     curvature = torch.linalg.eigvalsh(x.T @ x / 64)
     exact = float(0.5 * (beta * curvature / (beta * curvature + gamma)).sum())

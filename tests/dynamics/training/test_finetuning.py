@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion import streams
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.serial import class_losses
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training import finetuning
 from sgdiffusion.dynamics.training.finetuning import finetune
 from sgdiffusion.errors import TrainingError
@@ -34,10 +34,10 @@ def net(dropout: float = 0.0) -> nn.Module:
     return layers.double()
 
 
-def data() -> Data:
+def data() -> Examples:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(50, 4, generator=generator, dtype=torch.float64)
-    return Data(x, (x[:, 0] > 0).long() + (x[:, 1] > 0).long())
+    return Examples(x, (x[:, 0] > 0).long() + (x[:, 1] > 0).long())
 
 
 def run(model: nn.Module, folder: Path, **changes):

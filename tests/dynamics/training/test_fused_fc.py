@@ -1,6 +1,10 @@
 """The fused kernel against the torch trainer, step by step, in double precision."""
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,6 +111,33 @@ def test_single_precision_agrees_for_a_while(tmp_path):
     assert a["2.num_batches_tracked"] == b["2.num_batches_tracked"] == 30
 
 
+CHILD = """
+import hashlib, sys
+from pathlib import Path
+sys.path[:0] = [{src!r}, {here!r}]
+import test_fused_fc as t
+run = t.fused_fc.train(
+    t.settings(epochs=20), t.dataset(), run_id="run", seed=0, root_seed=3, folder=Path({folder!r})
+)
+state = t.checkpoints.load(run.checkpoints)["states"][1.0]
+print(hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest())
+"""
+
+
+def test_compiling_and_reading_the_cache_give_the_same_bits(tmp_path):
+    """So that a training that compiled the kernel may resume in a process that finds it compiled."""
+    src = str(Path(training.__file__).parents[3])
+    text = CHILD.format(src=src, here=str(Path(__file__).parent), folder=str(tmp_path / "run"))
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", text]
+    compiled, cached = (
+        subprocess.run(command, env=os.environ | cache, check=True, capture_output=True).stdout
+        for _ in range(2)
+    )
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert compiled == cached
+
+
 def stop_after(epochs, monkeypatch):
     """An interruption between two epochs."""
     plain = training.Job.epoch
@@ -142,18 +173,6 @@ def test_the_trainers_do_not_share_resume_states(tmp_path, monkeypatch, caplog):
             training.train(settings(epochs=4), dataset(), resume_seconds=0.0, **options)
     fused_fc.train(settings(epochs=4), dataset(), **options)
     assert "training starts afresh" in caplog.text
-
-
-def test_seeds_side_by_side_equal_seeds_alone(tmp_path):
-    chosen, data = settings(epochs=3), dataset()
-    options = {"run_id": "run", "root_seed": 3}
-    folders = [tmp_path / f"seed{k}" for k in range(3)]
-    runs = fused_fc.train_seeds(chosen, data, seeds=range(3), folders=folders, threads=2, **options)
-    assert [run.seed for run in runs] == [0, 1, 2]
-    for seed, run in enumerate(runs):
-        alone = fused_fc.train(chosen, data, seed=seed, folder=tmp_path / f"alone{seed}", **options)
-        first, second = (checkpoints.load(r.checkpoints)["states"][1.0] for r in (run, alone))
-        assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize(

@@ -7,37 +7,41 @@ import numpy as np
 import pytest
 import torch
 from oracles import learning_coefficient as theory
+from oracles.potential import Potential
 from torch import nn
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld
-from sgdiffusion.dynamics.ensembles.batched import Batched, Potential, stack
+from sgdiffusion.dynamics.chains.sgld import Sgld
+from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.coefficients import learning_coefficient as llc
 from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 
-EMPTY = Data(torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1))
+EMPTY = Examples(torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1))
 
 
 class PaddedNets(Batched):
     """½‖BA − C‖² with A, B, C of any size up to `side`, padded with zeros: many sizes in one computation.
 
-    `frozen` holds the masks of A and B and C. Padding adds flat directions, which do not change λ.
+    `masks` [cases, …] are those of A and B and C; equally many rows of θ in a row belong to each case.
+    Padding adds flat directions, which do not change λ.
     """
 
-    def __init__(self, side):
-        self.side, self.weights = side, 2 * side * side
+    def __init__(self, side, masks):
+        self.side, self.weights, self.masks = side, 2 * side * side, masks
 
-    def outputs(self, theta, x, frozen=None):
+    def outputs(self, theta, x):
         raise NotImplementedError
 
-    def losses(self, theta, x, y, shares=None, frozen=None):
-        return self.gradients(theta, x, y, shares, frozen)[0]
+    def losses(self, theta, x, y, shares=None):
+        return self.gradients(theta, x, y)[0]
 
-    def gradients(self, theta, x, y, shares=None, frozen=None):
+    def gradients(self, theta, x, y, shares=None):
+        masks = self.masks.repeat_interleave(len(theta) // len(self.masks), 0)
         (a, b), (mask_a, mask_b, c) = (
-            t.view(len(t), -1, self.side, self.side).unbind(1) for t in (theta, frozen)
+            t.view(len(t), -1, self.side, self.side).unbind(1) for t in (theta, masks)
         )
         a, b = a * mask_a, b * mask_b
         error = torch.bmm(b, a) - c
@@ -70,10 +74,10 @@ def reduced_rank_cases(side):
 
 def estimate_cases(side, n_beta, steps):
     points, masks = padded(reduced_rank_cases(side), side)
-    net = PaddedNets(side)
+    net = PaddedNets(side, masks)
     sgld = Sgld(1.0, n_beta, 1.0, steps // 10, steps // 2, 5, integrator="averaged")
-    epsilon = calibrate(net, EMPTY, points, sgld, share=0.1, frozen=masks).step_sizes
-    return llc.learning_coefficients(net, EMPTY, points, sgld, seed=0, step_sizes=epsilon, frozen=masks).table
+    epsilon = calibrate(net, EMPTY, points, sgld, share=0.1).step_sizes
+    return llc.learning_coefficients(net, EMPTY, points, sgld, seed=0, step_sizes=epsilon).table
 
 
 def check_reduced_rank(side, n_beta, steps):
@@ -123,7 +127,7 @@ def deep_problem(widths, rank):
     for matrix in point:
         matrix[range(rank), range(rank)] = 1.0
     net = batched(nn.Sequential(*layers).double(), "squared")
-    return net, Data(x, y), torch.cat([m.flatten() for m in point])[None]
+    return net, Examples(x, y), torch.cat([m.flatten() for m in point])[None]
 
 
 def estimate_deep(widths, rank, *, n_beta, steps, chains, seed):
@@ -193,7 +197,7 @@ def trained_net():
     kernel, theta = batched(net), stack([net])
     for _ in range(600):
         theta = theta - 0.5 * kernel.gradients(theta, x[None], y[None])[1]
-    return kernel, Data(x, y), theta
+    return kernel, Examples(x, y), theta
 
 
 def test_baselines_agree_and_pairing_narrows():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
 from sgdiffusion.papers.cross import examinations as cross
@@ -66,7 +66,7 @@ def with_norm(seed):
 
 def examples(n=40):
     generator = torch.Generator().manual_seed(7)
-    return Data(torch.randn(n, 3, generator=generator), torch.randint(2, (n,), generator=generator))
+    return Examples(torch.randn(n, 3, generator=generator), torch.randint(2, (n,), generator=generator))
 
 
 def test_nets_have_rank_and_balance_of_every_pair():
@@ -95,7 +95,7 @@ def test_a_rescaled_layer_moves_both_ratios_by_the_known_powers():
     """u → λu, w → w/λ multiplies ‖u‖²/‖w‖² by λ⁴, and uᵀC₁u/wᵀC₂w too, as Tr Cov ∇_w ∝ λ², ∇_u ∝ λ⁻²."""
     generator = torch.Generator().manual_seed(2)
     net = networks.build("two-layer-relu", in_shape=(3,), classes=3, generator=generator, width=6)
-    data = Data(examples().x, examples().x + 0.3)
+    data = Examples(examples().x, examples().x + 0.3)
     before, scale = cross.net_table("a", "ziyin2025", [net], data, half_squared_error), 1.7
     first, second = (m for m in net.modules() if isinstance(m, nn.Linear))
     with torch.no_grad():
@@ -148,7 +148,7 @@ def tables():
         [
             cross.net_table("moons", "hennick2025", [mlp(i) for i in range(3)], examples()),
             cross.net_table(
-                "two-layer-relu", "ziyin2025", relu, Data(examples().x, examples().x), half_squared_error
+                "two-layer-relu", "ziyin2025", relu, Examples(examples().x, examples().x), half_squared_error
             ),
             cross.net_table("small-fc", "chaudhari2018", [with_norm(i) for i in range(2)], examples()),
         ],

@@ -7,8 +7,8 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.papers.hennick2025 import coefficients as study
 from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity
@@ -18,7 +18,7 @@ NET = batched(nn.Sequential(nn.Linear(3, 1, bias=False)), loss="squared")
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((N, 3)) * [1.0, 2.0, 0.5]
 TARGETS = X @ [[1.0], [-2.0], [0.5]] + 0.1 * RNG.standard_normal((N, 1))
-DATA = Data(torch.tensor(X), torch.tensor(TARGETS))
+DATA = Examples(torch.tensor(X), torch.tensor(TARGETS))
 BEST = torch.tensor(np.linalg.lstsq(X, TARGETS, rcond=None)[0].T)
 PLAN = Langevin(
     chains=4, draws=1500, burn_in=100, every=4, temperature="examples", localisation=5.0, share=0.2

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion.config import load_claims
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.serial import class_losses
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training.finetuning import finetune
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.papers.hennick2025 import table1 as study
@@ -113,7 +113,7 @@ def small_problem() -> study.Problem:
         for p in net.parameters():
             p.normal_(0, 0.5, generator=generator)
     x = torch.randn(64, 3, 8, 8, generator=generator)
-    data = Data(x, (x.mean((1, 2, 3)) > 0).long())
+    data = Examples(x, (x.mean((1, 2, 3)) > 0).long())
     return study.Problem(net, class_losses, data, data)
 
 

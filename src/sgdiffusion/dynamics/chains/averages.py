@@ -34,7 +34,6 @@ def average_loss(
     theta: Tensor,
     *,
     batch: int | None = None,
-    frozen: Tensor | None = None,
     order_seed: int = 0,
 ) -> Tensor:
     """L_n of each row of θ, [M] float64, over the examples in a random order fixed by `order_seed`."""
@@ -45,8 +44,7 @@ def average_loss(
         chosen = order[block]
         inputs, targets = x[chosen][None], y[chosen][None]
         for rows in _rows(net, theta, len(chosen), x):
-            fixed = None if frozen is None else frozen[rows]
-            total[rows] += net.losses(theta[rows], inputs, targets, None, fixed).double() * len(chosen)
+            total[rows] += net.losses(theta[rows], inputs, targets).double() * len(chosen)
         seen += len(chosen)
     return total / seen
 
@@ -59,7 +57,6 @@ def accuracy(
     theta: Tensor,
     *,
     batch: int | None = None,
-    frozen: Tensor | None = None,
 ) -> Tensor:
     """Share of the examples that each row of θ classifies rightly, [M] float64."""
     if labels.is_floating_point():
@@ -69,7 +66,7 @@ def accuracy(
     for block in blocks(net, len(x), batch or _fitting(net, x)):
         inputs, targets = x[block][None], labels[block]
         for rows in _rows(net, theta, len(targets), x):
-            found = net.outputs(theta[rows], inputs, None if frozen is None else frozen[rows]).argmax(-1)
+            found = net.outputs(theta[rows], inputs).argmax(-1)
             right[rows] += (found == targets).sum(-1).double()
         seen += len(targets)
     return right / seen

@@ -2,9 +2,9 @@
 
 Word i of chain c is mix(start(seed, c) + i·φ), φ = 2⁶⁴/golden ratio, with the finaliser of SplitMix64: a
 chain's numbers depend on the root seed, its own index and its own count of draws alone, so results do not
-depend on how chains are batched or on threads. The state is one integer that stays in a register, which
-makes a normal about five times cheaper than the Philox of `langevin`. Chains are windows of one sequence
-of period 2⁶⁴ at random starts: 10⁵ chains of 10⁵ words overlap anywhere with probability 10⁻⁴.
+depend on how chains are batched or on threads. The state is one integer that stays in a register. Chains are
+windows of one sequence of period 2⁶⁴ at random starts: 10⁵ chains of 10⁵ words overlap anywhere with
+probability 10⁻⁴.
 
 SplitMix64: Steele, Lea & Flood 2014, finaliser by Stafford; ziggurat with 256 layers: Marsaglia & Tsang 2000.
 """
@@ -87,28 +87,3 @@ def next_normal(z):  # type: ignore[no-untyped-def]
             accepted, x, z = _outside_layer(z, layer, x)
         if accepted:
             return (-x if word & uint64(256) else x), z
-
-
-@njit(cache=True, nogil=True)
-def _fill(out, seed, kind):  # type: ignore[no-untyped-def]
-    for c in range(out.shape[0]):
-        z = start(seed, c)
-        for i in range(out.shape[1]):
-            if kind == 0:
-                out[c, i], z = next_normal(z)
-            else:
-                out[c, i], z = next_uniform(z)
-
-
-def normals(seed: int, chains: int, count: int) -> np.ndarray:
-    """The first `count` normals of chains 0 … chains − 1, as the simulators draw them."""
-    out = np.empty((chains, count))
-    _fill(out, np.uint64(seed), 0)
-    return out
-
-
-def uniforms(seed: int, chains: int, count: int) -> np.ndarray:
-    """The first `count` uniforms of chains 0 … chains − 1."""
-    out = np.empty((chains, count))
-    _fill(out, np.uint64(seed), 1)
-    return out

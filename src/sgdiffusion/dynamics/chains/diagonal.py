@@ -9,19 +9,17 @@ One step on ℓ = (v x − y)² + γ Σ (u_i^{(k)})², with v = Σ_i v_i, v_i = 
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from sgdiffusion.dynamics.chains.chain_random import next_below, next_normal, start
+from sgdiffusion.dynamics.chains.blocks import ESCAPE, check_records, run_chains
+from sgdiffusion.dynamics.chains.chain_random import next_normal, start
 from sgdiffusion.errors import ConfigError, MeasureError
-
-# A weight beyond this has left every stationary law; the next steps would overflow.
-ESCAPE = 1e12
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,6 @@ class GaussianData:
 
 
 @dataclass(frozen=True)
-class SampleData:
-    """A finite data set: drawn with replacement, or reshuffled every epoch (each pair once per epoch)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    reshuffle: bool = False
-
-
-@dataclass(frozen=True)
 class Population:
     """The whole distribution at every step: gradient descent on the expected loss, by E[x²] and E[xy]."""
 
@@ -50,7 +39,7 @@ class Population:
     xy: float
 
 
-DataLaw = GaussianData | SampleData | Population
+DataLaw = GaussianData | Population
 
 
 @dataclass(frozen=True)
@@ -104,27 +93,6 @@ def _gaussian_batch(z, k, noise, scale, batch):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _sample_batch(z, xs, ys, order, place, batch):  # type: ignore[no-untyped-def]
-    """(mean x², mean xy, counter, place in the epoch); place < 0: with replacement."""
-    q, r = 0.0, 0.0
-    for _ in range(batch):
-        if place < 0:
-            i, z = next_below(z, xs.size)
-        else:
-            if place == 0:
-                for j in range(xs.size - 1, 0, -1):
-                    other, z = next_below(z, j + 1)
-                    order[j], order[other] = order[other], order[j]
-            i = order[place]
-            place += 1
-            if place == xs.size:
-                place = 0
-        q += xs[i] * xs[i]
-        r += xs[i] * ys[i]
-    return q / batch, r / batch, z, place
-
-
-@njit
 def _total(u):  # type: ignore[no-untyped-def]
     """v = Σ_i Π_k u_i^{(k)}."""
     v = 0.0
@@ -166,27 +134,23 @@ def _descend(u, g, eta, decay):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sgd_kernel(out, escape, initial, records, kind, p, xs, ys, rates, batch, seed, first):  # type: ignore[no-untyped-def]
+def _sgd_kernel(out, escape, initial, records, fresh, p, rates, batch, seed, first):  # type: ignore[no-untyped-def]
     eta, decay, injected = rates
     p0, p1, p2 = p
     chains, width, factors = initial.shape
-    u, order = np.empty((width, factors)), np.empty(xs.size, np.int64)
+    u = np.empty((width, factors))
     for c in range(chains):
         z = start(seed, first + c)
         for i in range(width):
             for k in range(factors):
                 u[i, k] = initial[c, i, k]
-        for i in range(xs.size):
-            order[i] = i
-        place, step, left = (0 if kind == 2 else -1), 0, -1
+        step, left = 0, -1
         for record in range(records.size):
             while step < records[record] and left < 0:
-                if kind == 0:
+                if fresh:
                     q, r, z = _gaussian_batch(z, p0, p1, p2, batch)
-                elif kind == 3:
-                    q, r = p0, p1
                 else:
-                    q, r, z, place = _sample_batch(z, xs, ys, order, place, batch)
+                    q, r = p0, p1
                 size = _descend(u, 2.0 * (_total(u) * q - r), eta, decay)
                 if injected > 0.0:
                     for i in range(width):
@@ -224,32 +188,6 @@ def _pair_kernel(out, escape, initial, records, p, rates, batch, seed, first):  
         escape[c] = left
 
 
-def _law_arguments(
-    law: DataLaw, batch: int
-) -> tuple[int, tuple[float, float, float], np.ndarray, np.ndarray]:
-    empty = np.zeros(1)
-    if isinstance(law, GaussianData):
-        return 0, (float(law.k), float(law.noise), float(law.input_scale)), empty, empty
-    if isinstance(law, Population):
-        return 3, (float(law.x2), float(law.xy), 0.0), empty, empty
-    x, y = np.ascontiguousarray(law.x, dtype=float), np.ascontiguousarray(law.y, dtype=float)
-    if x.ndim != 1 or x.shape != y.shape or x.size < 1:
-        raise ConfigError(f"a finite data set needs two vectors of one length, got {x.shape} and {y.shape}")
-    if law.reshuffle and x.size % batch:
-        raise ConfigError(
-            f"reshuffled sampling needs a batch size that divides the data set: {x.size} pairs, batch {batch}"
-        )
-    return (2 if law.reshuffle else 1), (0.0, 0.0, 0.0), x, y
-
-
-def check_records(records: ArrayLike) -> np.ndarray:
-    """Steps at which to record, as increasing non-negative integers."""
-    steps = np.atleast_1d(np.asarray(records))
-    if steps.size == 0 or steps.min() < 0 or np.any(np.diff(steps) <= 0) or np.any(steps != np.floor(steps)):
-        raise ConfigError(f"records must be increasing whole numbers of steps ≥ 0, got {steps[:8].tolist()}…")
-    return steps.astype(np.int64)
-
-
 def check_weights(initial: ArrayLike) -> np.ndarray:
     """Initial weights as an array (chains, d, n)."""
     weights = np.ascontiguousarray(initial, dtype=float)
@@ -270,17 +208,6 @@ def balanced(v: ArrayLike, depth: int, width: int = 1) -> np.ndarray:
     return weights
 
 
-def in_blocks(run, chains: int, threads: int) -> None:  # type: ignore[no-untyped-def]
-    """run(slice, first chain) for contiguous blocks of chains, on `threads` threads."""
-    edges = np.linspace(0, chains, max(1, threads) + 1).astype(int)
-    blocks = [(slice(a, b), int(a)) for a, b in pairwise(edges) if b > a]
-    if len(blocks) == 1:
-        run(*blocks[0])
-        return
-    with ThreadPoolExecutor(len(blocks)) as pool:
-        list(pool.map(lambda block: run(*block), blocks))
-
-
 def run_sgd(
     initial: ArrayLike,
     law: DataLaw,
@@ -291,13 +218,12 @@ def run_sgd(
     weight_decay: float = 0.0,
     injected: float = 0.0,
     seed: int = 0,
-    first_chain: int = 0,
     threads: int = 1,
 ) -> Paths:
     """SGD from `initial` (chains, d, n), weights recorded after the given numbers of steps.
 
     `weight_decay` is γ in ℓ + γ‖θ‖²; `injected` the standard deviation of noise added to every weight per
-    step. Chain c's random numbers depend on `seed` and `first_chain` + c alone.
+    step. Chain c's random numbers depend on `seed` and c alone.
     """
     weights, steps = check_weights(initial), check_records(records)
     if (
@@ -311,18 +237,20 @@ def run_sgd(
             f"{learning_rate}, "
             f"{batch}, {weight_decay}, {injected}"
         )
-    kind, p, xs, ys = _law_arguments(law, batch)
+    kernel, parameters = _kernel_for(law, weights.shape[1:], injected)
     rates = (float(learning_rate), float(weight_decay), float(injected))
-    out = np.empty((weights.shape[0], steps.size, *weights.shape[1:]))
-    escape = np.empty(weights.shape[0], np.int64)
-
-    def run(block: slice, first: int) -> None:
-        where = (out[block], escape[block], weights[block], steps)
-        stream = (np.uint64(seed), first_chain + first)
-        if kind == 0 and weights.shape[1:] == (1, 2) and injected == 0:
-            _pair_kernel(*where, p, rates, batch, *stream)
-        else:
-            _sgd_kernel(*where, kind, p, xs, ys, rates, batch, *stream)
-
-    in_blocks(run, weights.shape[0], threads)
+    parameters = (*parameters, rates, batch)
+    out, escape = run_chains(kernel, weights, steps, parameters, seed=seed, threads=threads)
     return Paths(out, steps, escape, learning_rate / batch, steps * learning_rate)
+
+
+def _kernel_for(
+    law: DataLaw, shape: tuple[int, ...], injected: float
+) -> tuple[Callable[..., None], tuple[Any, ...]]:
+    """The fastest kernel, and its parameters that describe the data."""
+    if isinstance(law, Population):
+        return _sgd_kernel, (False, (float(law.x2), float(law.xy), 0.0))
+    p = (float(law.k), float(law.noise), float(law.input_scale))
+    if shape == (1, 2) and injected == 0:
+        return _pair_kernel, (p,)
+    return _sgd_kernel, (True, p)

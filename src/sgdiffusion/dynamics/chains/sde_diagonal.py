@@ -1,4 +1,4 @@
-"""Euler–Maruyama and Milstein for the SDEs of the diagonal network, many chains at once, with adapted steps.
+"""The SDEs of the diagonal network, many chains at once, with adapted steps.
 
 Two levels of description (Itô, time in units of η steps, g = α₁v² − 2α₂v + α₃):
 
@@ -9,8 +9,8 @@ Two levels of description (Itô, time in units of η steps, g = α₁v² − 2α
 The noise grows like v² at large v and the densities have power-law tails, so that no fixed step is small
 enough: each step is `accuracy` divided by the local rate of change, a function of the present state alone,
 and is cut at the recording times. Results converge as accuracy → 0: the law with order one for
-Euler–Maruyama and Milstein, with order two for Platen's scheme (effective law only), single paths with
-order one for Milstein.
+Euler–Maruyama and Milstein, with order two for Platen's scheme, single paths with order one for Milstein;
+the weights go by Milstein's scheme.
 """
 
 import math
@@ -20,8 +20,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
+from sgdiffusion.dynamics.chains.blocks import ESCAPE, run_chains
 from sgdiffusion.dynamics.chains.chain_random import next_normal, start
-from sgdiffusion.dynamics.chains.diagonal import ESCAPE, Paths, check_weights, in_blocks
+from sgdiffusion.dynamics.chains.diagonal import Paths, check_weights
 from sgdiffusion.errors import ConfigError
 
 Scheme = Literal["euler", "milstein", "platen"]
@@ -125,7 +126,7 @@ def _others(u, i, k, other):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _weights_step(u, kick, curve, constants, t, decay, accuracy, longest, xi, milstein):  # type: ignore[no-untyped-def]
+def _weights_step(u, kick, curve, constants, t, decay, accuracy, longest, xi):  # type: ignore[no-untyped-def]
     """One step of all weights; returns its length and Σ|u|."""
     a1, a2, a3, b1, b2 = constants
     width, n = u.shape
@@ -149,30 +150,27 @@ def _weights_step(u, kick, curve, constants, t, decay, accuracy, longest, xi, mi
     rate += abs(slope) * math.sqrt(fastest) + abs(slope) * total / (math.sqrt(g / a1) + 1e-12)
     rate += 2.0 * b1 * total + 2.0 * decay
     step = min(accuracy / rate, longest)
-    shock, second = deviation * math.sqrt(step) * xi, 0.0
-    if milstein:
-        # Db·b for b = 2√(Tg) ∇v: 2T g' |∇v|² ∇v + 4Tg ∇∇v ∇v.
-        second = 0.5 * step * (xi * xi - 1.0)
-        for i in range(width):
-            for k in range(n):
-                curve[i, k] = 0.0
-                for j in range(n):
-                    if j != k:
-                        curve[i, k] += _others(u, i, k, j) * kick[i, j]
+    # Milstein's term, Db·b for b = 2√(Tg) ∇v: 2T g' |∇v|² ∇v + 4Tg ∇∇v ∇v.
+    shock, second = deviation * math.sqrt(step) * xi, 0.5 * step * (xi * xi - 1.0)
+    for i in range(width):
+        for k in range(n):
+            curve[i, k] = 0.0
+            for j in range(n):
+                if j != k:
+                    curve[i, k] += _others(u, i, k, j) * kick[i, j]
     size = 0.0
     for i in range(width):
         for k in range(n):
             move = (shock - slope * step) * kick[i, k] - 2.0 * decay * u[i, k] * step
-            if milstein:
-                bend = 4.0 * t * (a1 * v - a2) * total * kick[i, k] + deviation**2 * curve[i, k]
-                move += second * bend
+            bend = 4.0 * t * (a1 * v - a2) * total * kick[i, k] + deviation**2 * curve[i, k]
+            move += second * bend
             u[i, k] += move
             size += abs(u[i, k])
     return step, size
 
 
 @njit(cache=True, nogil=True)
-def _weights_kernel(out, escape, initial, times, constants, model, accuracy, milstein, seed, first):  # type: ignore[no-untyped-def]
+def _weights_kernel(out, escape, initial, times, constants, model, accuracy, seed, first):  # type: ignore[no-untyped-def]
     t, decay = model
     chains, width, n = initial.shape
     u, kick, curve = np.empty((width, n)), np.empty((width, n)), np.empty((width, n))
@@ -186,9 +184,7 @@ def _weights_kernel(out, escape, initial, times, constants, model, accuracy, mil
             while now < times[record] and left < 0:
                 xi, counter = next_normal(counter)
                 longest = times[record] - now
-                step, size = _weights_step(
-                    u, kick, curve, constants, t, decay, accuracy, longest, xi, milstein
-                )
+                step, size = _weights_step(u, kick, curve, constants, t, decay, accuracy, longest, xi)
                 now = times[record] if step == longest else now + step
                 count += 1
                 if not size < ESCAPE:
@@ -223,7 +219,6 @@ def run_effective(
     accuracy: float = 0.1,
     scheme: Scheme = "platen",
     seed: int = 0,
-    first_chain: int = 0,
     threads: int = 1,
 ) -> Paths:
     """The effective diffusion of v from `initial` (one value per chain, positive for D ≥ 1), at the given
@@ -236,16 +231,9 @@ def run_effective(
     v = np.atleast_1d(np.ascontiguousarray(initial, dtype=float))
     if depth < 0 or width < 1 or v.ndim != 1 or (depth > 0 and not (v > 0).all()):
         raise ConfigError("the effective diffusion needs depth ≥ 0, width ≥ 1 and, for D ≥ 1, positive v")
-    out, escape = np.empty((v.size, moments.size)), np.empty(v.size, np.int64)
     model = (float(temperature), float(depth + 1), float(width), float(decay), float(learning_rate))
-
-    def run(block: slice, first: int) -> None:
-        _effective_kernel(
-            out[block], escape[block], v[block], moments, constants, model, float(accuracy),
-            _SCHEMES.index(scheme), np.uint64(seed), first_chain + first,
-        )  # fmt: skip
-
-    in_blocks(run, v.size, threads)
+    parameters = (constants, model, float(accuracy), _SCHEMES.index(scheme))
+    out, escape = run_chains(_effective_kernel, v, moments, parameters, seed=seed, threads=threads)
     return Paths(out[:, :, None, None], np.arange(moments.size), escape, temperature, moments)
 
 
@@ -257,22 +245,13 @@ def run_weights(
     *,
     decay: float = 0.0,
     accuracy: float = 0.02,
-    scheme: Scheme = "milstein",
     seed: int = 0,
-    first_chain: int = 0,
     threads: int = 1,
 ) -> Paths:
-    """The SDE of all weights from `initial` (chains, d, n), at the given times: any sign, any imbalance."""
+    """The SDE of all weights from `initial` (chains, d, n), at the given times, by Milstein's scheme: any
+    sign, any imbalance.
+    """
     moments, weights = _check(temperature, times, accuracy, decay), check_weights(initial)
-    out = np.empty((weights.shape[0], moments.size, *weights.shape[1:]))
-    escape = np.empty(weights.shape[0], np.int64)
-    model = (float(temperature), float(decay))
-
-    def run(block: slice, first: int) -> None:
-        _weights_kernel(
-            out[block], escape[block], weights[block], moments, constants, model, float(accuracy),
-            scheme == "milstein", np.uint64(seed), first_chain + first,
-        )  # fmt: skip
-
-    in_blocks(run, weights.shape[0], threads)
+    parameters = (constants, (float(temperature), float(decay)), float(accuracy))
+    out, escape = run_chains(_weights_kernel, weights, moments, parameters, seed=seed, threads=threads)
     return Paths(out, np.arange(moments.size), escape, temperature, moments)

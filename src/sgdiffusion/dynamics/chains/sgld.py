@@ -2,12 +2,12 @@
 
 A chain samples p(w) ∝ exp{−nβ L_n(w) − (γ/2)‖w − c‖²} by
 
-    w ← w − (ε/2) P (nβ ∇L_B(w) + γ (w − c)) + √(εP) ξ,   ξ ~ N(0, 1),
+    w ← w − (ε/2) (nβ ∇L_B(w) + γ (w − c)) + √ε ξ,   ξ ~ N(0, 1),
 
-with the loss L_B of a fresh mini-batch (mean over its examples, not the sum), step size ε, localisation γ
-about the centre c (the start by default; 0 gives a Gaussian prior of variance 1/γ) and a constant positive
-diagonal P (1 by default). The injected noise has variance ε P, so that ε/2 is the time step of dw = −½∇U dt
-+ dW. The literature's other convention, drift ε and noise 2ε, is the same chain at twice our ε.
+with the loss L_B of a fresh mini-batch (mean over its examples, not the sum), step size ε and localisation γ
+about the centre c (the start by default; 0 gives a Gaussian prior of variance 1/γ). The injected noise has
+variance ε, so that ε/2 is the time step of dw = −½∇U dt + dW. The literature's other convention, drift ε and
+noise 2ε, is the same chain at twice our ε.
 
 At a finite step this chain (integrator "euler") inflates the variance of a direction of stiffness h by the
 factor 1/(1 − εh/4). The integrator "averaged" uses (ξ_t + ξ_{t+1})/2 in the place of ξ_t (Leimkuhler &
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import ConfigError
 
 _BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: calls are dear, not numbers
@@ -77,17 +78,6 @@ class Chains:
     """[C, d]: weights after the last step (of a diverged chain: where it began)."""
     kept: Tensor
     """[C, k, d]: weights at the kept draws."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Examples shared by all chains: x [n, …], y [n, …]."""
-
-    x: Tensor
-    y: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def chain_seeds(seed: int, chains: int) -> list[int]:
@@ -143,15 +133,13 @@ class Streams:
 
 def sample(
     net: Batched,
-    data: Data,
+    data: Examples,
     starts: Tensor,
     sgld: Sgld,
     seeds: list[int],
     *,
     centres: Tensor | None = None,
     step_sizes: Tensor | None = None,
-    preconditioner: Tensor | None = None,
-    frozen: Tensor | None = None,
     references: Tensor | None = None,
     keep: int = 0,
     chunk: int | None = None,
@@ -159,22 +147,24 @@ def sample(
 ) -> Chains:
     """One chain from each row of `starts` [C, d].
 
-    `step_sizes` [C] go before sgld.step_size; `preconditioner` [C, d] is P; `references` [C, d] are points
-    whose loss is computed on the mini-batch of every draw; `keep` > 0 keeps the weights of every `keep`-th
-    draw. `chunk` chains are in work together (as many as fit into the cache by default); `progress` is called
-    with finished and total chain steps.
+    `step_sizes` [C] go before sgld.step_size; `references` [C, d] are points whose loss is computed on the
+    mini-batch of every draw; `keep` > 0 keeps the weights of every `keep`-th draw. `chunk` chains are in work
+    together (as many as fit into the cache by default); `progress` is called with finished and total chain
+    steps.
     """
     if len(seeds) != len(starts):
         raise ConfigError(f"{len(starts)} chains need as many seeds, found {len(seeds)}")
     batch = len(data) if sgld.batch_size is None else sgld.batch_size
     size = chunk or nets_at_once(net, batch, data.x[0].numel(), _BLOCK)
-    extra = {"centres": starts if centres is None else centres, "step_sizes": step_sizes}
-    extra |= {"preconditioner": preconditioner, "frozen": frozen, "references": references}
+    centres = starts if centres is None else centres
+    steps = starts.new_full((len(starts),), sgld.step_size) if step_sizes is None else step_sizes.to(starts)
     parts = []
     for first in range(0, len(starts), size):
         rows = slice(first, first + size)
-        given = {k: None if v is None else v[rows] for k, v in extra.items()}
-        parts.append(_sample_chunk(net, data, starts[rows], sgld, seeds[rows], given, keep))
+        update = _Update(sgld, steps[rows], centres[rows])
+        compared = None if references is None else references[rows]
+        recorder = _Recorder(starts[rows], sgld.draws, keep, compared)
+        parts.append(_sample_chunk(net, data, sgld, starts[rows], seeds[rows], update, recorder))
         if progress is not None:
             progress(min(first + size, len(starts)) * sgld.steps, len(starts) * sgld.steps)
     return _join(parts)
@@ -192,25 +182,14 @@ def _join(parts: list[Chains]) -> Chains:
 
 
 class _Update:
-    """The step w ← w − (ε/2) P (nβ g + γ(w − c)) + √(εP) ξ as three passes over the weights."""
+    """The step w ← w − (ε/2) (nβ g + γ(w − c)) + √ε ξ as three passes over the weights."""
 
-    def __init__(self, sgld: Sgld, starts: Tensor, given: dict[str, Tensor | None]):
-        steps = given["step_sizes"]
-        epsilon = starts.new_full((len(starts),), sgld.step_size) if steps is None else steps.to(starts)
-        scale = (
-            epsilon[:, None]
-            if given["preconditioner"] is None
-            else epsilon[:, None] * given["preconditioner"]
-        )
-        centres = given["centres"]
-        assert centres is not None
-        self._centres = centres
-        self._pull, self._drift, self._noise = (
-            scale * (sgld.localisation / 2),
-            scale * (-sgld.n_beta / 2),
-            scale.sqrt(),
-        )
-        self._local = sgld.localisation > 0
+    def __init__(self, sgld: Sgld, step_sizes: Tensor, centres: Tensor):
+        scale = step_sizes[:, None]
+        self._centres, self._local = centres, sgld.localisation > 0
+        self._pull = scale * (sgld.localisation / 2)
+        self._drift = scale * (-sgld.n_beta / 2)
+        self._noise = scale.sqrt()
 
     def stop(self, chains: Tensor) -> None:
         """No further movement of these chains."""
@@ -226,39 +205,32 @@ class _Update:
 @torch.no_grad()
 def _sample_chunk(
     net: Batched,
-    data: Data,
-    starts: Tensor,
+    data: Examples,
     sgld: Sgld,
+    starts: Tensor,
     seeds: list[int],
-    given: dict[str, Tensor | None],
-    keep: int,
+    update: _Update,
+    recorder: "_Recorder",
 ) -> Chains:
     streams = Streams(seeds, len(data), sgld.batch_size, starts, sgld.integrator == "averaged")
-    update, theta = _Update(sgld, starts, given), starts.clone()
-    recorder = _Recorder(starts, sgld.draws, keep, given["references"])
-    frozen = given["frozen"]
+    theta = starts.clone()
     for step in range(sgld.steps):
         x, y = _examples(data, streams, sgld.batch_size)
-        losses, gradient = net.gradients(theta, x, y, None, frozen)
+        losses, gradient = net.gradients(theta, x, y)
         since = step - sgld.burn_in
         if since >= 0 and since % sgld.every == 0:
-            recorder.record(since // sgld.every, losses, theta, net, x, y, frozen)
+            recorder.record(since // sgld.every, losses, theta, net, x, y)
         update.step(theta, gradient, streams.normals())
         if not bool(torch.isfinite(losses).all()):
             recorder.give_up(max(0, since // sgld.every), losses, theta, update)
     return recorder.finish(theta)
 
 
-def _examples(data: Data, streams: Streams, batch: int | None) -> tuple[Tensor, Tensor]:
+def _examples(data: Examples, streams: Streams, batch: int | None) -> tuple[Tensor, Tensor]:
     if batch is None:
         return data.x[None], data.y[None]
     chosen = streams.indices()
     return gather(data.x, chosen), gather(data.y, chosen)
-
-
-def gather(values: Tensor, chosen: Tensor) -> Tensor:
-    """values[chosen] for indices [C, b]; several times faster on the CPU than indexing by a matrix."""
-    return values.index_select(0, chosen.flatten()).view(*chosen.shape, *values.shape[1:])
 
 
 class _Recorder:
@@ -272,19 +244,10 @@ class _Recorder:
         self._diverged = torch.full((chains,), -1)
         self._kept: list[Tensor] = []
 
-    def record(
-        self,
-        draw: int,
-        losses: Tensor,
-        theta: Tensor,
-        net: Batched,
-        x: Tensor,
-        y: Tensor,
-        frozen: Tensor | None,
-    ) -> None:
+    def record(self, draw: int, losses: Tensor, theta: Tensor, net: Batched, x: Tensor, y: Tensor) -> None:
         self._losses[:, draw] = losses
         if self._references is not None and self._reference_points is not None:
-            self._references[:, draw] = net.losses(self._reference_points, x, y, None, frozen)
+            self._references[:, draw] = net.losses(self._reference_points, x, y)
         if self._keep and draw % self._keep == 0:
             self._kept.append(theta.clone())
 

@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
+from sgdiffusion.dynamics.chains.blocks import ESCAPE, check_records, run_chains
 from sgdiffusion.dynamics.chains.chain_random import next_normal, start
-from sgdiffusion.dynamics.chains.diagonal import ESCAPE, Paths, check_records, check_weights, in_blocks
+from sgdiffusion.dynamics.chains.diagonal import Paths, check_weights
 from sgdiffusion.errors import ConfigError
 
 Teacher = Literal["linear", "tanh"]
@@ -78,7 +79,6 @@ def run_tanh(
     train_output: bool = True,
     batch: int = 1,
     seed: int = 0,
-    first_chain: int = 0,
     threads: int = 1,
 ) -> Paths:
     """SGD from `initial` (chains, units, 2), the last axis (u_j, w_j); `Paths.v` is Σ_j u_j w_j, the slope
@@ -93,15 +93,7 @@ def run_tanh(
         raise ConfigError(
             f"SGD needs learning rate > 0, batch ≥ 1 and noise ≥ 0, got {learning_rate}, {batch}, {noise}"
         )
-    out = np.empty((weights.shape[0], steps.size, *weights.shape[1:]))
-    escape = np.empty(weights.shape[0], np.int64)
     data = (float(k), float(noise), float(teacher == "tanh"))
-
-    def run(block: slice, first: int) -> None:
-        _kernel(
-            out[block], escape[block], weights[block], steps, data, float(learning_rate), train_output, batch,
-            np.uint64(seed), first_chain + first,
-        )  # fmt: skip
-
-    in_blocks(run, weights.shape[0], threads)
+    parameters = (data, float(learning_rate), train_output, batch)
+    out, escape = run_chains(_kernel, weights, steps, parameters, seed=seed, threads=threads)
     return Paths(out, steps, escape, learning_rate / batch, steps * learning_rate)

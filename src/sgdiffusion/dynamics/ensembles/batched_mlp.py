@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.ensembles.batched import Batched, BatchedModule, BatchNorm, Loss, example_losses
+from sgdiffusion.dynamics.ensembles.batched import Batched, BatchedModule, Loss, example_losses
 from sgdiffusion.errors import ConfigError
 
 Activation = Literal["relu", "tanh", "none"]
@@ -22,7 +22,7 @@ _NormTape = tuple[Tensor, Tensor, Tensor] | None
 
 @dataclass
 class Stage:
-    """One layer: where its parameters lie in a row of θ, and its statistics in a row of `frozen`."""
+    """One layer, and where its parameters lie in a row of θ."""
 
     fan_in: int
     fan_out: int
@@ -30,7 +30,6 @@ class Stage:
     bias: int | None
     norm: int | None = None
     """Offset of batch-norm's scale, then its shift; None without batch-norm."""
-    statistics: int = 0
     eps: float = 0.0
     activation: Activation = "none"
 
@@ -40,14 +39,13 @@ def stages_of(net: nn.Module) -> list[Stage] | None:
     if not isinstance(net, nn.Sequential):
         return None
     stages: list[Stage] = []
-    offset = statistics = 0
+    offset = 0
     for layer in net:
         if isinstance(layer, nn.Linear):
             bias = None if layer.bias is None else offset + layer.weight.numel()
             stages.append(Stage(layer.in_features, layer.out_features, offset, bias))
         elif isinstance(layer, nn.BatchNorm1d) and _follows_linear(stages) and layer.affine:
-            stages[-1].norm, stages[-1].statistics, stages[-1].eps = offset, statistics, layer.eps
-            statistics += 2 * layer.num_features
+            stages[-1].norm, stages[-1].eps = offset, layer.eps
         elif type(layer) in _ACTIVATIONS and stages and stages[-1].activation == "none":
             stages[-1].activation = _ACTIVATIONS[type(layer)]
         elif not (isinstance(layer, nn.Dropout) or (isinstance(layer, nn.Flatten) and not stages)):
@@ -60,26 +58,24 @@ def _follows_linear(stages: list[Stage]) -> bool:
     return bool(stages) and stages[-1].norm is None and stages[-1].activation == "none"
 
 
-def batched(net: nn.Module, loss: Loss = "cross-entropy", batch_norm: BatchNorm = "batch") -> Batched:
+def batched(net: nn.Module, loss: Loss = "cross-entropy") -> Batched:
     """The fastest path there is for nets of this architecture."""
     if stages_of(net) is None:
-        return BatchedModule(net, loss, batch_norm)
-    return BatchedMlp(net, loss, batch_norm)
+        return BatchedModule(net, loss)
+    return BatchedMlp(net, loss)
 
 
 class BatchedMlp(Batched):
     """Perceptrons as products of stacked matrices."""
 
-    def __init__(self, net: nn.Module, loss: Loss = "cross-entropy", batch_norm: BatchNorm = "batch"):
+    def __init__(self, net: nn.Module, loss: Loss = "cross-entropy"):
         stages = stages_of(net)
         if stages is None:
             raise ConfigError("BatchedMlp needs a chain of linear layers; use BatchedModule for other nets")
-        self.stages, self._loss, self._frozen = stages, loss, batch_norm == "frozen"
-        if self._frozen and all(s.norm is None for s in stages):
-            raise ConfigError('this net has no batch-norm statistics to freeze; use batch_norm="batch"')
+        self.stages, self._loss = stages, loss
         self.weights = sum(p.numel() for p in net.parameters())
         self.units = sum(s.fan_out for s in stages)
-        self.couples = not self._frozen and any(s.norm is not None for s in stages)
+        self.couples = any(s.norm is not None for s in stages)
 
     def _matrix(self, theta: Tensor, stage: Stage) -> Tensor:
         end = stage.weight + stage.fan_out * stage.fan_in
@@ -92,29 +88,13 @@ class BatchedMlp(Batched):
         bias = theta[:, None, stage.bias : stage.bias + stage.fan_out]
         return torch.baddbmm(bias, h, matrix)
 
-    def _moments(
-        self, stage: Stage, a: Tensor, shares: Tensor | None, frozen: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Mean and variance over a net's examples, weighted by shares; [M, 1, units] each."""
-        if self._frozen:
-            if frozen is None:
-                raise ConfigError('batch_norm="frozen" needs the statistics to freeze, see statistics()')
-            mean, variance = frozen[:, None, stage.statistics :][..., : 2 * stage.fan_out].chunk(2, -1)
-            return mean, variance
-        if shares is None:
-            mean = a.mean(1, keepdim=True)
-            return mean, (a - mean).square_().mean(1, keepdim=True)
-        weights = shares.expand(len(a), -1)[:, None, :]
-        mean = torch.bmm(weights, a)
-        return mean, torch.bmm(weights, (a - mean).square_())
-
     def _stage(
-        self, theta: Tensor, stage: Stage, h: Tensor, shares: Tensor | None, frozen: Tensor | None
+        self, theta: Tensor, stage: Stage, h: Tensor, shares: Tensor | None
     ) -> tuple[Tensor, _NormTape]:
         a = self._linear(theta, stage, h)
         tape = None
         if stage.norm is not None:
-            mean, variance = self._moments(stage, a, shares, frozen)
+            mean, variance = _moments(a, shares)
             inverse = (variance + stage.eps).rsqrt_()
             scale, shift = theta[:, None, stage.norm : stage.norm + 2 * stage.fan_out].chunk(2, -1)
             normal = a.sub_(mean).mul_(inverse)
@@ -129,30 +109,26 @@ class BatchedMlp(Batched):
         return x.flatten(2).expand(len(theta), -1, -1)
 
     @torch.no_grad()
-    def outputs(
-        self, theta: Tensor, x: Tensor, frozen: Tensor | None = None, shares: Tensor | None = None
-    ) -> Tensor:
+    def outputs(self, theta: Tensor, x: Tensor, shares: Tensor | None = None) -> Tensor:
         h = self._inputs(theta, x)
         for stage in self.stages:
-            h, _ = self._stage(theta, stage, h, shares, frozen)
+            h, _ = self._stage(theta, stage, h, shares)
         return h
 
     @torch.no_grad()
-    def losses(
-        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
-    ) -> Tensor:
-        examples = example_losses(self.outputs(theta, x, frozen, shares), y, self._loss)
+    def losses(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:
+        examples = example_losses(self.outputs(theta, x, shares), y, self._loss)
         return examples.mean(1) if shares is None else (examples * shares).sum(1)
 
     @torch.no_grad()
     def gradients(
-        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
+        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         h = self._inputs(theta, x)
         tape: list[tuple[Tensor, _NormTape, Tensor]] = []
         for stage in self.stages:
             before = h
-            h, norm = self._stage(theta, stage, before, shares, frozen)
+            h, norm = self._stage(theta, stage, before, shares)
             tape.append((before, norm, h))
         losses, back = self._loss_and_slope(h, y, shares)
         gradient = torch.empty_like(theta)
@@ -196,9 +172,8 @@ class BatchedMlp(Batched):
         ends = (stage.norm, stage.norm + stage.fan_out, stage.norm + 2 * stage.fan_out)
         gradient[:, ends[0] : ends[1]] = product[:, 0]
         gradient[:, ends[1] : ends[2]] = total[:, 0]
-        if not self._frozen:
-            weight = 1 / back.shape[1] if shares is None else shares.unsqueeze(-1)
-            back = back - weight * torch.addcmul(total, normal, product)
+        weight = 1 / back.shape[1] if shares is None else shares.unsqueeze(-1)
+        back = back - weight * torch.addcmul(total, normal, product)
         return back * (scale * inverse)
 
 
@@ -208,3 +183,13 @@ def _through_activation(stage: Stage, back: Tensor, after: Tensor) -> Tensor:
     if stage.activation == "tanh":
         return back.mul_(1 - after.square())
     return back
+
+
+def _moments(a: Tensor, shares: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and variance over a net's examples, weighted by shares; [M, 1, units] each."""
+    if shares is None:
+        mean = a.mean(1, keepdim=True)
+        return mean, (a - mean).square_().mean(1, keepdim=True)
+    weights = shares.expand(len(a), -1)[:, None, :]
+    mean = torch.bmm(weights, a)
+    return mean, torch.bmm(weights, (a - mean).square_())

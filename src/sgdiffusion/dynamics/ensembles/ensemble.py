@@ -8,37 +8,22 @@ group equal ones.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sgdiffusion.dynamics.chains.sgld import Data, gather
 from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import ConfigError, TrainingError
 
+Optimiser = Literal["sgd", "adam"]
+"""sgd: w ← w − ηg; adam: w ← w − η m̂/(√v̂ + ε) of Kingma & Ba (2015)."""
+
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam
 _BLOCK = 32  # steps whose examples are chosen at once
-
-
-@dataclass(frozen=True)
-class Sgd:
-    """v ← μv + g, w ← w − ηv; with nesterov w ← w − η(g + μv); g includes weight_decay · w."""
-
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-
-
-@dataclass(frozen=True)
-class Adam:
-    """Kingma & Ba (2015): w ← w − η m̂/(√v̂ + ε), with weight_decay · w in the gradient."""
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +56,9 @@ def log_steps(steps: int, per_decade: int = 20) -> NDArray[np.int64]:
 
 def train(
     net: Batched,
-    data: Data,
+    data: Examples,
     starts: Tensor,
-    optimiser: Sgd | Adam,
+    optimiser: Optimiser,
     *,
     steps: int,
     rates: Sequence[float] | NDArray[np.float64],
@@ -92,6 +77,8 @@ def train(
     called with finished and total net steps.
     """
     sizes = np.asarray(batch_sizes, dtype=np.int64)
+    if optimiser not in get_args(Optimiser):
+        raise ConfigError(f"the optimiser is 'sgd' or 'adam', not {optimiser!r}")
     _check(starts, sizes, rates, seeds, len(data), steps, keep)
     moments = log_steps(steps) if record is None else np.asarray(record, dtype=np.int64)
     width = chunk or nets_at_once(net, int(sizes.max()), data.x[0].numel(), 2 * starts.shape[1])
@@ -100,7 +87,17 @@ def train(
         rows = slice(first, first + width)
         batches = _Batches(list(seeds)[rows], sizes[rows], len(data), sampling, starts)
         speeds = torch.as_tensor(np.asarray(rates, dtype=np.float64)[rows]).to(starts)[:, None]
-        parts.append(_train_chunk(net, data, starts[rows], optimiser, steps, speeds, batches, moments, keep))
+        part = _train_chunk(
+            net,
+            data,
+            starts[rows],
+            _Step(optimiser, starts[rows], speeds),
+            batches,
+            steps=steps,
+            moments=moments,
+            keep=keep,
+        )
+        parts.append(part)
         if progress is not None:
             progress(min(first + width, len(starts)) * steps, len(starts) * steps)
     return _join(parts)
@@ -168,49 +165,38 @@ class _Batches:
 class _Step:
     """One step of the optimiser for all nets of a chunk, in place."""
 
-    def __init__(self, optimiser: Sgd | Adam, theta: Tensor, rates: Tensor):
-        self._optimiser, self._rates, self._count = optimiser, rates, 0
-        self._first = torch.zeros_like(theta)
-        self._second = torch.zeros_like(theta) if isinstance(optimiser, Adam) else None
+    def __init__(self, optimiser: Optimiser, theta: Tensor, rates: Tensor):
+        self._rates, self._count = rates, 0
+        self._moments = None if optimiser == "sgd" else (torch.zeros_like(theta), torch.zeros_like(theta))
 
     def __call__(self, theta: Tensor, gradient: Tensor) -> None:
-        if self._optimiser.weight_decay:
-            gradient.add_(theta, alpha=self._optimiser.weight_decay)
         self._count += 1
-        if isinstance(self._optimiser, Adam):
-            self._adam(self._optimiser, theta, gradient)
+        if self._moments is None:
+            theta.addcmul_(gradient, self._rates, value=-1)
         else:
-            self._sgd(self._optimiser, theta, gradient)
+            self._adam(theta, gradient, *self._moments)
 
-    def _sgd(self, sgd: Sgd, theta: Tensor, gradient: Tensor) -> None:
-        if sgd.momentum:
-            self._first.mul_(sgd.momentum).add_(gradient)
-            gradient = gradient.add_(self._first, alpha=sgd.momentum) if sgd.nesterov else self._first
-        theta.addcmul_(gradient, self._rates, value=-1)
-
-    def _adam(self, adam: Adam, theta: Tensor, gradient: Tensor) -> None:
-        assert self._second is not None
-        self._first.lerp_(gradient, 1 - adam.beta1)
-        self._second.mul_(adam.beta2).addcmul_(gradient, gradient, value=1 - adam.beta2)
-        bias1, bias2 = 1 - adam.beta1**self._count, 1 - adam.beta2**self._count
-        scale = self._second.sqrt().div_(bias2**0.5).add_(adam.epsilon)
-        theta.addcmul_(self._first / scale, self._rates, value=-1 / bias1)
+    def _adam(self, theta: Tensor, gradient: Tensor, first: Tensor, second: Tensor) -> None:
+        first.lerp_(gradient, 1 - _BETA1)
+        second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+        bias1, bias2 = 1 - _BETA1**self._count, 1 - _BETA2**self._count
+        scale = second.sqrt().div_(bias2**0.5).add_(_EPSILON)
+        theta.addcmul_(first / scale, self._rates, value=-1 / bias1)
 
 
 @torch.no_grad()
 def _train_chunk(
     net: Batched,
-    data: Data,
+    data: Examples,
     starts: Tensor,
-    optimiser: Sgd | Adam,
-    steps: int,
-    rates: Tensor,
+    step: _Step,
     batches: _Batches,
+    *,
+    steps: int,
     moments: NDArray[np.int64],
     keep: Sequence[int],
 ) -> Trained:
     theta = starts.clone()
-    step = _Step(optimiser, theta, rates)
     marks, wanted = set(moments.tolist()), set(keep)
     reach, losses, kept = [], [], [starts.clone()] if 0 in wanted else []
     for t in range(1, steps + 1):

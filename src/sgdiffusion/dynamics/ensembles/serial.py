@@ -5,21 +5,17 @@ weights fills the device alone; computing several at once would only multiply th
 So here M nets are a loop over the rows of θ, with the module's own code and ordinary autograd.
 
 The loss of an example is a parameter: cross-entropy of its class for images, the mean cross-entropy of its
-next tokens for texts. Batch-norm has the convention "batch" of `batched`: means and variances of the
-examples given, as training sees them. Dropout is off.
+next tokens for texts. Batch-norm takes the means and variances of the examples given, as training sees them.
+Dropout is off.
 """
 
-import copy
-import math
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, replace_all_batch_norm_modules_
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from sgdiffusion.dynamics.ensembles.batched import Batched, example_losses
+from sgdiffusion.dynamics.ensembles.batched import FunctionalNet, example_losses
 from sgdiffusion.errors import ConfigError
 
 ExampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -53,23 +49,12 @@ class Logits(nn.Module):
         return logits
 
 
-class Serial(Batched):
-    """Losses and gradients of one architecture at the rows of θ [M, d], in the order of
-    `torch.nn.utils.parameters_to_vector`; weights that a model ties are counted once.
-    """
+class Serial(FunctionalNet):
+    """Losses and gradients of one architecture at the rows of θ, row by row."""
 
     def __init__(self, net: nn.Module, example_loss: ExampleLoss):
-        self._net, self._loss = copy.deepcopy(net).eval(), example_loss
-        self.couples = any(isinstance(m, _BatchNorm) for m in net.modules())
-        replace_all_batch_norm_modules_(self._net)  # without running statistics the batch's own are used
-        self._shapes = {name: p.shape for name, p in net.named_parameters()}
-        self.weights = sum(math.prod(shape) for shape in self._shapes.values())
-
-    def _call(self, row: Tensor, x: Tensor) -> Tensor:
-        pieces = torch.split(row, [math.prod(s) for s in self._shapes.values()])
-        state = {k: p.view(s) for (k, s), p in zip(self._shapes.items(), pieces, strict=True)}
-        outputs: Tensor = functional_call(self._net, state, (x,))
-        return outputs
+        super().__init__(net)
+        self._loss = example_loss
 
     def _loss_of(self, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self._loss(self._call(row, x), y).mean()
@@ -81,17 +66,15 @@ class Serial(Batched):
         return list(zip(theta, x.expand(m, *x.shape[1:]), y.expand(m, *y.shape[1:]), strict=True))
 
     @torch.no_grad()
-    def outputs(self, theta: Tensor, x: Tensor, frozen: Tensor | None = None) -> Tensor:
+    def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         return torch.stack([self._call(row, xs) for row, xs, _ in self._each(theta, x, x, None)])
 
     @torch.no_grad()
-    def losses(
-        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
-    ) -> Tensor:
+    def losses(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:
         return torch.stack([self._loss_of(*one) for one in self._each(theta, x, y, shares)])
 
     def gradients(
-        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None, frozen: Tensor | None = None
+        self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         losses, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
         with torch.enable_grad():

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion import streams
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.dynamics.ensembles.serial import ExampleLoss
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training import checkpoints
 from sgdiffusion.errors import TrainingError
 
@@ -70,7 +70,7 @@ class Finetuned:
 def finetune(
     net: nn.Module,
     loss: ExampleLoss,
-    data: Data,
+    data: Examples,
     legs: Sequence[Leg],
     *,
     steps: int,
@@ -127,7 +127,7 @@ class _Run:
         self,
         net: nn.Module,
         loss: ExampleLoss,
-        data: Data,
+        data: Examples,
         legs: Sequence[Leg],
         ends: list[int],
         batch_size: int,

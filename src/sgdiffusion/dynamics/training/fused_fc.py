@@ -6,8 +6,6 @@ those of the torch trainer and both trainers take the same steps from the same s
 """
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -142,24 +140,3 @@ def train(
     names = (root_seed, run_id, seed)
     job = FusedJob(settings, data, names, folder, torch.device("cpu"), dtype, classes, code, log)
     return training.run(job, resume_seconds)
-
-
-def train_seeds(
-    settings: Training,
-    data: arrays.Arrays,
-    *,
-    seeds: Sequence[int],
-    folders: Sequence[Path],
-    threads: int,
-    **options: Any,
-) -> list[training.TrainedRun]:
-    """Several seeds side by side, one per thread (the kernel runs without the interpreter's lock).
-
-    `options` are those of `train`; a seed's result does not depend on the seeds beside it.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = [
-            pool.submit(train, settings, data, seed=seed, folder=folder, **options)
-            for seed, folder in zip(seeds, folders, strict=True)
-        ]
-        return [job.result() for job in jobs]

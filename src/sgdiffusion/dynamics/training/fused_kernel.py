@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 # sums may be reordered (they are vectorised), but infinities and NaN keep their meaning
 _MATH = {"reassoc", "contract", "nsz"}
-_compiled = njit(cache=True, nogil=True, fastmath=_MATH)
+# Inlined, so that there is one machine code of every sum: as functions of their own the parts would be
+# optimised once more by themselves, with sums in another order, and which of the two codes runs would depend
+# on whether numba compiles in this process or reads its cache.
+_part = njit(forceinline=True, fastmath=_MATH)
 
 
 class Layers(NamedTuple):
@@ -60,7 +63,7 @@ class Work(NamedTuple):
     layers: Layers  # views of gradient
 
 
-@_compiled
+@_part
 def _affine(weight: Array, bias: Array, inputs: Array, out: Array) -> None:
     """out = weight · inputs + bias, eight inputs at a time to spare loads and stores of `out`."""
     rows, columns = weight.shape
@@ -88,7 +91,7 @@ def _affine(weight: Array, bias: Array, inputs: Array, out: Array) -> None:
                 out[j, n] += weight[j, i] * inputs[i, n]
 
 
-@_compiled
+@_part
 def _outer(delta: Array, inputs: Array, out: Array) -> None:
     """out = delta · inputsᵀ: the gradient of an affine map's weights, four rows at a time."""
     rows, batch = delta.shape
@@ -110,7 +113,7 @@ def _outer(delta: Array, inputs: Array, out: Array) -> None:
             out[j, i] = total
 
 
-@_compiled
+@_part
 def _row_sums(values: Array, out: Array) -> None:
     for j in range(values.shape[0]):
         total = out.dtype.type(0)
@@ -119,7 +122,7 @@ def _row_sums(values: Array, out: Array) -> None:
         out[j] = total
 
 
-@_compiled
+@_part
 def _normalise(layers: Layers, mean: Array, variance: Array, work: Work, step: Step) -> None:
     """Batch-norm with the batch's statistics, then ReLU; running statistics as torch keeps them.
 
@@ -150,7 +153,7 @@ def _normalise(layers: Layers, mean: Array, variance: Array, work: Work, step: S
             hidden[j, n] = zero if active <= zero else active  # so that NaN passes, as in torch
 
 
-@_compiled
+@_part
 def _cross_entropy(outputs: Array, labels: Array) -> tuple[float, int]:
     """Mean loss and number of errors; `outputs` become the gradient (softmax − one-hot)/b."""
     classes, batch = outputs.shape
@@ -175,7 +178,7 @@ def _cross_entropy(outputs: Array, labels: Array) -> tuple[float, int]:
     return loss / batch, wrong
 
 
-@_compiled
+@_part
 def _hidden_gradient(layers: Layers, gradient: Layers, work: Work) -> None:
     """Back through head, ReLU and batch-norm; `work.normalised` becomes the gradient before batch-norm.
 
@@ -207,7 +210,7 @@ def _hidden_gradient(layers: Layers, gradient: Layers, work: Work) -> None:
             xhat[j, n] = factor * (delta[n] - mean_shift - xhat[j, n] * mean_scale)
 
 
-@_compiled
+@_part
 def _update(weights: Array, velocity: Array, gradient: Array, step: Step) -> None:
     """v ← μv + g, x ← x − η(g + μv) with Nesterov momentum, x ← x − ηv without; g holds the weight decay."""
     for k in range(weights.size):
@@ -216,7 +219,7 @@ def _update(weights: Array, velocity: Array, gradient: Array, step: Step) -> Non
         weights[k] -= step.rate * (g + step.momentum * velocity[k] if step.nesterov else velocity[k])
 
 
-@_compiled
+@_part
 def _gather(x: Array, index: Array, rows: Array, out: Array) -> None:
     """out = x[index]ᵀ by way of a copy: whole rows first, then a transposition inside the cache."""
     for n in range(index.size):
@@ -227,7 +230,7 @@ def _gather(x: Array, index: Array, rows: Array, out: Array) -> None:
             out[i, n] = rows[n, i]
 
 
-@_compiled
+@njit(cache=True, nogil=True, fastmath=_MATH)
 def run_epoch(x: Array, y: Array, order: Array, net: Net, work: Work, step: Step, losses: Array) -> int:
     """All steps of an epoch, `order` (steps, b) naming the examples; returns the number of errors.
 

@@ -1,9 +1,9 @@
-"""The step size of a Langevin chain from the curvature it meets, and a preconditioner.
+"""The step size of a Langevin chain from the curvature it meets.
 
-In a direction of curvature a (of the loss) the chain has the stiffness h = P(nβ a + γ). Two errors grow with
+In a direction of curvature a (of the loss) the chain has the stiffness h = nβ a + γ. Two errors grow with
 ε: the discretisation multiplies the variance by 1/(1 − εh/4) with the Euler integrator, whose chains are
 unstable above εh/4 = 1 (the averaged-noise integrator has the same limit and a smaller error), and the noise
-of mini-batch gradients adds a share ε P (nβ)² c/4 to it, c being the variance of L_B's slope in that
+of mini-batch gradients adds a share ε (nβ)² c/4 to it, c being the variance of L_B's slope in that
 direction. Both are held below a stated share in the direction of largest stiffness, at the starting point
 and where a pilot chain goes from there.
 """
@@ -15,16 +15,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld, chain_seeds, gather, sample
+from sgdiffusion.dynamics.chains.sgld import Sgld, chain_seeds, sample
 from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import ConfigError, MeasureError
 
 COLUMNS = {
     "point": "index of the weight vector w*",
     "pilot": "number of the pilot chain of the point",
     "round": "0: at w*; later: further on along the pilot chain",
-    "curvature": "largest |eigenvalue| of P^½ ∇²L P^½ (∇²L without preconditioner)",
-    "gradient_noise": "variance of P^½∇L_B along that eigenvector, over mini-batches",
+    "curvature": "largest |eigenvalue| of ∇²L",
+    "gradient_noise": "variance of ∇L_B along that eigenvector, over mini-batches",
     "discretisation_step": "ε at which the discretisation has its allowed share",
     "noise_step": "ε at which the mini-batch noise has its allowed share; infinite with all examples",
     "step_size": "ε chosen so far: the smallest of both over rounds and pilots",
@@ -45,7 +46,7 @@ class Calibration:
 
 def calibrate(
     net: Batched,
-    data: Data,
+    data: Examples,
     points: Tensor,
     sgld: Sgld,
     *,
@@ -54,8 +55,6 @@ def calibrate(
     pilots: int = 2,
     examples: int = 1024,
     seed: int = 0,
-    preconditioner: Tensor | None = None,
-    frozen: Tensor | None = None,
 ) -> Calibration:
     """The largest step size whose two errors stay below `share` of the variance, for each point.
 
@@ -69,8 +68,7 @@ def calibrate(
     steps, tables = [], []
     for first in range(0, len(points), size):
         rows = slice(first, first + size)
-        given = [None if t is None else t[rows] for t in (preconditioner, frozen)]
-        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots, *given)
+        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots)
         found, table = _narrow(bounds, points[rows].repeat_interleave(pilots, 0), rounds, first)
         steps.append(found)
         tables.append(table)
@@ -117,20 +115,15 @@ class _Bounds:
     def __init__(
         self,
         net: Batched,
-        data: Data,
+        data: Examples,
         sgld: Sgld,
         share: float,
         examples: int,
         seed: int,
         pilots: int,
-        preconditioner: Tensor | None,
-        frozen: Tensor | None,
     ):
         self.sgld, self.pilots = sgld, pilots
         self._net, self._data, self._share, self._seed = net, data, share, seed
-        spread = [None if t is None else t.repeat_interleave(pilots, 0) for t in (preconditioner, frozen)]
-        self._preconditioner, self._frozen = spread
-        self._root = None if self._preconditioner is None else self._preconditioner.sqrt()
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(data))[: min(examples, len(data))]
         self._x, self._y = data.x[chosen][None], data.y[chosen][None]
@@ -145,8 +138,7 @@ class _Bounds:
         direction, curvature = self._top(theta)
         noise = self._noise(theta, direction)
         sgld = self.sgld
-        pull = sgld.localisation * (1.0 if self._preconditioner is None else self._preconditioner.amax(1))
-        stiffness = sgld.n_beta * curvature + pull
+        stiffness = sgld.n_beta * curvature + sgld.localisation
         tiny = torch.finfo(theta.dtype).tiny
         return {
             "curvature": curvature,
@@ -156,15 +148,10 @@ class _Bounds:
         }
 
     def _product(self, theta: Tensor, direction: Tensor) -> Tensor:
-        """P^½ ∇²L P^½ v by a central difference of gradients."""
-        along = direction if self._root is None else direction * self._root
-        reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / along.norm(dim=1, keepdim=True)
-        ends = [
-            self._net.gradients(theta + s * reach * along, self._x, self._y, None, self._frozen)[1]
-            for s in (1, -1)
-        ]
-        product = (ends[0] - ends[1]) / (2 * reach)
-        return product if self._root is None else product * self._root
+        """∇²L v by a central difference of gradients."""
+        reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / direction.norm(dim=1, keepdim=True)
+        ends = [self._net.gradients(theta + s * reach * direction, self._x, self._y)[1] for s in (1, -1)]
+        return (ends[0] - ends[1]) / (2 * reach)
 
     def _top(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Leading eigenvector and |eigenvalue| by power iteration from a random vector."""
@@ -182,11 +169,10 @@ class _Bounds:
         """Variance over mini-batches of the slope along `direction`; 0 when every step sees all examples."""
         if self.sgld.batch_size is None:
             return theta.new_zeros(len(theta))
-        along = direction if self._root is None else direction * self._root
         slopes = []
         for chosen in self._batches.to(theta.device):
             x, y = gather(self._data.x, chosen[None]), gather(self._data.y, chosen[None])
-            slopes.append((self._net.gradients(theta, x, y, None, self._frozen)[1] * along).sum(1))
+            slopes.append((self._net.gradients(theta, x, y)[1] * direction).sum(1))
         return torch.stack(slopes).var(0)
 
     def pilot(
@@ -195,47 +181,12 @@ class _Bounds:
         """Where the pilot chains are `length` steps further on, and which blew up (they are back at w*)."""
         plan = replace(self.sgld, draws=1, burn_in=length, every=1)
         seeds = chain_seeds(self._seed + number, len(points))
-        chains = sample(
-            *(self._net, self._data, where, plan, seeds),
-            centres=points,
-            step_sizes=steps,
-            preconditioner=self._preconditioner,
-            frozen=self._frozen,
-        )
+        chains = sample(self._net, self._data, where, plan, seeds, centres=points, step_sizes=steps)
         lost = (chains.diverged >= 0).to(points.device) | self._escaped(points, chains.final)
         return torch.where(lost[:, None], points, chains.final), lost
 
     def _escaped(self, points: Tensor, ends: Tensor) -> Tensor:
         """Finite, but with an energy nβ(L − L*) that no chain in equilibrium has: its mean is at most d/2."""
-        given = (self._x, self._y, None, self._frozen)
-        rise = (self._net.losses(ends, *given) - self._net.losses(points, *given)) * self.sgld.n_beta
+        before, after = (self._net.losses(theta, self._x, self._y) for theta in (points, ends))
+        rise = (after - before) * self.sgld.n_beta
         return ~(rise <= 2 * points.shape[1] + 50)
-
-
-def fisher_preconditioner(
-    net: Batched,
-    data: Data,
-    points: Tensor,
-    *,
-    batch_size: int,
-    batches: int = 32,
-    damping: float = 0.1,
-    seed: int = 0,
-    frozen: Tensor | None = None,
-) -> Tensor:
-    """P [S, d] ∝ 1/(√v + damping · mean √v), v the mean square of mini-batch gradients at w*; mean P = 1.
-
-    It is measured once at w* and then constant, so that the chain keeps its stationary law exactly, which a
-    preconditioner that adapts while drawing does not.
-    """
-    rng = np.random.default_rng(seed)
-    square = torch.zeros_like(points)
-    for chosen in torch.from_numpy(rng.integers(len(data), size=(batches, batch_size))).to(points.device):
-        x, y = gather(data.x, chosen[None]), gather(data.y, chosen[None])
-        square += net.gradients(points, x, y, None, frozen)[1].square()
-    root = (square / batches).sqrt()
-    level = root.mean(1, keepdim=True)
-    if bool((level <= 0).any()):
-        raise MeasureError("no preconditioner: the gradients of every mini-batch vanish at a point")
-    factor = 1 / (root + damping * level)
-    return factor / factor.mean(1, keepdim=True)

@@ -2,7 +2,7 @@
 
     λ̂(w*) = nβ (E[L(w)] − L(w*)),   w ∼ exp{−nβ L_n(w) − (γ/2)‖w − w*‖²},
 
-the mean over chains that start at w*. All chains of all points are one batched computation (dynamics.sgld).
+the mean over chains that start at w*. All chains of all points are one batched computation (chains.sgld).
 Near a minimum whose loss has curvatures a_i, λ̂ = ½ Σ nβ a_i/(nβ a_i + γ), which is r/2 for r curved
 directions and weak localisation. nβ = n/ln n by default: the temperature of Watanabe's WBIC.
 """
@@ -19,8 +19,9 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from sgdiffusion.dynamics.chains.averages import average_loss
-from sgdiffusion.dynamics.chains.sgld import Chains, Data, Sgld, chain_seeds, gather, sample
+from sgdiffusion.dynamics.chains.sgld import Chains, Sgld, chain_seeds, sample
 from sgdiffusion.dynamics.ensembles.batched import Batched
+from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics import convergence
 
@@ -78,7 +79,7 @@ def default_n_beta(examples: int) -> float:
 
 def learning_coefficients(
     net: Batched,
-    data: Data,
+    data: Examples,
     points: Tensor,
     sgld: Sgld,
     *,
@@ -86,8 +87,6 @@ def learning_coefficients(
     seed: int = 0,
     baseline: Baseline = "paired",
     step_sizes: Tensor | None = None,
-    preconditioner: Tensor | None = None,
-    frozen: Tensor | None = None,
     on_divergence: Literal["raise", "flag"] = "raise",
     progress: Callable[[int, int], None] | None = None,
 ) -> Coefficients:
@@ -95,17 +94,17 @@ def learning_coefficients(
 
     `baseline`: L(w*) on the very mini-batches of the draws ("paired": their common fluctuation cancels), over
     all examples ("full"), or over as many fresh mini-batches as there are chains ("minibatch").
-    `step_sizes` [S], `preconditioner` [S, d] and `frozen` [S, s] belong to the points; see dynamics.sgld.
+    `step_sizes` [S] belong to the points.
     """
-    spread = [_per_chain(t, chains) for t in (points, step_sizes, preconditioner, frozen)]
-    starts, steps, factors, fixed = spread
-    assert starts is not None
+    starts = points.repeat_interleave(chains, dim=0)
     seeds = [s for point in chain_seeds(seed, len(points)) for s in chain_seeds(point, chains)]
     paths = sample(
-        *(net, data, starts, sgld, seeds),
-        step_sizes=steps,
-        preconditioner=factors,
-        frozen=fixed,
+        net,
+        data,
+        starts,
+        sgld,
+        seeds,
+        step_sizes=None if step_sizes is None else step_sizes.repeat_interleave(chains, dim=0),
         references=starts if baseline == "paired" else None,
         progress=progress,
     )
@@ -115,7 +114,7 @@ def learning_coefficients(
         assert paths.references is not None
         below = paths.references
     else:
-        level = _baseline(net, data, points, sgld, baseline, chains, seed, frozen)
+        level = _baseline(net, data, points, sgld, baseline, chains, seed)
         below = level.repeat_interleave(chains)[:, None].expand_as(paths.losses)
     shape = (len(points), chains, sgld.draws)
     losses, levels = (v.cpu().numpy().reshape(shape) for v in (paths.losses, below))
@@ -123,32 +122,24 @@ def learning_coefficients(
     return summarise(losses, levels, sgld.n_beta, steps_used, points.shape[1])
 
 
-def _per_chain(values: Tensor | None, chains: int) -> Tensor | None:
-    return None if values is None else values.repeat_interleave(chains, dim=0)
-
-
 def _baseline(
     net: Batched,
-    data: Data,
+    data: Examples,
     points: Tensor,
     sgld: Sgld,
     baseline: Baseline,
     batches: int,
     seed: int,
-    frozen: Tensor | None,
 ) -> Tensor:
     batch = sgld.batch_size
     if baseline == "full" or batch is None:
         size = batch if net.couples else None
-        return average_loss(net, data.x, data.y, points, batch=size, frozen=frozen, order_seed=seed)
+        return average_loss(net, data.x, data.y, points, batch=size, order_seed=seed)
     from torch import Generator, randint
 
     generator = Generator(points.device).manual_seed(chain_seeds(seed, 1)[0] ^ 1)
     chosen = randint(len(data), (batches, batch), generator=generator, device=points.device)
-    rows = [
-        net.losses(points, gather(data.x, c[None]), gather(data.y, c[None]), None, frozen).double()
-        for c in chosen
-    ]
+    rows = [net.losses(points, gather(data.x, c[None]), gather(data.y, c[None])).double() for c in chosen]
     return sum(rows[1:], rows[0]) / batches
 
 

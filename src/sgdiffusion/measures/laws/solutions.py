@@ -121,10 +121,10 @@ def canonical(net: Batched, theta: Tensor, reference: Tensor) -> Array:
     return rows
 
 
-def function_values(net: Batched, theta: Tensor, x: Tensor, frozen: Tensor | None = None) -> Array:
+def function_values(net: Batched, theta: Tensor, x: Tensor) -> Array:
     """Class probabilities at the inputs x [n, …], as rows [M, n (classes − 1)]: the last class is implied."""
     with torch.no_grad():
-        values = net.outputs(theta, x[None], frozen).softmax(-1)[..., :-1]
+        values = net.outputs(theta, x[None]).softmax(-1)[..., :-1]
     return values.flatten(1).double().cpu().numpy()
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sgdiffusion.dynamics.chains.langevin import Plan, double_well_paths
+from sgdiffusion.dynamics.chains.blocks import spaced_records
+from sgdiffusion.dynamics.chains.langevin import double_well_paths
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.laws.density import (
     WithError,
@@ -101,8 +102,9 @@ def simulate(
         )
     names = ("chaudhari2018", "double-well", f"lambda={lam:g}")
     start = generator(seed, *names, "start").normal(0.0, 1.5, (chains, 2))
-    plan = Plan(records, stream_seed(seed, *names, "noise"), every=every, burn_in=burned, threads=threads)
-    return double_well_paths(start, lam, dt, plan)
+    steps_recorded = spaced_records(records, every=every, burn_in=burned)
+    key = stream_seed(seed, *names, "noise")
+    return double_well_paths(start, lam, dt, steps_recorded, seed=key, threads=threads)
 
 
 def field_table(lam: float, points: int = 41) -> pd.DataFrame:

@@ -7,14 +7,16 @@ Gaussian noise (the paper's SDE) and with real mini-batches, over a scan of η/b
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import logm
 
-from sgdiffusion.dynamics.chains.langevin import Plan, heun_step, linear_paths, regression_paths
+from sgdiffusion.dynamics.chains.blocks import spaced_records
+from sgdiffusion.dynamics.chains.langevin import heun_step, linear_paths
+from sgdiffusion.dynamics.chains.regression import regression_paths
 from sgdiffusion.measures.laws.density import WithError, jackknife, most_likely_point
 from sgdiffusion.papers.chaudhari2018.double_well import GRID, LAMBDAS, scan_quantities
 from sgdiffusion.papers.chaudhari2018.settings import TheoryChecks
@@ -129,10 +131,8 @@ def linear_chains(
     """Paths of dx = −Fx dt + √(2D) dW (β = 1), (chains, records, 2), after 10 units of time."""
     turn, noise = heun_step(HESSIAN, diffusion, 1.0, LINEAR_STEP)
     key = stream_seed(seed, "chaudhari2018", "linear", name)
-    plan = Plan(
-        records, key, every=round(LAG / LINEAR_STEP), burn_in=round(10 / LINEAR_STEP), threads=threads
-    )
-    return linear_paths(np.zeros((chains, 2)), turn, noise, plan)
+    steps = spaced_records(records, every=round(LAG / LINEAR_STEP), burn_in=round(10 / LINEAR_STEP))
+    return linear_paths(np.zeros((chains, 2)), turn, noise, steps, seed=key, threads=threads)
 
 
 def covariance(paths: Array, lag: int = 0) -> Array:
@@ -203,15 +203,29 @@ def lemma20_quantities(
 
 
 def simulated_displacement(
-    noise: str, temperature: float, *, chains: int, records: int, seed: int, threads: int
+    noise: Literal["batch", "gaussian"],
+    temperature: float,
+    *,
+    chains: int,
+    records: int,
+    seed: int,
+    threads: int,
 ) -> WithError:
     """Most likely weight of SGD minus x₀ at η = 2bβ⁻¹, from records one relaxation time 1/(ηf″) apart."""
     rate, system = 2 * BATCH * temperature, REGRESSION
     every = max(1, round(1 / (rate * system.curvature)))
     key = stream_seed(seed, "chaudhari2018", "theorem 22", noise, f"temperature={temperature:g}")
-    plan = Plan(records, key, every=every, burn_in=10 * every, threads=threads)
-    start = np.full((chains, 1), system.minimum)
-    paths = regression_paths(start, system.slopes, system.offsets, rate, BATCH, plan, noise)  # type: ignore[arg-type]
+    paths = regression_paths(
+        np.full((chains, 1), system.minimum),
+        system.slopes,
+        system.offsets,
+        rate,
+        BATCH,
+        spaced_records(records, every=every, burn_in=10 * every),
+        noise=noise,
+        seed=key,
+        threads=threads,
+    )
     # on the exact density this window and degree leave a bias below 0.1 % of the displacement
     width = 2.5 * math.sqrt(temperature * float(system.diffusion(system.minimum)) / system.curvature)
     found = most_likely_point(paths, [system.minimum], [width], bins=48, degree=6)
@@ -228,7 +242,8 @@ def displacement_table(
 ) -> pd.DataFrame:
     """Theorem 22: displacement of the most likely weight against η/(2b), with both kinds of noise."""
     rows = []
-    for noise in ("gaussian", "batch"):
+    noises: tuple[Literal["batch", "gaussian"], ...] = ("gaussian", "batch")
+    for noise in noises:
         for temperature in temperatures:
             plan = {"chains": chains, "records": records, "seed": seed, "threads": threads}
             found = simulated_displacement(noise, temperature, **plan)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradients import Loss, PerExampleGradients, cross_entropy
 from sgdiffusion.measures.noise.pair_balance import pair_balances
@@ -101,7 +101,7 @@ def exponents(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def coefficients(
-    network: str, points: Mapping[tuple[int, float], nn.Module], data: Data, plan: Langevin, seed: int
+    network: str, points: Mapping[tuple[int, float], nn.Module], data: Examples, plan: Langevin, seed: int
 ) -> pd.DataFrame:
     """λ̂ at every (training's seed, time), all chains at once; batch-norm by the mini-batch."""
     first = next(iter(points.values()))
@@ -139,7 +139,7 @@ def with_statistics(net: nn.Module, x: Tensor, batch: int = 1000) -> nn.Module:
 
 
 def net_table(
-    network: str, of: Paper, nets: Iterable[nn.Module], data: Data, loss: Loss = cross_entropy
+    network: str, of: Paper, nets: Iterable[nn.Module], data: Examples, loss: Loss = cross_entropy
 ) -> pd.DataFrame:
     """Noise balance of every net of an ensemble, and its diffusion matrix where that is another paper's."""
     rows = []
@@ -153,14 +153,14 @@ def net_table(
     return documented(rows, NET_COLUMNS)
 
 
-def _spectrum(net: nn.Module, data: Data, loss: Loss) -> dict[str, float]:
+def _spectrum(net: nn.Module, data: Examples, loss: Loss) -> dict[str, float]:
     """Rank as in Chaudhari & Soatto, and (Tr D)²/‖D‖²_F, which no threshold enters; shares of d."""
     found = statistics(spectrum(PerExampleGradients(net, (data.x, data.y), loss)))
     participation = (found.trace / found.frobenius) ** 2 / found.weights
     return {"rank": found.rank_percent, "participation": 100 * participation}
 
 
-def _balances(net: nn.Module, data: Data, loss: Loss) -> dict[str, float]:
+def _balances(net: nn.Module, data: Examples, loss: Loss) -> dict[str, float]:
     """log₁₀ of the ratios of noise, and of squared norms, of every rescaling-symmetric pair of layers."""
     double = copy.deepcopy(net).double().eval()
     out: dict[str, float] = {}

@@ -13,7 +13,7 @@ from sgdiffusion import streams
 from sgdiffusion.config.models import Data as Images
 from sgdiffusion.config.models import Training
 from sgdiffusion.data.store import Prepared, subset
-from sgdiffusion.dynamics.chains.sgld import Data
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
 from sgdiffusion.papers.cross import examinations as cross
@@ -49,7 +49,7 @@ def coefficients(
         histories = [stored.trajectory(path) for path in trajectories]
         modules = [cross.along(m[1.0], h, INSTANTS) for m, h in zip(modules, histories, strict=True)]
     points = {(seed, time): module for seed, found in enumerate(modules) for time, module in found.items()}
-    examples = Data(from_numpy(chosen.x_train), from_numpy(chosen.y_train))
+    examples = Examples(from_numpy(chosen.x_train), from_numpy(chosen.y_train))
     seed = streams.seed(task.root_seed, "cross", network)
     return {"coefficients": cross.coefficients(network, points, examples, plan, seed=seed)}
 
@@ -81,7 +81,7 @@ def mlps(task: Task, images: Images, data: Prepared, trained: Arrays) -> Tables:
         net = design.network(train.x.shape[1], int(train.y.max()) + 1, group.width, group.depth, 0)
         vector_to_parameters(from_numpy(weights.copy()), net.parameters())
         ends.append(cross.with_statistics(net, train.x))
-    first = Data(train.x[: cross.EXAMPLES], train.y[: cross.EXAMPLES])
+    first = Examples(train.x[: cross.EXAMPLES], train.y[: cross.EXAMPLES])
     return {"nets": cross.net_table("mnist-mlp", "hennick2025", ends, first)}
 
 
@@ -89,6 +89,6 @@ def balance(task: Task, run: Training, data: Prepared, checkpoints: list[Path]) 
     """Noise balance of the trained networks of Chaudhari & Soatto, at their ends."""
     chosen = subset(data, run.data.n_train)
     arrays = (chosen.x_train, chosen.y_train)
-    first = Data(*(from_numpy(values[: cross.EXAMPLES]) for values in arrays))
+    first = Examples(*(from_numpy(values[: cross.EXAMPLES]) for values in arrays))
     ends = [stored.modules(path)[1.0] for path in checkpoints]
     return {"nets": cross.net_table(task.wildcards["run"], "chaudhari2018", ends, first)}

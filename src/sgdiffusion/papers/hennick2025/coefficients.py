@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sgdiffusion.dynamics.chains.sgld import Data, Sgld
+from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import Batched
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
@@ -61,7 +62,7 @@ def chain_plan(plan: Langevin, examples: int) -> Sgld:
 
 def coefficient_table(
     net: Batched,
-    data: Data,
+    data: Examples,
     points: Tensor,
     plan: Langevin,
     *,
@@ -96,7 +97,7 @@ def varied(plan: Langevin, change: Sensitivity) -> Langevin:
 
 def sensitivity_table(
     net: Batched,
-    data: Data,
+    data: Examples,
     points: Tensor,
     plan: Langevin,
     changes: Sequence[Sensitivity],

@@ -3,7 +3,7 @@ training in batched groups, and the learning coefficient along each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from sgdiffusion import networks, streams
 from sgdiffusion.dynamics.chains.averages import accuracy, average_loss
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
-from sgdiffusion.dynamics.ensembles.ensemble import Adam, Sgd, Trained, log_steps, train
+from sgdiffusion.dynamics.ensembles.ensemble import Optimiser, Trained, log_steps, train
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError, DataError
 from sgdiffusion.papers.hennick2025.coefficients import (
     COLUMNS,
@@ -30,8 +30,6 @@ from sgdiffusion.papers.hennick2025.settings import Langevin, MlpDesign, MlpTrai
 from sgdiffusion.papers.tables import documented
 
 Array = NDArray[np.float64]
-Optimiser = Literal["sgd", "adam"]
-OPTIMISERS: dict[str, Sgd | Adam] = {"sgd": Sgd(), "adam": Adam()}
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _TEST_BATCH = 1000
 
@@ -116,14 +114,14 @@ def network(inputs: int, classes: int, width: int, depth: int, seed: int) -> nn.
     )
 
 
-def as_data(x: NDArray[Any], y: NDArray[Any]) -> Data:
+def as_data(x: NDArray[Any], y: NDArray[Any]) -> Examples:
     """Images as rows, labels."""
     flat = np.ascontiguousarray(np.asarray(x, dtype=np.float32).reshape(len(x), -1))
-    return Data(torch.from_numpy(flat), torch.from_numpy(np.asarray(y, dtype=np.int64).copy()))
+    return Examples(torch.from_numpy(flat), torch.from_numpy(np.asarray(y, dtype=np.int64).copy()))
 
 
 def train_part(
-    table: pd.DataFrame, data: Data, plan: MlpTraining, progress: Callable[[str], None] | None = None
+    table: pd.DataFrame, data: Examples, plan: MlpTraining, progress: Callable[[str], None] | None = None
 ) -> Iterator[Group]:
     """The runs of one part of a design in batched groups: those of one batch size are one computation.
 
@@ -138,7 +136,10 @@ def train_part(
         seeds = part["seed"].tolist()
         nets = [network(data.x.shape[1], classes, width, depth, s) for s in seeds]
         trained = train(
-            *(batched(nets[0]), data, stack(nets), OPTIMISERS[part["optimiser"].iloc[0]]),
+            batched(nets[0]),
+            data,
+            stack(nets),
+            part["optimiser"].iloc[0],
             steps=plan.steps,
             rates=part["rate"].to_numpy(copy=True),
             batch_sizes=part["batch_size"].to_numpy(copy=True),
@@ -167,7 +168,7 @@ KEYS = {"run": "number of the run", "step": "training steps"}
 
 
 def measure_coefficients(
-    group: Group, data: Data, plan: Langevin, *, seed: int, progress: Progress | None = None
+    group: Group, data: Examples, plan: Langevin, *, seed: int, progress: Progress | None = None
 ) -> pd.DataFrame:
     """λ̂ of every run of a group at every kept step; runs that diverged are left out.
 
@@ -185,7 +186,7 @@ def measure_coefficients(
 
 def measure_sensitivity(
     group: Group,
-    data: Data,
+    data: Examples,
     plan: Langevin,
     changes: Sequence[Sensitivity],
     *,
@@ -201,7 +202,7 @@ def measure_sensitivity(
     return documented(table.assign(point=group.runs[chosen][table["point"]]), SENSITIVITY_COLUMNS)
 
 
-def group_net(group: Group, data: Data) -> Batched:
+def group_net(group: Group, data: Examples) -> Batched:
     """The batched net of a group's architecture."""
     return batched(network(data.x.shape[1], int(data.y.max()) + 1, group.width, group.depth, 0))
 
@@ -215,7 +216,7 @@ EVALUATION_COLUMNS = {
 }
 
 
-def evaluate(group: Group, data: Data, test: Data) -> pd.DataFrame:
+def evaluate(group: Group, data: Examples, test: Examples) -> pd.DataFrame:
     """Loss, accuracy and displacement of a group's runs at the end."""
     net, theta = group_net(group, data), torch.from_numpy(group.kept[:, -1])
     batch = min(_TEST_BATCH, len(data), len(test))

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from sgdiffusion import networks, streams
 from sgdiffusion.data.moons import moons
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
-from sgdiffusion.dynamics.ensembles.ensemble import Sgd, Trained, log_steps, refuse_total_loss, train
+from sgdiffusion.dynamics.ensembles.ensemble import Trained, log_steps, refuse_total_loss, train
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import DataError
 from sgdiffusion.papers.hennick2025.settings import MoonsTraining
 
@@ -55,8 +55,8 @@ class Moons:
         return cls(**values | {k: int(values[k]) for k in ("width", "depth")})
 
     @property
-    def data(self) -> Data:
-        return Data(torch.from_numpy(self.x), torch.from_numpy(self.y))
+    def data(self) -> Examples:
+        return Examples(torch.from_numpy(self.x), torch.from_numpy(self.y))
 
     @property
     def net(self) -> Batched:
@@ -81,7 +81,7 @@ def train_moons(plan: MoonsTraining, root_seed: int, progress: Progress | None =
     seeds = [streams.seed(root_seed, "hennick2025", "moons", "net", i) for i in range(plan.nets)]
     at = sorted({max(1, round(f * plan.steps)) for f in plan.checkpoints} | {plan.steps})
     late = np.unique(np.linspace(plan.steps // 2, plan.steps, plan.late_snapshots).astype(int)).tolist()
-    data, parts = Data(torch.from_numpy(x), torch.from_numpy(y)), []
+    data, parts = Examples(torch.from_numpy(x), torch.from_numpy(y)), []
     for some, keep in ((seeds[: plan.late_nets], sorted({*at, *late})), (seeds[plan.late_nets :], at)):
         if some:
             parts.append(_train(plan, data, some, keep, progress))
@@ -105,11 +105,14 @@ def train_moons(plan: MoonsTraining, root_seed: int, progress: Progress | None =
 
 
 def _train(
-    plan: MoonsTraining, data: Data, seeds: list[int], keep: list[int], progress: Progress | None
+    plan: MoonsTraining, data: Examples, seeds: list[int], keep: list[int], progress: Progress | None
 ) -> Trained:
     size = len(seeds)
     return train(
-        *(batched(network(plan.width, plan.depth, 0)), data, _starts(plan, seeds), Sgd()),
+        batched(network(plan.width, plan.depth, 0)),
+        data,
+        _starts(plan, seeds),
+        "sgd",
         steps=plan.steps,
         rates=[plan.rate] * size,
         batch_sizes=[plan.batch_size] * size,

@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles.serial import ExampleLoss, Logits, Serial, class_losses, next_token_losses
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training.finetuning import Finetuned
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate
@@ -72,8 +72,8 @@ class Problem(NamedTuple):
 
     net: nn.Module
     loss: ExampleLoss
-    train: Data
-    test: Data
+    train: Examples
+    test: Examples
 
 
 def vision_problem(
@@ -81,7 +81,7 @@ def vision_problem(
 ) -> Problem:
     """A network of torchvision with random weights on labelled images."""
     net = build_torchvision(name, classes=classes, generator=torch.Generator().manual_seed(seed))
-    return Problem(net, class_losses, Data(x, y), Data(x_test, y_test))
+    return Problem(net, class_losses, Examples(x, y), Examples(x_test, y_test))
 
 
 def language_problem(model: nn.Module, train: Tensor, test: Tensor) -> Problem:
@@ -91,7 +91,7 @@ def language_problem(model: nn.Module, train: Tensor, test: Tensor) -> Problem:
         raise MeasureError(
             f"tokens above the model's vocabulary of {vocabulary:,}: another model's tokenizer?"
         )
-    return Problem(Logits(model), next_token_losses, Data(train, train), Data(test, test))
+    return Problem(Logits(model), next_token_losses, Examples(train, train), Examples(test, test))
 
 
 def displacement_table(trained: Finetuned) -> pd.DataFrame:

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.measures.noise.balance import Balance, half_squared, layer_pair
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
@@ -57,11 +57,11 @@ BOUND_COLUMNS = {
 }
 
 
-def noisy_identity(examples: int, root_seed: int) -> Data:
+def noisy_identity(examples: int, root_seed: int) -> Examples:
     """y = x + ε, x and ε standard normal, in SIDE dimensions."""
     stream = generator(root_seed, "ziyin2025", "two-layer", "data")
     x = torch.from_numpy(stream.standard_normal((examples, SIDE)))
-    return Data(x.float(), (x + torch.from_numpy(stream.standard_normal((examples, SIDE)))).float())
+    return Examples(x.float(), (x + torch.from_numpy(stream.standard_normal((examples, SIDE)))).float())
 
 
 def _net(root_seed: int, seed: int) -> nn.Module:
@@ -69,7 +69,7 @@ def _net(root_seed: int, seed: int) -> nn.Module:
     return networks.build("two-layer-relu", in_shape=(SIDE,), classes=SIDE, generator=draws, width=WIDTH)
 
 
-def _balance(weights: Tensor, net: nn.Module, data: Data, eigenvalues: bool = False) -> Balance:
+def _balance(weights: Tensor, net: nn.Module, data: Examples, eigenvalues: bool = False) -> Balance:
     torch.nn.utils.vector_to_parameters(weights, net.parameters())
     double = net.double()
     first, second = (m for m in double.modules() if isinstance(m, nn.Linear))
@@ -112,7 +112,7 @@ def two_layer(
 
 def trained_nets(
     *, n_examples: int, steps: int, rate: float, batch: int, seeds: int, seed: int
-) -> tuple[list[nn.Module], Data]:
+) -> tuple[list[nn.Module], Examples]:
     """The nets of one case at the end of their training, and the examples they saw."""
     data, nets = noisy_identity(n_examples, seed), [_net(seed, s) for s in range(seeds)]
     trained = _train(nets, data, steps, rate, batch, seed)
@@ -122,12 +122,12 @@ def trained_nets(
 
 
 def _train(
-    nets: list[nn.Module], data: Data, steps: int, rate: float, batch: int, seed: int
+    nets: list[nn.Module], data: Examples, steps: int, rate: float, batch: int, seed: int
 ) -> ensemble.Trained:
     keep = np.concatenate([[0], np.geomspace(1, steps, RECORDS), np.linspace(0, steps, RECORDS)])
     count = len(nets)
     trained = ensemble.train(
-        BatchedMlp(nets[0], "squared"), data, stack(nets), ensemble.Sgd(), steps=steps, rates=[rate] * count,
+        BatchedMlp(nets[0], "squared"), data, stack(nets), "sgd", steps=steps, rates=[rate] * count,
         batch_sizes=[batch] * count,
         seeds=[named_seed(seed, "two-layer", "batches", batch, s) for s in range(count)],
         sampling="replacement", keep=np.unique(np.round(keep).astype(int)).tolist(),

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from sgdiffusion import networks
 from sgdiffusion.data.store import Prepared, subset
-from sgdiffusion.dynamics.chains.sgld import Data
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated
@@ -67,9 +67,9 @@ def _train_depth(
         for _, s in grid
     ]  # fmt: skip
     net = BatchedMlp(nets[0], "cross-entropy")
-    images = Data(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
+    images = Examples(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
     trained = ensemble.train(
-        net, images, stack(nets), ensemble.Sgd(), steps=epochs * (len(images) // batch),
+        net, images, stack(nets), "sgd", steps=epochs * (len(images) // batch),
         rates=[rate for rate, _ in grid], batch_sizes=[batch] * len(grid),
         seeds=[named_seed(root, "depths", "batches", depth, s) for _, s in grid],
         record=np.array([1]),
