@@ -24,14 +24,8 @@ Distance = Callable[[Array, Array], Array]
 """Of laws along the last axis; leading axes are computed together."""
 
 
-def frequencies(labels: ArrayLike, clusters: int, pseudocount: float = 0.5) -> Array:
-    """Probabilities of the clusters from labels; 0.5 is Jeffreys' prior, 0 the plain frequencies."""
-    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=clusters).astype(np.float64)
-    return law(counts, pseudocount)
-
-
 def law(counts: Array, pseudocount: float = 0.5) -> Array:
-    """Probabilities from counts, along the last axis."""
+    """Probabilities from counts, along the last axis; 0.5 is Jeffreys' prior, 0 the plain frequencies."""
     raised = counts + pseudocount
     return raised / raised.sum(-1, keepdims=True)
 
