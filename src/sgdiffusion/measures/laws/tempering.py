@@ -20,7 +20,7 @@ from scipy.optimize import linprog
 from sgdiffusion.errors import MeasureError
 
 Array = NDArray[np.float64]
-Distance = Callable[[Array, Array], Array]
+LawDistance = Callable[[Array, Array], Array]
 """Of laws along the last axis; leading axes are computed together."""
 
 
@@ -79,7 +79,7 @@ def total_variation(p: Array, q: Array) -> Array:
     return np.asarray(0.5 * np.abs(p - q).sum(-1))
 
 
-def wasserstein(ground: ArrayLike) -> Distance:
+def wasserstein(ground: ArrayLike) -> LawDistance:
     """Wasserstein-1 for distances `ground` [K, K] between clusters, scaled to a mean of 1 off the diagonal.
 
     All pairs of laws are one linear program with as many independent blocks: most of a small one is overhead.
@@ -110,7 +110,7 @@ def between_centres(centres: Array) -> Array:
     return np.linalg.norm(centres[:, None] - centres[None], axis=-1)
 
 
-def distances(centres: Array) -> dict[str, Distance]:
+def distances(centres: Array) -> dict[str, LawDistance]:
     """The named distances of Table 2; the first argument is the posterior."""
     return {
         "kl": kullback_leibler,
@@ -148,7 +148,7 @@ def compare_laws(
     posterior: ArrayLike,
     nets: ArrayLike,
     exponents: ArrayLike,
-    measures: dict[str, Distance],
+    measures: dict[str, LawDistance],
     *,
     resamples: int = 500,
     pseudocount: float = 0.5,

@@ -88,6 +88,7 @@ def mlps(task: Task, images: Images, data: Prepared, trained: Arrays) -> Tables:
 def balance(task: Task, run: Training, data: Prepared, checkpoints: list[Path]) -> Tables:
     """Noise balance of the trained networks of Chaudhari & Soatto, at their ends."""
     chosen = subset(data, run.data.n_train)
-    first = Data(from_numpy(chosen.x_train[: cross.EXAMPLES]), from_numpy(chosen.y_train[: cross.EXAMPLES]))
+    arrays = (chosen.x_train, chosen.y_train)
+    first = Data(*(from_numpy(values[: cross.EXAMPLES]) for values in arrays))
     ends = [stored.modules(path)[1.0] for path in checkpoints]
     return {"nets": cross.net_table(task.wildcards["run"], "chaudhari2018", ends, first)}
