@@ -15,9 +15,11 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.statistics.intervals import student
 
 Array = NDArray[np.float64]
 
@@ -136,3 +138,24 @@ def _layer_at(inputs: int, hidden: int, outputs: int, n_beta: float, localisatio
     repulsion = np.abs(square[:, None] - square[None, :])
     joint = np.exp(log_weight[:, None] + log_weight[None, :] - 2 * log_weight.max()) * repulsion
     return float((joint * (energy[:, None] + energy[None, :])).sum() / joint.sum())
+
+
+def with_temperature_allowance(cold: pd.DataFrame, hot: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    """`cold` with its intervals' upper ends raised by what the finite temperature may still hide.
+
+    E[nβ K] comes to λ from below, for a singular loss as slowly as λ − 1/(ln nβ + c). The same points at nβ
+    and at nβ/ratio (`hot`) determine l = ln nβ + c by 1/(l − ln ratio) − 1/l = Δ, the difference of the two
+    estimates; 1/l is what is missing (column `allowance`; 0 where Δ ≤ 0). Where the approach is a power of
+    nβ, as for m = 1, less is missing.
+    """
+    if len(cold) != len(hot) or not ratio > 1:
+        raise MeasureError(
+            "the allowance needs the same points at two temperatures and a ratio above 1, found "
+            f"{len(cold)} and {len(hot)} points, ratio {ratio}"
+        )
+    errors = [(t["high"] - t["low"]) / 2 / student(t["chains"] - 1) for t in (cold, hot)]
+    difference = (cold["llc"] - hot["llc"] + np.hypot(*errors)).to_numpy()
+    step, positive = math.log(ratio), difference > 0
+    root = np.sqrt(step**2 + 4 * step / np.where(positive, difference, 1.0))
+    allowance = np.where(positive, 2 / (step + root), 0.0)
+    return cold.assign(allowance=allowance, high=cold["high"] + allowance)

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from oracles import learning_coefficient as theory
 from scipy.integrate import dblquad
@@ -102,3 +103,19 @@ def test_errors():
         theory.deep_linear((3, 0, 2), 0)
     with pytest.raises(MeasureError, match="positive localisation"):
         theory.reduced_rank_at(3, 3, 3, 10.0, 1.0)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 2), (3, 2, 2), (5, 2, 3), (3, 2, 4), (1, 1, 1)])
+def test_temperature_allowance_on_exact_averages(sizes):
+    """From the exact E[nβK] at nβ = 10³ and 10² to λ: what is missing is held, up to a tenth of it."""
+    exact = theory.reduced_rank(*sizes, 0).value
+    values = [theory.reduced_rank_at(*sizes, n, 1.0) for n in (1e3, 1e2)]
+    cold, hot = (pd.DataFrame({"llc": [v], "low": [v], "high": [v], "chains": [4]}) for v in values)
+    found = theory.with_temperature_allowance(cold, hot, 10).iloc[0]
+    missing = exact - values[0]
+    # 1/ln(10³) = 0.145 if m = 2 could not be excluded
+    assert 0.9 * missing < found.allowance < missing + 0.13
+    assert found.high == values[0] + found.allowance
+    assert theory.with_temperature_allowance(hot, cold, 10).allowance.iloc[0] == 0
+    with pytest.raises(MeasureError, match="ratio above 1"):
+        theory.with_temperature_allowance(cold, hot, 1.0)

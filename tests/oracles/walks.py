@@ -4,10 +4,12 @@ Walks on graphs (lattices, the Sierpiński gasket), fractional Brownian motion, 
 walk with heavy-tailed waits.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numba
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sgdiffusion.errors import MeasureError
@@ -161,3 +163,17 @@ def waiting_walk(
         path = np.concatenate([[0.0], np.cumsum(generator.standard_normal(jumps[-1]))])
         positions[walker] = path[jumps]
     return positions
+
+
+def binned_returns(returns: ArrayLike, edges: ArrayLike, walkers: int) -> pd.DataFrame:
+    """Returns per walker and step, P at steps 1, 2, …, averaged over the steps in [edge, next edge).
+
+    Binning over an even number of steps removes the parity of bipartite lattices. `count` is the number of
+    returns seen in the bin; `time` is the geometric mean of the bin's first and last step.
+    """
+    p, borders = np.asarray(returns, dtype=np.float64), np.asarray(edges, dtype=np.int64)
+    rows = []
+    for a, b in itertools.pairwise(borders):
+        part = p[a - 1 : b - 1]
+        rows.append((np.sqrt(a * (b - 1.0)), part.mean(), part.sum() * walkers))
+    return pd.DataFrame(rows, columns=["time", "probability", "count"])

@@ -1,11 +1,18 @@
 """Rows of quantities that all studies share."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.papers.tables import documented, estimated, quantity, shares_bounded
-from sgdiffusion.verdicts import QUANTITY_COLUMNS
+from sgdiffusion.papers.tables import (
+    documented,
+    estimated,
+    finite_quantities,
+    quantity,
+    shares_bounded,
+)
+from sgdiffusion.verdicts import QUANTITY_COLUMNS, read_quantities
 
 
 def test_rows_are_what_claims_read():
@@ -30,3 +37,16 @@ def test_documented_tables_keep_the_stated_columns():
     table = documented([{"b": 2, "a": 1, "c": 3}], {"a": "first", "b": "second"})
     assert list(table.columns) == ["a", "b"]
     assert table.attrs["columns"] == {"a": "first", "b": "second"}
+
+
+def test_finite_quantities_are_what_claims_read():
+    rows = [estimated("a", Estimate(1.0, 0.5, 2.0, 3), unit="%", over="runs"), quantity("b", 4.0)]
+    table = finite_quantities(rows)
+    assert list(table.columns) == list(QUANTITY_COLUMNS)
+    found = read_quantities([table])
+    assert (found["a"].low, found["a"].n, found["b"].over) == (0.5, 3, "exact")
+
+
+def test_what_is_not_a_number_is_left_out():
+    unknown = Estimate(np.nan, np.nan, np.nan, 3)
+    assert len(finite_quantities([estimated("rho", unknown, over="runs")])) == 0

@@ -1,8 +1,9 @@
 """What the tables of all studies share: columns with their meanings, rows of quantities for the claims."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sgdiffusion.measures.statistics.intervals import Estimate
@@ -23,6 +24,13 @@ def estimated(name: str, found: Estimate, *, unit: str = "", over: str = "seeds"
         "quantity": name, "value": float(found.value), "low": float(found.low), "high": float(found.high),
         "n": int(found.n), "unit": unit, "over": over,
     }  # fmt: skip
+
+
+def finite_quantities(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A table of quantities; what is not a number is left out, to be judged as not measured."""
+    table = pd.DataFrame(rows, columns=QUANTITY_COLUMNS)
+    finite = np.isfinite(table[["value", "low", "high"]].astype(float)).all(axis=1)
+    return pd.DataFrame(table[finite]).reset_index(drop=True)
 
 
 def shares_bounded(quantities: pd.DataFrame) -> pd.DataFrame:

@@ -12,9 +12,10 @@ from sgdiffusion.measures.laws import tempering
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
 
 
-def test_frequencies():
-    assert tempering.frequencies([0, 0, 2], 3, pseudocount=0).tolist() == [2 / 3, 0, 1 / 3]
-    assert tempering.frequencies([0, 0, 2], 3).tolist() == pytest.approx([2.5 / 4.5, 0.5 / 4.5, 1.5 / 4.5])
+def test_law_of_counts():
+    counts = np.array([2.0, 0.0, 1.0])
+    assert tempering.law(counts, pseudocount=0).tolist() == [2 / 3, 0, 1 / 3]
+    assert tempering.law(counts).tolist() == pytest.approx([2.5 / 4.5, 0.5 / 4.5, 1.5 / 4.5])
 
 
 def test_tempering_recovers_the_posterior_that_was_cooled():

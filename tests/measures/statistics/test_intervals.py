@@ -5,7 +5,15 @@ import pytest
 from scipy import stats
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval, share
+from sgdiffusion.measures.statistics.intervals import (
+    Estimate,
+    geometric_mean_interval,
+    mean_interval,
+    ratio_interval,
+    share,
+    share_of,
+    student,
+)
 
 
 def test_mean_against_scipy():
@@ -24,6 +32,20 @@ def test_ratio_against_welch_on_logarithms():
     assert found.value == pytest.approx(stats.gmean(top) / stats.gmean(bottom))
     assert (found.low, found.high) == pytest.approx(tuple(np.exp(expected)))
     assert found.n == 3
+
+
+def test_geometric_mean_is_the_mean_of_logarithms():
+    values = [1.0, 1.4, 2.0]
+    found = geometric_mean_interval(values, level=0.9)
+    expected = stats.ttest_1samp(np.log(values), 0.0).confidence_interval(0.9)
+    assert found.value == pytest.approx(stats.gmean(values))
+    assert (found.low, found.high) == pytest.approx(tuple(np.exp(expected)))
+    with pytest.raises(MeasureError, match="needs positive values, found 0"):
+        geometric_mean_interval([1.0, 0.0])
+
+
+def test_student_is_scipys():
+    np.testing.assert_array_equal(student(np.arange(1, 9), 0.9), stats.t.ppf(0.95, np.arange(1, 9)))
 
 
 def test_mean_interval_covers():
@@ -62,3 +84,7 @@ def test_share_against_scipys_wilson(count, n):
 def test_share_of_nothing_is_refused():
     with pytest.raises(MeasureError, match="empty set"):
         share(0, 0)
+
+
+def test_share_of_true_values():
+    assert share_of([True, False, True]) == share(2, 3)

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.trajectories import periodicity
-from sgdiffusion.measures.trajectories.fluctuations import increment_spectrum
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, ornstein_uhlenbeck
 
 
@@ -86,36 +84,3 @@ def test_a_slow_drift_is_no_line():
     drift = 900 * np.exp(-np.arange(n) / 1500)[:, None]  # its increments go from −0.6 to −0.04
     assert (periodicity.peaks(paths + drift, fewest_cycles=1).p_holm < 0.01).all()
     assert not (periodicity.peaks(paths + drift).p_holm < 0.01).any()
-
-
-def test_slope_of_a_power_law_is_exact():
-    f = np.arange(1, 5000) / 10_000
-    estimate = periodicity.high_frequency_slope(f, f**3.0)
-    # bins average a curved law: the exponent ½·3 is met to the square of a bin's relative width
-    assert estimate.value == pytest.approx(1.5, abs=1e-3)
-    assert estimate.low <= estimate.value <= estimate.high
-
-
-def test_slope_intervals_cover_the_truth():
-    """White increments have slope 0: 200 spectra of 5 weights, nominal 95 %."""
-    generator = np.random.default_rng(9)
-    hits = 0
-    for _ in range(200):
-        spectrum = increment_spectrum(brownian(generator, 1001, 5))
-        estimate = periodicity.high_frequency_slope(spectrum.frequency, spectrum.power)
-        hits += estimate.low <= 0 <= estimate.high
-    assert hits >= stats.binom.ppf(1e-4, 200, 0.95)
-
-
-def test_weights_that_move_together_are_not_counted_twice():
-    path = brownian(np.random.default_rng(10), 4001, 1)
-    alone = increment_spectrum(path)
-    copies = increment_spectrum(np.repeat(path, 50, axis=1))
-    one, many = (periodicity.high_frequency_slope(s.frequency, s.power) for s in (alone, copies))
-    assert many.high - many.low == pytest.approx(one.high - one.low, rel=1e-6)
-
-
-def test_slope_needs_frequencies():
-    f = np.arange(1, 50) / 100
-    with pytest.raises(MeasureError, match="needs at least 80 frequencies"):
-        periodicity.high_frequency_slope(f, f)

@@ -20,7 +20,7 @@ def even_edges(last, count):
 def lattice_returns(dimension, side, last, walkers, seed):
     g = np.random.default_rng(seed)
     walked = walks.walk(walks.lattice(side, dimension), walkers, [last], g)
-    return spectral.binned_returns(walked.returns, even_edges(last, 20), walkers)
+    return walks.binned_returns(walked.returns, even_edges(last, 20), walkers)
 
 
 def test_returns_on_the_line_and_the_plane():
@@ -48,7 +48,7 @@ def test_gasket_from_returns_and_from_visited_vertices():
     g, last = np.random.default_rng(4), 5**5
     times = np.unique(np.rint(np.geomspace(1, last, 60)).astype(int))
     walked = walks.walk(walks.sierpinski_gasket(9), 10_000, times, g)
-    table = spectral.binned_returns(walked.returns, even_edges(last, 50), 10_000)
+    table = walks.binned_returns(walked.returns, even_edges(last, 50), 10_000)
     assert abs(spectral.from_returns(table[table.time > 5]).value / GASKET - 1) < 0.03
     volume = spectral.from_volume(walked.times, walked.visited, first=125, last=last, generator=g)
     assert abs(volume.value / GASKET - 1) < 0.03
@@ -59,7 +59,7 @@ def test_gasket_at_larger_scale():
     g, last = np.random.default_rng(5), 5**6
     times = np.unique(np.rint(np.geomspace(1, last, 80)).astype(int))
     walked = walks.walk(walks.sierpinski_gasket(10), 20_000, times, g)
-    table = spectral.binned_returns(walked.returns, even_edges(last, 60), 20_000)
+    table = walks.binned_returns(walked.returns, even_edges(last, 60), 20_000)
     assert abs(spectral.from_returns(table[table.time > 25]).value / GASKET - 1) < 0.01
     volume = spectral.from_volume(walked.times, walked.visited, first=125, last=last, generator=g)
     assert abs(volume.value / GASKET - 1) < 0.02

@@ -242,9 +242,9 @@ def test_statistics_table_has_both_readings_and_marks_the_closer():
     table = pd.DataFrame(
         [{"quantity": q, "value": v, "low": v - 1, "high": v + 1, "n": 3, "unit": ""} for q, v in rows]
     )
-    published = {"net.mean": 1.0, "net.sd": 18.0, "net.rank_percent": 2.5, "other.mean": 1.0}
-    found = published.statistics_table(table, published)
-    assert list(found.columns) == study.TABLE_COLUMNS
+    printed = {"net.mean": 1.0, "net.sd": 18.0, "net.rank_percent": 2.5, "other.mean": 1.0}
+    found = published.statistics_table(table, printed)
+    assert list(found.columns) == published.TABLE_COLUMNS
     assert found["quantity"].tolist() == ["net.mean"] * 2 + ["net.sd"] * 2 + ["net.rank_percent"]
     assert found["reading"].tolist() == ["all eigenvalues", "above threshold"] * 2 + ["rank"]
     assert found["closer"].tolist() == ["yes", "", "", "yes", ""]

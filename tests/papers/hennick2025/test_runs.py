@@ -8,11 +8,11 @@ from scipy import stats
 
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.statistics.bootstrap import spearman
 from sgdiffusion.papers.hennick2025 import runs as study
 from sgdiffusion.papers.hennick2025 import tables
 from sgdiffusion.papers.hennick2025.design import Group, design
 from sgdiffusion.papers.hennick2025.settings import MlpDesign
-from sgdiffusion.papers.hennick2025.statistics import spearman
 from sgdiffusion.verdicts import read_quantities
 
 PLAN = MlpDesign(

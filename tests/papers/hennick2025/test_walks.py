@@ -100,12 +100,6 @@ def test_unmeasurable_dimensions_are_said_not_faked(moons: Moons, nets: pd.DataF
     assert np.isnan(table.loc["returns", "value"])
 
 
-def test_windows_are_labelled(moons: Moons):
-    table = study.window_table(powered(moons, 0.4), [(0.1, 1.0), (0.2, 1.0)])
-    assert_allclose(table["slope"], 0.4, atol=1e-9)
-    assert table.groupby(["begin", "end"]).size().to_dict() == {(0.1, 1.0): 14, (0.2, 1.0): 14}
-
-
 def test_a_window_beyond_the_trajectory_is_refused(moons: Moons, coefficients):
     with pytest.raises(MeasureError, match="a fit needs 6"):
         study.net_table(moons, *coefficients, window=(0.95, 1.0))

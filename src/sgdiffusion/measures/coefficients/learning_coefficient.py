@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from torch import Tensor
 
 from sgdiffusion.dynamics.chains.averages import average_loss
@@ -24,6 +23,7 @@ from sgdiffusion.dynamics.ensembles.batched import Batched
 from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics import convergence
+from sgdiffusion.measures.statistics.intervals import student
 
 Array = NDArray[np.float64]
 Baseline = Literal["paired", "full", "minibatch"]
@@ -197,7 +197,7 @@ def interval(traces: Array, level: float = 0.95) -> tuple[float, float]:
     else:
         error = float(convergence.mean_error(traces))
         freedom = max(1.0, float(convergence.effective_sample_size(traces)) - 1)
-    half = float(student.ppf((1 + level) / 2, freedom)) * error
+    half = float(student(freedom, level)) * error
     return float(means.mean()) - half, float(means.mean()) + half
 
 
@@ -211,29 +211,6 @@ def _flags(row: dict[str, Any], weights: int) -> Sequence[str]:
         "above-regular": row["low"] > weights / 2,
     }
     return [name for name, holds in conditions.items() if holds]
-
-
-def with_temperature_allowance(cold: pd.DataFrame, hot: pd.DataFrame, ratio: float) -> pd.DataFrame:
-    """`cold` with its intervals' upper ends raised by what the finite temperature may still hide.
-
-    E[nβ K] comes to λ from below, for a singular loss as slowly as λ − 1/(ln nβ + c). The same points at nβ
-    and at nβ/ratio (`hot`) determine l = ln nβ + c by 1/(l − ln ratio) − 1/l = Δ, the difference of the two
-    estimates; 1/l is what is missing (column `allowance`; 0 where Δ ≤ 0). Where the approach is a power of
-    nβ, as for m = 1, less is missing.
-    """
-    if len(cold) != len(hot) or not ratio > 1:
-        raise MeasureError(
-            "the allowance needs the same points at two temperatures and a ratio above 1, found "
-            f"{len(cold)} and {len(hot)} points, ratio {ratio}"
-        )
-    errors = [(t["high"] - t["low"]) / 2 / student.ppf(0.975, t["chains"] - 1) for t in (cold, hot)]
-    difference = (cold["llc"] - hot["llc"] + np.hypot(*errors)).to_numpy()
-    step, positive = math.log(ratio), difference > 0
-    root = np.sqrt(step**2 + 4 * step / np.where(positive, difference, 1.0))
-    allowance = np.where(positive, 2 / (step + root), 0.0)
-    table = cold.assign(allowance=allowance, high=cold["high"] + allowance)
-    table.attrs["columns"] = COLUMNS | {"allowance": "what the finite temperature may hide, part of high"}
-    return table
 
 
 def explain(table: pd.DataFrame) -> list[str]:

@@ -71,7 +71,7 @@ def cell_masses(samples: ArrayLike, edges: list[Array]) -> WithError:
 
 
 @dataclass(frozen=True)
-class Distance:
+class TotalVariation:
     """Total variation ½Σ|p̂ − p| with what sampling noise alone would give: its expectation and spread."""
 
     total_variation: float
@@ -87,7 +87,7 @@ class Distance:
 FEW = 25  # records in a cell below which its own standard error is too uncertain to be used
 
 
-def total_variation(masses: WithError, law: ArrayLike, records: int) -> Distance:
+def total_variation(masses: WithError, law: ArrayLike, records: int) -> TotalVariation:
     """Distance of a histogram of ``records`` samples in all from a law's cell masses.
 
     Under the law a cell's deviation is normal with its standard error σ, so E|p̂ − p| = σ√(2/π), with variance
@@ -102,7 +102,7 @@ def total_variation(masses: WithError, law: ArrayLike, records: int) -> Distance
     sigma = np.where(counted, masses.error, np.sqrt(per_mass * p))
     expected = 0.5 * math.sqrt(2 / math.pi) * float(sigma.sum())
     spread = 0.5 * math.sqrt((1 - 2 / math.pi) * float((sigma**2).sum()))
-    return Distance(0.5 * float(np.abs(masses.value - p).sum()), expected, spread)
+    return TotalVariation(0.5 * float(np.abs(masses.value - p).sum()), expected, spread)
 
 
 def _monomials(t: Array, degree: int) -> Array:

@@ -20,18 +20,12 @@ from scipy.optimize import linprog
 from sgdiffusion.errors import MeasureError
 
 Array = NDArray[np.float64]
-Distance = Callable[[Array, Array], Array]
+LawDistance = Callable[[Array, Array], Array]
 """Of laws along the last axis; leading axes are computed together."""
 
 
-def frequencies(labels: ArrayLike, clusters: int, pseudocount: float = 0.5) -> Array:
-    """Probabilities of the clusters from labels; 0.5 is Jeffreys' prior, 0 the plain frequencies."""
-    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=clusters).astype(np.float64)
-    return law(counts, pseudocount)
-
-
 def law(counts: Array, pseudocount: float = 0.5) -> Array:
-    """Probabilities from counts, along the last axis."""
+    """Probabilities from counts, along the last axis; 0.5 is Jeffreys' prior, 0 the plain frequencies."""
     raised = counts + pseudocount
     return raised / raised.sum(-1, keepdims=True)
 
@@ -85,7 +79,7 @@ def total_variation(p: Array, q: Array) -> Array:
     return np.asarray(0.5 * np.abs(p - q).sum(-1))
 
 
-def wasserstein(ground: ArrayLike) -> Distance:
+def wasserstein(ground: ArrayLike) -> LawDistance:
     """Wasserstein-1 for distances `ground` [K, K] between clusters, scaled to a mean of 1 off the diagonal.
 
     All pairs of laws are one linear program with as many independent blocks: most of a small one is overhead.
@@ -116,7 +110,7 @@ def between_centres(centres: Array) -> Array:
     return np.linalg.norm(centres[:, None] - centres[None], axis=-1)
 
 
-def distances(centres: Array) -> dict[str, Distance]:
+def distances(centres: Array) -> dict[str, LawDistance]:
     """The named distances of Table 2; the first argument is the posterior."""
     return {
         "kl": kullback_leibler,
@@ -154,7 +148,7 @@ def compare_laws(
     posterior: ArrayLike,
     nets: ArrayLike,
     exponents: ArrayLike,
-    measures: dict[str, Distance],
+    measures: dict[str, LawDistance],
     *,
     resamples: int = 500,
     pseudocount: float = 0.5,

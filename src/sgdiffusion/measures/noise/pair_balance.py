@@ -22,9 +22,9 @@ from sgdiffusion.measures.noise.gradients import PerExampleGradients
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 HOMOGENEOUS = (
-    *(nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Flatten, nn.Dropout),
-    *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
-)
+    nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Flatten, nn.Dropout,
+    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d,
+)  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -88,7 +88,7 @@ def pair_balances(gradients: PerExampleGradients) -> list[PairBalance]:
     variance = torch.zeros(gradients.weights, dtype=torch.float64)
     variance[columns] = second - mean.square()
     found = [(variance[w], variance[u], values[u].square(), values[w].square()) for u, w in sides]
-    return [PairBalance(*(float(part.sum()) for part in parts)) for parts in found]
+    return [PairBalance._make(float(part.sum()) for part in parts) for parts in found]
 
 
 def _require_symmetry(pair: Pair, left: Tensor, right: Tensor) -> None:

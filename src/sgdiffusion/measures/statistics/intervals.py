@@ -1,7 +1,7 @@
 """Intervals over independent replicas, such as the seeds of a training."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,14 +21,25 @@ class Estimate(NamedTuple):
     n: int
 
 
+def student(freedom: ArrayLike, level: float = 0.95) -> Any:
+    """t_{(1+level)/2, freedom}: half an interval over its standard error."""
+    return stdtrit(freedom, (1 + level) / 2)
+
+
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
     """Mean over replicas and its Student t interval, mean ± t_{(1+level)/2, n−1} s/√n."""
     sample = _finite(values)
     mean, n = float(sample.mean()), len(sample)
     if n == 1:
         return Estimate(mean, mean, mean, 1)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * float(sample.std(ddof=1)) / math.sqrt(n)
+    half = float(student(n - 1, level)) * float(sample.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def geometric_mean_interval(values: ArrayLike, level: float = 0.95) -> Estimate:
+    """The same of the logarithms: for values that are positive and vary by factors."""
+    logs = mean_interval(np.log(_positive(values)), level)
+    return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
 
 
 def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, level: float = 0.95) -> Estimate:
@@ -44,7 +55,7 @@ def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, level: float = 
     if sum(parts) == 0:
         return Estimate(ratio, ratio, ratio, n)
     weights = sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, (top, bottom), strict=True))
-    half = float(stdtrit(sum(parts) ** 2 / weights, (1 + level) / 2)) * math.sqrt(sum(parts))
+    half = float(student(sum(parts) ** 2 / weights, level)) * math.sqrt(sum(parts))
     return Estimate(ratio, ratio * math.exp(-half), ratio * math.exp(half), n)
 
 
@@ -58,6 +69,12 @@ def share(count: int, n: int, level: float = 0.95) -> Estimate:
     # exact at the ends, where rounding would leave 1e-17
     low, high = 0.0 if count == 0 else middle - half, 1.0 if count == n else middle + half
     return Estimate(p, low, high, n)
+
+
+def share_of(hits: ArrayLike, level: float = 0.95) -> Estimate:
+    """Share of true values with Wilson's interval."""
+    found = np.asarray(hits, dtype=bool)
+    return share(int(found.sum()), len(found), level)
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:

@@ -6,25 +6,21 @@ d_s is 2λ̄ times the log-log slope, and d_s ≤ λ̄ says no more than slope �
 
 The points of one path are correlated, so that the error of an ordinary fit is far too small. Residuals are
 taken as a stationary process in ln t with the covariance σ² exp(−|Δ ln t|/τ); τ is the maximum of the
-restricted likelihood on a grid. The slope is that of ordinary least squares ("ols", as in the paper) or of
-generalised least squares ("gls"); the error is that of the same covariance in both. Many runs recorded at
-the same times are fitted together.
+restricted likelihood on a grid. The slope is that of ordinary least squares, as in the paper; its error is
+that of this covariance. Many runs recorded at the same times are fitted together.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate
+from sgdiffusion.measures.statistics.intervals import Estimate, student
 
 Array = NDArray[np.float64]
-Method = Literal["ols", "gls"]
 LEAST_POINTS = 6  # below this an intercept, a slope and a correlation time are not three numbers
 
 COLUMNS = {
@@ -107,7 +103,6 @@ def power_laws(
     *,
     first: float,
     last: float,
-    method: Method = "ols",
     level: float = 0.95,
 ) -> pd.DataFrame:
     """R ∝ t^slope for each run of `displacements` [runs, times] in the window [first, last]; see COLUMNS."""
@@ -118,9 +113,9 @@ def power_laws(
     x = np.stack([np.ones_like(t), np.log(t)], 1)
     ordinary = np.linalg.lstsq(x, y.T, rcond=None)[0].T
     best = _restricted_best(correlation, x, y)
-    coefficients, error = _with_error(correlation, x, y, ordinary, best, method)
-    half = student.ppf((1 + level) / 2, len(t) - 2) * error
-    slope = coefficients[:, 1]
+    error = _slope_error(correlation, x, y, best)
+    half = student(len(t) - 2, level) * error
+    slope = ordinary[:, 1]
     table = pd.DataFrame(
         {
             "run": np.arange(len(y)),
@@ -128,8 +123,8 @@ def power_laws(
             "low": slope - half,
             "high": slope + half,
             "error": error,
-            "intercept": coefficients[:, 0],
-            "r2": _r2(y, coefficients @ x.T),
+            "intercept": ordinary[:, 0],
+            "r2": _r2(y, ordinary @ x.T),
             "r2_brownian": _r2(y, _brownian(t, y)),
             "correlation_time": correlation.taus[best],
             "points": len(t),
@@ -165,26 +160,20 @@ def _restricted_best(correlation: Correlation, x: Array, y: Array) -> NDArray[np
     return values.argmax(0)
 
 
-def _with_error(
-    correlation: Correlation, x: Array, y: Array, ordinary: Array, best: NDArray[np.int64], method: Method
-) -> tuple[Array, Array]:
-    """Coefficients [runs, 2] and the standard error of the slope [runs]."""
-    coefficients, error = ordinary.copy(), np.empty(len(y))
+def _slope_error(correlation: Correlation, x: Array, y: Array, best: NDArray[np.int64]) -> Array:
+    """Standard error of the ordinary slope [runs]: (XᵀX)⁻¹ Xᵀ K X (XᵀX)⁻¹ σ², σ² from the whitened fit."""
+    error = np.empty(len(y))
     n, p = x.shape
+    inverse = np.linalg.inv(x.T @ x)
     for k in np.unique(best):
         rows = best == k
         whitener, covariance = correlation.whiteners[k], correlation.covariances[k]
         wx, wy = whitener @ x, y[rows] @ whitener.T
         general = np.linalg.lstsq(wx, wy.T, rcond=None)[0].T
         variance = ((wy - general @ wx.T) ** 2).sum(1) / (n - p)
-        if method == "gls":
-            coefficients[rows] = general
-            spread = np.linalg.inv(wx.T @ wx)
-        else:
-            inverse = np.linalg.inv(x.T @ x)
-            spread = inverse @ x.T @ covariance @ x @ inverse
+        spread = inverse @ x.T @ covariance @ x @ inverse
         error[rows] = np.sqrt(variance * spread[1, 1])
-    return coefficients, error
+    return error
 
 
 def ensemble_law(
@@ -216,52 +205,27 @@ def ensemble_law(
     return Estimate(slope, 2 * slope - float(high), 2 * slope - float(low), len(curves))
 
 
-def block_bootstrap_slopes(
-    times: ArrayLike,
-    displacements: ArrayLike,
-    *,
-    first: float,
-    last: float,
-    block: int,
-    resamples: int = 400,
-    generator: np.random.Generator,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Intervals of the ordinary slope of each run from moving blocks of `block` residuals: no covariance
-    model.
-    """
-    t = np.asarray(times, dtype=np.float64)
-    curves, inside = positive_curves(displacements, t), window_of(t, first, last)
-    y, u = np.log(curves[:, inside]), np.log(t[inside])
-    n = len(u)
-    if not 1 <= block <= n // 2:
-        raise MeasureError(f"blocks of residuals must be 1 to {n // 2} long (half the window), found {block}")
-    lever = (u - u.mean()) / ((u - u.mean()) ** 2).sum()
-    slope = y @ lever
-    residuals = y - y.mean(1, keepdims=True) - slope[:, None] * (u - u.mean())
-    starts = generator.integers(n - block + 1, size=(resamples, -(-n // block)))
-    chosen = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
-    shifts = np.einsum("rbn,n->rb", residuals[:, chosen], lever)
-    low, high = np.quantile(shifts, [(1 - level) / 2, (1 + level) / 2], axis=1)
-    return pd.DataFrame({"run": np.arange(len(y)), "slope": slope, "low": slope - high, "high": slope - low})
-
-
 def window_sensitivity(
-    times: ArrayLike, displacements: ArrayLike, windows: Sequence[tuple[float, float]], method: Method = "ols"
+    times: ArrayLike, displacements: ArrayLike, windows: Sequence[Sequence[float]]
 ) -> pd.DataFrame:
-    """The table of `power_laws` for each window, one below the other."""
-    parts = [power_laws(times, displacements, first=a, last=b, method=method) for a, b in windows]
+    """The table of `power_laws` for each window, one below the other.
+
+    Windows are pairs of fractions of the last time, in columns `begin` and `end`.
+    """
+    last = float(np.asarray(times)[-1])
+    parts = [
+        power_laws(times, displacements, first=begin * last, last=end * last).assign(begin=begin, end=end)
+        for begin, end in windows
+    ]
     table = pd.concat(parts, ignore_index=True)
-    table.attrs["columns"] = dict(COLUMNS)
+    table.attrs["columns"] = COLUMNS | {"begin": "first / last time of all", "end": "last / last time of all"}
     return table
 
 
-def time_average(
-    steps: ArrayLike, values: ArrayLike, *, last: float, scale: Literal["linear", "log"] = "linear"
-) -> Array:
+def time_average(steps: ArrayLike, values: ArrayLike, *, last: float) -> Array:
     """λ̄ = (1/T)∫₀ᵀ λ dt (eq. 16) by the trapezoidal rule; before the first measurement λ is as at it.
 
-    `values` [runs, steps]. scale "log" averages over ln t from the first measurement on, as a sensitivity.
+    `values` [runs, steps].
     """
     t, v = np.asarray(steps, dtype=np.float64), np.atleast_2d(np.asarray(values, dtype=np.float64))
     if len(t) != v.shape[1] or len(t) < 1 or not (np.diff(t) > 0).all() or t[-1] > last:
@@ -269,9 +233,6 @@ def time_average(
             f"a time average needs increasing steps up to the end {last:g} and a value at each, found steps "
             f"{t.tolist()} and {v.shape[1]} values"
         )
-    if scale == "log":
-        u = np.log(np.maximum(t, 1.0))
-        return v[:, 0] if len(t) == 1 else np.trapezoid(v, u, axis=1) / (u[-1] - u[0])
     ends = np.concatenate([[0.0], t, [last]])
     padded = np.concatenate([v[:, :1], v, v[:, -1:]], 1)
     return np.trapezoid(padded, ends, axis=1) / last

@@ -1,13 +1,11 @@
-"""Periodic components against coloured noise, and the slope of a spectrum at high frequency."""
+"""Periodic components against coloured noise."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.measures.statistics.multiple import holm
 from sgdiffusion.measures.trajectories.fluctuations import BLOCK, frequencies, periodogram
 
@@ -109,23 +107,3 @@ def _inverse_spectrum(coefficients: Array, f: Array) -> Array:
     lags = np.arange(1, len(coefficients) + 1)
     transfer = 1 - np.exp(-2j * np.pi * np.outer(f, lags)) @ coefficients
     return np.asarray(np.square(np.abs(transfer)))
-
-
-def high_frequency_slope(
-    frequency: Array, power: Array, low: float = 0.1, bins: int = 40, level: float = 0.95
-) -> Estimate:
-    """Exponent of the amplitude at high frequency: slope of ½ log₁₀ power on log₁₀ f for f ≥ low.
-
-    Power (mean over weights) is averaged in bins of equal width; the interval comes from the scatter of the
-    bins about the line, so that weights that fluctuate together are not counted as independent. n: bins.
-    """
-    inside = frequency >= low
-    if inside.sum() < 2 * bins:
-        raise MeasureError(
-            f"a slope over {bins} bins needs at least {2 * bins} frequencies from {low} on, "
-            f"found {inside.sum()}"
-        )
-    x, y = (np.array([part.mean() for part in np.array_split(v[inside], bins)]) for v in (frequency, power))
-    fit = stats.linregress(np.log10(x), 0.5 * np.log10(y))
-    half = float(stats.t.ppf((1 + level) / 2, bins - 2)) * float(fit.stderr)
-    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, bins)

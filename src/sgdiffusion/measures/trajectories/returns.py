@@ -6,37 +6,23 @@ the volume visited is a number of such balls. Both need a path that has stopped 
 return is lost and every step is new, whatever the dimension.
 """
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate
+from sgdiffusion.measures.statistics.intervals import Estimate, student
 from sgdiffusion.measures.trajectories.dimensions import LEAST_POINTS, ensemble_law
 
 Array = NDArray[np.float64]
 
 
-def binned_returns(returns: ArrayLike, edges: ArrayLike, walkers: int) -> pd.DataFrame:
-    """Returns per walker and step, P at steps 1, 2, …, averaged over the steps in [edge, next edge).
-
-    Binning over an even number of steps removes the parity of bipartite lattices. `count` is the number of
-    returns seen in the bin; `time` is the geometric mean of the bin's first and last step.
-    """
-    p, borders = np.asarray(returns, dtype=np.float64), np.asarray(edges, dtype=np.int64)
-    rows = []
-    for a, b in itertools.pairwise(borders):
-        part = p[a - 1 : b - 1]
-        rows.append((np.sqrt(a * (b - 1.0)), part.mean(), part.sum() * walkers))
-    return pd.DataFrame(rows, columns=["time", "probability", "count"])
-
-
 def from_returns(table: pd.DataFrame, level: float = 0.95) -> Estimate:
     """d_s = −2 d ln P/d ln t by weighted least squares, each bin with the weight of its count.
+
+    Columns `time`, `probability` and `count`, the number of returns seen in the bin.
 
     A bin's ln P has the variance 1/count where returns are rare and independent; the interval is inflated by
     √χ² per degree of freedom where they scatter more than that.
@@ -53,7 +39,7 @@ def from_returns(table: pd.DataFrame, level: float = 0.95) -> Estimate:
     slope = float((w * (u - centre) * y).sum() / spread)
     residuals = y - slope * (u - centre) - (w * y).sum() / w.sum()
     inflation = max(1.0, float((w * residuals**2).sum()) / (len(used) - 2))
-    half = 2 * float(student.ppf((1 + level) / 2, len(used) - 2)) * np.sqrt(inflation / spread)
+    half = 2 * float(student(len(used) - 2, level)) * np.sqrt(inflation / spread)
     return Estimate(-2 * slope, -2 * slope - half, -2 * slope + half, len(used))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.tables import documented, estimated
 from sgdiffusion.papers.task import Task
 
 ERROR_COLUMNS = {
@@ -29,11 +30,8 @@ def error_table(metas: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for meta in metas
         for fraction, values in meta["evaluations"].items()
     ]
-    table = pd.DataFrame(rows, columns=list(ERROR_COLUMNS)).sort_values(
-        ["seed", "fraction"], ignore_index=True
-    )
-    table.attrs["columns"] = dict(ERROR_COLUMNS)
-    return table
+    table = pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
+    return documented(table.sort_values(["seed", "fraction"], ignore_index=True), ERROR_COLUMNS)
 
 
 def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -52,12 +50,7 @@ def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> 
     samples = {quantity: last[column] for column, quantity in _SPLITS.items()}
     samples["train_error_training_mode_percent"] = running["train_error"]
     rows = [
-        {
-            "quantity": f"{name}.{quantity}",
-            **mean_interval(100 * values)._asdict(),
-            "unit": "%",
-            "over": "seeds",
-        }
+        estimated(f"{name}.{quantity}", mean_interval(100 * values), unit="%")
         for quantity, values in samples.items()
     ]
     return pd.DataFrame(rows)

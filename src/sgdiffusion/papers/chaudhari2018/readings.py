@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.papers.tables import quantity
 from sgdiffusion.papers.task import Task
 
 GRADIENTS = (-1.0, 0.5, 2.0, 3.5, 1.0)  # any small set whose mean is not zero
-
-
-def _exact(name: str, value: float) -> dict[str, Any]:
-    return {
-        "quantity": name, "value": value, "low": value, "high": value, "n": 1, "unit": "", "over": "exact",
-    }  # fmt: skip
 
 
 def least_sd_over_mean(share: float) -> float:
@@ -36,9 +31,9 @@ def reading_quantities(published: Mapping[str, Mapping[str, float]]) -> list[dic
         printed = numbers["sd"] / numbers["mean"]
         least = least_sd_over_mean(numbers["rank_percent"] / 100)
         rows += [
-            _exact(f"readings.{figure}.printed_sd_over_mean", printed),
-            _exact(f"readings.{figure}.least_sd_over_mean", least),
-            _exact(f"readings.{figure}.printed_over_least", printed / least),
+            quantity(f"readings.{figure}.printed_sd_over_mean", printed),
+            quantity(f"readings.{figure}.least_sd_over_mean", least),
+            quantity(f"readings.{figure}.printed_over_least", printed / least),
         ]
     return rows
 
@@ -63,7 +58,7 @@ def factor_quantities(gradients: Sequence[float] = GRADIENTS, size: int = 2) -> 
         name: abs(variance_by_formula(gradients, size, factor) / truth - 1)
         for name, factor in (("printed", 1 - part), ("derived", 1 + part))
     }
-    return [_exact(f"app-a2.{name}_factor_error", error) for name, error in errors.items()]
+    return [quantity(f"app-a2.{name}_factor_error", error) for name, error in errors.items()]
 
 
 def quantities(published: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, stat
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 
@@ -99,9 +99,8 @@ def spectra_table(
         )
     if not rows:
         raise MeasureError("no checkpoint was given: expected a mapping (seed, fraction) -> module")
-    table = pd.concat(spectra, ignore_index=True)
-    table.attrs["columns"] = dict(EIGENVALUE_COLUMNS)
-    return table, documented(rows, STATISTICS_COLUMNS)
+    eigenvalues = documented(pd.concat(spectra, ignore_index=True), EIGENVALUE_COLUMNS)
+    return eigenvalues, documented(rows, STATISTICS_COLUMNS)
 
 
 def require_every_class(data: Data) -> None:
@@ -181,7 +180,7 @@ def distance_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
         if len(moved) and baseline.min() > 0:
             ratio = _of_pairs(moved / baseline)
             rows.append(estimated(f"{name}.distance_ratio", ratio))
-    return pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])
+    return pd.DataFrame(rows, columns=QUANTITY_COLUMNS)
 
 
 def _of_pairs(values: pd.Series) -> Estimate:

@@ -21,7 +21,7 @@ from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradient_norms import MODES, gradient_norms
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.measures.statistics.intervals import geometric_mean_interval, mean_interval
 from sgdiffusion.measures.statistics.multiple import holm
 from sgdiffusion.measures.trajectories import fluctuations as measures
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
@@ -231,16 +231,10 @@ def quantities(
     ]
     falls = [_falls(part, burn_in) for _, part in gradients.groupby("seed")]
     rows = []
-    for numbers, mean in ((per_seed, mean_interval), (falls, _geometric)):
+    for numbers, mean in ((per_seed, mean_interval), (falls, geometric_mean_interval)):
         for key, (_, unit) in numbers[0].items():
             rows.append(estimated(f"{name}{key}", mean([n[key][0] for n in numbers]), unit=unit))
     return pd.DataFrame(rows, columns=QUANTITY_COLUMNS)
-
-
-def _geometric(values: Sequence[float]) -> Estimate:
-    """Geometric mean and its interval: the falls of a norm are ratios, whose logarithms are symmetric."""
-    value, low, high, n = mean_interval(np.log(values))
-    return Estimate(math.exp(value), math.exp(low), math.exp(high), n)
 
 
 Numbers = dict[str, tuple[float, str]]

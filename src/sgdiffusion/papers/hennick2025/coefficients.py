@@ -15,10 +15,10 @@ from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
+from sgdiffusion.measures.statistics.bootstrap import bootstrap, spearman
 from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity, Temperature
-from sgdiffusion.papers.hennick2025.statistics import bootstrap, quantities, spearman
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Progress = Callable[[int, int], None]
 
@@ -80,7 +80,10 @@ def coefficient_table(
         net, data, points, chain, share=plan.share, rounds=2, pilots=1, examples=examples, seed=seed % 2**32
     )
     table = learning_coefficients(
-        *(net, data, points, chain),
+        net,
+        data,
+        points,
+        chain,
         chains=plan.chains,
         seed=seed,
         step_sizes=found.step_sizes * step_factor,
@@ -163,7 +166,7 @@ def sensitivity_quantities(summary: pd.DataFrame, name: str) -> pd.DataFrame:
             found = Estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], row["n"])
             label = f"{name}.sensitivity.{row['variation']}.{key}"
             rows.append(estimated(label, found, over="weight vectors"))
-    return quantities(rows)
+    return finite_quantities(rows)
 
 
 def points_of(weights: NDArray[np.float32]) -> Tensor:

@@ -18,9 +18,8 @@ from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.papers.hennick2025.moons import Moons
 from sgdiffusion.papers.hennick2025.posterior import SPACES, Coordinates, Posterior, Space, coordinates
 from sgdiffusion.papers.hennick2025.settings import LawPlan
-from sgdiffusion.papers.hennick2025.statistics import quantities
 from sgdiffusion.papers.hennick2025.tables import CHOICE_COLUMNS, first_choice
-from sgdiffusion.papers.tables import documented, estimated, quantity
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities, quantity
 
 Array = NDArray[np.float64]
 Ratio = Literal["common", "per cluster"]
@@ -142,7 +141,9 @@ def distance_table(found: Laws, plan: LawPlan, root_seed: int) -> pd.DataFrame:
     parts = []
     for strength in plan.strengths:
         table = tempering.compare_laws(
-            *(found.posterior, found.nets, found.exponents(plan, strength)),
+            found.posterior,
+            found.nets,
+            found.exponents(plan, strength),
             tempering.distances(found.clusters.centres),
             resamples=plan.resamples,
             generator=found.stream(root_seed, "distances", str(strength)),
@@ -154,7 +155,10 @@ def distance_table(found: Laws, plan: LawPlan, root_seed: int) -> pd.DataFrame:
 def scan_table(found: Laws, plan: LawPlan, root_seed: int) -> pd.DataFrame:
     """Fig. 3: KL(posterior ‖ tempered SGD) against ξ."""
     table, best = tempering.scan_scales(
-        *(found.posterior, found.nets, plan.scales, found.ratio),
+        found.posterior,
+        found.nets,
+        plan.scales,
+        found.ratio,
         strength=plan.strengths[0],
         resamples=plan.resamples,
         generator=found.stream(root_seed, "scan"),
@@ -182,7 +186,7 @@ def law_quantities(
     rows.append(quantity("moons.clusters", found[0].clusters.count))
     rows.append(quantity("moons.posterior.r_hat", float(tables["convergence"]["r_hat"].max())))
     rows.append(quantity("moons.posterior.switching", found[0].switching))
-    return quantities(rows)
+    return finite_quantities(rows)
 
 
 def _around(name: str, value: float, low: float, high: float, nets: int) -> dict[str, Any]:

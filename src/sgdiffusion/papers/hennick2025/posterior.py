@@ -74,7 +74,11 @@ def sample_posterior(
     found = calibrate(net, data, points, chain, share=plan.share, rounds=2, pilots=1, seed=seed % 2**32)
     wide = points.repeat_interleave(plan.chains, 0)
     paths = sample(
-        *(net, data, wide, chain, chain_seeds(seed, len(wide))),
+        net,
+        data,
+        wide,
+        chain,
+        chain_seeds(seed, len(wide)),
         centres=torch.zeros_like(wide),
         step_sizes=found.step_sizes.min().expand(len(wide)),
         keep=plan.keep,

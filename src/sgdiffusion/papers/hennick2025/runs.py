@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.measures.statistics.bootstrap import median, rank_correlations, spearman
+from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, share_of, student
 from sgdiffusion.measures.trajectories.dimensions import (
     power_laws,
     spectral_dimension,
@@ -20,15 +20,8 @@ from sgdiffusion.measures.trajectories.walk_models import compare
 from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.papers.hennick2025.design import Group
 from sgdiffusion.papers.hennick2025.settings import MlpRuns
-from sgdiffusion.papers.hennick2025.statistics import (
-    median,
-    quantities,
-    rank_correlations,
-    share,
-    spearman,
-)
 from sgdiffusion.papers.hennick2025.tables import model_summary, usable
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
@@ -93,7 +86,7 @@ def run_table(
     table = design.merge(laws, on="run", how="left").merge(means, on="run", how="left")
     table = table.merge(evaluations, on="run", how="left")
     value, error = spectral_dimension(
-        *(table["slope"], table["error"]), *(table["mean_llc"], table["mean_llc_error"])
+        table["slope"], table["error"], table["mean_llc"], table["mean_llc_error"]
     )
     table = table.assign(
         spectral_dimension=value, spectral_low=value - 1.96 * error, spectral_high=value + 1.96 * error
@@ -115,7 +108,7 @@ def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
     """
     values = coefficients.pivot(index="run", columns="step", values="llc")
     half = (coefficients["high"] - coefficients["low"]) / 2
-    error = half / student.ppf(0.975, np.maximum(coefficients["chains"] - 1, 1))
+    error = half / student(np.maximum(coefficients["chains"] - 1, 1))
     errors = coefficients.assign(error=error).pivot(index="run", columns="step", values="error")
     finite = np.isfinite(values).all(axis=1)
     values, errors = pd.DataFrame(values[finite]), pd.DataFrame(errors[finite])
@@ -181,10 +174,8 @@ def compare_models(groups: Sequence[Group], *, window: Window) -> pd.DataFrame:
 def window_table(groups: Sequence[Group], windows: Sequence[Window]) -> pd.DataFrame:
     """Slopes of all runs in several windows, the fractions in columns `begin` and `end`."""
     runs, curves, steps = _curves(groups)
-    last = float(steps[-1])
-    table = window_sensitivity(steps, curves, [(a * last, b * last) for a, b in windows])
-    begin, end = (np.repeat([w[i] for w in windows], len(runs)) for i in (0, 1))
-    return table.assign(run=np.tile(runs, len(windows)), begin=begin, end=end)
+    table = window_sensitivity(steps, curves, windows)
+    return table.assign(run=runs[table["run"]])
 
 
 def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -202,10 +193,10 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
     by_rate = {"low_rates": below[slow], "other_rates": below[~slow]}
     best = comparison.loc[comparison["delta_bic"] == 0, "model"]
     facts: dict[str, tuple[Estimate, str]] = {
-        "below_line": (share(below), ""),
-        **{f"below_line.{name}": (share(part), "") for name, part in by_rate.items() if len(part)},
-        "forced": (share(agree), ""),
-        "slope_below_half": (share(good["slope_high"] < 0.5), ""),
+        "below_line": (share_of(below), ""),
+        **{f"below_line.{name}": (share_of(part), "") for name, part in by_rate.items() if len(part)},
+        "forced": (share_of(agree), ""),
+        "slope_below_half": (share_of(good["slope_high"] < 0.5), ""),
         "slope": (median(good["slope"]), ""),
         "r2_power": (median(good["r2"]), ""),
         "r2_brownian": (median(good["r2_brownian"]), ""),
@@ -216,12 +207,12 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
         "spectral_dimension_mean": (mean_interval(good["spectral_dimension"]), ""),
         "test_accuracy": (mean_interval(100 * good["test_accuracy"]), "%"),
         "late_change": (median(good["late_change"]), ""),
-        "negative_llc": (share(good["llc"] < 0), ""),
-        "marked": (share(runs["marks"] != ""), ""),
-        "usable": (share(np.isin(runs["run"], good["run"])), ""),
-        **{f"best_{m}": (share(best == m), "") for m in ("power", "brownian", "logarithm", "stretched")},
+        "negative_llc": (share_of(good["llc"] < 0), ""),
+        "marked": (share_of(runs["marks"] != ""), ""),
+        "usable": (share_of(np.isin(runs["run"], good["run"])), ""),
+        **{f"best_{m}": (share_of(best == m), "") for m in ("power", "brownian", "logarithm", "stretched")},
     }
-    return quantities(
+    return finite_quantities(
         [estimated(f"{name}.{k}", value, unit=unit, over="runs") for k, (value, unit) in facts.items()]
     )
 
@@ -232,8 +223,9 @@ def correlation_quantities(correlation: pd.DataFrame) -> pd.DataFrame:
     for row in correlation.to_dict("records"):
         suffix = "" if row["subset"] == "all" else ".quiet"
         name = f"mlps-{row['optimiser']}.rho.{row['y']}.{row['x']}{suffix}"
-        rows.append(estimated(name, Estimate(*(row[k] for k in ("rho", "low", "high", "n"))), over="runs"))
-    return quantities(rows)
+        found = Estimate(row["rho"], row["low"], row["high"], row["n"])
+        rows.append(estimated(name, found, over="runs"))
+    return finite_quantities(rows)
 
 
 def optimiser_tables(
@@ -285,7 +277,7 @@ def contrast_quantities(runs: pd.DataFrame, name: str, seed: int = 0) -> pd.Data
     for column in ("llc", "spectral_dimension", "test_accuracy"):
         found = _median_difference(sgd[column], adam[column], seed)
         rows.append(estimated(f"{name}.{column}_sgd_over_adam", found, over="runs"))
-    return quantities(rows)
+    return finite_quantities(rows)
 
 
 _Pair = tuple[pd.DataFrame, str, str]  # runs, x, y

@@ -5,14 +5,13 @@ the examples. What is claimed of "a random two-moons set" is therefore measured 
 is over them: mean ± Student's quantile × s/√n, for distances of laws on a logarithmic scale.
 """
 
-import math
 import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.measures.statistics.intervals import Estimate, geometric_mean_interval, mean_interval
 from sgdiffusion.papers.tables import documented, estimated
 from sgdiffusion.papers.task import Task
 
@@ -37,8 +36,7 @@ _DISTANCES = re.compile(r"(kl|wasserstein|total_variation|jensen_shannon)\.|choi
 def _over_sets(name: str, values: pd.Series) -> Estimate:
     """Mean of one quantity with its interval, on the scale on which it varies and inside its range."""
     if _DISTANCES.search(name) and (values > 0).all():
-        logs = mean_interval(np.log(values))
-        return Estimate(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
+        return geometric_mean_interval(values)
     found = mean_interval(values)
     if _SHARES.search(name):
         return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))

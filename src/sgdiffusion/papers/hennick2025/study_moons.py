@@ -6,6 +6,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sgdiffusion import streams
+from sgdiffusion.measures.trajectories.dimensions import window_sensitivity
 from sgdiffusion.papers.hennick2025 import laws, walks
 from sgdiffusion.papers.hennick2025.coefficients import (
     points_of,
@@ -76,7 +77,7 @@ def measure(
         "displacement": walks.displacement_table(moons, root_seed=seed),
         "nets": nets,
         "models": models,
-        "windows": walks.window_table(moons, run.windows),
+        "windows": window_sensitivity(moons.steps, moons.displacements, run.windows),
         "independent": independent,
         "sensitivity": sensitivity,
         "quantities": pd.concat([measured, sensitivity_quantities(sensitivity, "moons")]),

@@ -24,8 +24,7 @@ from sgdiffusion.papers.hennick2025.coefficients import COLUMNS as CHAIN_COLUMNS
 from sgdiffusion.papers.hennick2025.coefficients import coefficient_table
 from sgdiffusion.papers.hennick2025.runs import coefficient_means
 from sgdiffusion.papers.hennick2025.settings import Langevin, LargerTraining
-from sgdiffusion.papers.hennick2025.statistics import quantities
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 PUBLISHED: Mapping[str, tuple[str, str, str, str]] = {
     "tinystories-1m": ("32", "21.422", "0.33", "0.98"),
@@ -203,7 +202,7 @@ def run_quantities(rows: pd.DataFrame) -> pd.DataFrame:
         for key, columns in intervals.items():
             value, low, high = (float(row[c]) for c in columns)
             found.append(estimated(f"{name}.{key}", Estimate(value, low, high, 1), over="training"))
-    return quantities(found)
+    return finite_quantities(found)
 
 
 def model_name(network: str, data: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.measures.statistics.bootstrap import median
 from sgdiffusion.measures.statistics.intervals import mean_interval
-from sgdiffusion.papers.hennick2025.statistics import median
 from sgdiffusion.papers.tables import documented
 
 CHOICE_COLUMNS = {

@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 from sgdiffusion import streams
 from sgdiffusion.dynamics.chains.averages import accuracy, average_loss
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.measures.trajectories.dimensions import (
-    ensemble_law,
-    power_laws,
-    time_average,
-    window_sensitivity,
-)
+from sgdiffusion.measures.statistics.bootstrap import bootstrap, median
+from sgdiffusion.measures.statistics.intervals import Estimate, share_of
+from sgdiffusion.measures.trajectories.dimensions import ensemble_law, power_laws, time_average
 from sgdiffusion.measures.trajectories.returns import (
     from_returns,
     from_volume,
@@ -30,8 +26,7 @@ from sgdiffusion.measures.trajectories.walk_models import compare
 from sgdiffusion.papers.hennick2025.coefficients import COLUMNS, Progress, coefficient_table, points_of
 from sgdiffusion.papers.hennick2025.moons import Moons
 from sgdiffusion.papers.hennick2025.settings import Langevin, MoonsEnsemble
-from sgdiffusion.papers.hennick2025.statistics import bootstrap, median, quantities, share
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
@@ -219,15 +214,6 @@ def ensemble_exponent(ensemble: Moons, *, window: Window, root_seed: int) -> Est
     )
 
 
-def window_table(ensemble: Moons, windows: Sequence[Window]) -> pd.DataFrame:
-    """Slopes of all nets in several windows; fractions of the training in columns `begin` and `end`."""
-    last, nets = float(ensemble.steps[-1]), len(ensemble.theta)
-    places = [(a * last, b * last) for a, b in windows]
-    table = window_sensitivity(ensemble.steps, ensemble.displacements, places)
-    begin, end = (np.repeat([w[i] for w in windows], nets) for i in (0, 1))
-    return table.assign(begin=begin, end=end)
-
-
 def walk_quantities(
     ensemble: Moons,
     nets: pd.DataFrame,
@@ -245,10 +231,10 @@ def walk_quantities(
             f"exponent.late.from-{a:g}": ensemble_exponent(ensemble, window=(a, b), root_seed=root_seed)
             for a, b in plan.windows
         },
-        **{f"best_{m}": share(_best(models) == m) for m in models["model"].unique()},
+        **{f"best_{m}": share_of(_best(models) == m) for m in models["model"].unique()},
         "r2_power": median(nets["r2"]),
         "r2_brownian": median(nets["r2_brownian"]),
-        "slope_below_half": share(nets["slope_high"] < 0.5),
+        "slope_below_half": share_of(nets["slope_high"] < 0.5),
         **_line_facts(nets),
         **_coefficient_facts(nets),
     }
@@ -256,8 +242,9 @@ def walk_quantities(
     own = independent[(independent["method"] != "eq. 17") & independent["value"].notna()]
     for row in own.to_dict("records"):
         name = f"moons.independent.{row['method']}.radius-{row['radius']:g}"
-        rows.append(estimated(name, Estimate(*(row[k] for k in ("value", "low", "high", "n"))), over="paths"))
-    return quantities([*rows, *_ratio_rows(independent)])
+        found = Estimate(row["value"], row["low"], row["high"], row["n"])
+        rows.append(estimated(name, found, over="paths"))
+    return finite_quantities([*rows, *_ratio_rows(independent)])
 
 
 def _ratio_rows(independent: pd.DataFrame) -> list[dict[str, Any]]:
@@ -285,8 +272,8 @@ def _line_facts(nets: pd.DataFrame) -> dict[str, Estimate]:
     good = nets[nets["mean_llc"] > 0]
     below = good["spectral_dimension"] <= good["mean_llc"]
     return {
-        "below_line": share(below),
-        "forced": share(below == (good["slope"] <= 0.5)),
+        "below_line": share_of(below),
+        "forced": share_of(below == (good["slope"] <= 0.5)),
         "spectral_dimension": median(good["spectral_dimension"]),
         "mean_llc": median(good["mean_llc"]),
         "late_change": median(good["late_change"]),
@@ -300,10 +287,10 @@ def _coefficient_facts(nets: pd.DataFrame) -> dict[str, Estimate]:
     low, high = np.quantile(values, [0.01, 0.99])
     return {
         "llc": median(values),
-        "llc_lower_half": share(values < (low + high) / 2),
+        "llc_lower_half": share_of(values < (low + high) / 2),
         "llc_skewness": bootstrap(values, _skewness),
-        "negative_llc": share(nets["llc"] < 0),
-        "marked": share(nets["diagnoses"] != ""),
+        "negative_llc": share_of(nets["llc"] < 0),
+        "marked": share_of(nets["diagnoses"] != ""),
     }
 
 

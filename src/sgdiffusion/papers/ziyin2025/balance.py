@@ -23,8 +23,8 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.measures.noise.balance import Balance, half_squared, layer_pair
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
 from sgdiffusion.streams import generator
 
@@ -180,7 +180,6 @@ def _quantities(norms: pd.DataFrame, bounds: pd.DataFrame, case: str) -> list[di
         corrected.append(last["change"] / last["corrected"])
         worst.append((path["change"] - path["predicted"]).abs().max() / path["change"].abs().max())
     inside = (bounds["norm_ratio"] >= bounds["low"]) & (bounds["norm_ratio"] <= bounds["high"])
-    held = Estimate(float(inside.mean()), float(inside.mean()), float(inside.mean()), len(inside))
     return [
         estimated(f"fig2.{case}.noise_ratio", mean_interval(noise)),
         estimated(f"fig2.{case}.norm_ratio", mean_interval(norm)),
@@ -188,6 +187,6 @@ def _quantities(norms: pd.DataFrame, bounds: pd.DataFrame, case: str) -> list[di
         estimated(f"thm31.{case}.ratio_corrected", mean_interval(corrected)),
         estimated(f"thm31.{case}.largest_deviation", mean_interval(worst)),
         estimated(f"eq4.{case}.low", mean_interval(bounds["low"])),
-        estimated(f"eq4.{case}.inside", held),
+        quantity(f"eq4.{case}.inside", inside.mean(), n=len(inside), over="seeds"),
         estimated(f"fig2.{case}.unit_median", mean_interval(bounds["unit_median"])),
     ]

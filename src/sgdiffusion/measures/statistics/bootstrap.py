@@ -1,32 +1,17 @@
-"""What the studies of Hennick & De Baerdemacker (2025) share: quantities and intervals."""
+"""Statistics with bootstrap intervals over independent units: of medians, rank correlations and others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics import intervals
 from sgdiffusion.measures.statistics.intervals import Estimate
 
 Array = NDArray[np.float64]
 _RESAMPLES = 1000
-
-
-def quantities(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A table of quantities; what is not a number is left out, to be judged as not measured."""
-    table = pd.DataFrame(rows, columns=["quantity", *Estimate._fields, "unit", "over"])
-    finite = np.isfinite(table[["value", "low", "high"]].astype(float)).all(axis=1)
-    return pd.DataFrame(table[finite]).reset_index(drop=True)
-
-
-def share(hits: ArrayLike, level: float = 0.95) -> Estimate:
-    """Share of true values with Wilson's interval."""
-    found = np.asarray(hits, dtype=bool)
-    return intervals.share(int(found.sum()), len(found), level)
 
 
 def _resampled(n: int, seed: int) -> NDArray[np.int64]:
@@ -47,8 +32,7 @@ def median(values: ArrayLike, seed: int = 0) -> Estimate:
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) == 0 or not np.isfinite(sample).all():
         raise MeasureError(f"a median needs finite values, found {len(sample)} of which some may be infinite")
-    low, high = np.quantile(np.median(sample[_resampled(len(sample), seed)], axis=1), [0.025, 0.975])
-    return Estimate(float(np.median(sample)), float(low), float(high), len(sample))
+    return bootstrap(sample, lambda v: np.median(v, axis=-1), seed)
 
 
 def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
