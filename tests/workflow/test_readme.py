@@ -56,7 +56,10 @@ def test_files_it_links_to_exist():
 
 
 def test_files_it_lists_exist():
-    (tree,) = (block for block in README.split("```")[1::2] if block.startswith("\nSnakefile"))
-    for line in tree.strip().splitlines():
-        for name in re.split(r",? +", line.split("   ")[0].strip()):
-            assert "<" in name or (ROOT / name).exists() or name in ("results/",), name
+    (tree,) = (block for block in README.split("```")[1::2] if "\nSnakefile, workflow/" in block)
+    folder = ROOT
+    for line in tree.strip("\n").splitlines():
+        within = folder if line.startswith("  ") else ROOT
+        for name in re.split(r",? +", re.split(r" {2,}", line.strip())[0]):
+            assert "<" in name or (within / name).exists() or name in ("results/",), name
+            folder = within / name if within is ROOT else folder
