@@ -5,16 +5,18 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import zarr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sgdiffusion import networks
 from sgdiffusion.errors import TrainingError
+
+if TYPE_CHECKING:
+    import zarr
 
 State = dict[str, Tensor]
 CHECKPOINTS = "checkpoints.pt"
@@ -123,6 +125,8 @@ class History:
         """An empty container, whatever an earlier attempt has left."""
         discard(self._partial)
         self._partial.parent.mkdir(parents=True, exist_ok=True)
+        import zarr  # slow to import, and few trainings keep a history
+
         group = zarr.open_group(self._partial, mode="w")
         for name, width in self._widths.items():
             group.create_array(
@@ -140,6 +144,8 @@ class History:
             self._flush()
 
     def _flush(self) -> None:
+        import zarr
+
         group = zarr.open_group(self._partial, mode="r+")
         rows = slice(self._count - len(self._open), self._count)
         for name, width in self._widths.items():
@@ -174,6 +180,8 @@ class History:
 
 def trajectory(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays weights, buffers and epochs of a weight history, in memory."""
+    import zarr
+
     try:
         group = zarr.open_group(path, mode="r")
         return {name: np.asarray(_array(group, name)[...]) for name in ("weights", "buffers", "epochs")}
@@ -183,7 +191,9 @@ def trajectory(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+def _array(group: "zarr.Group", name: str) -> "zarr.Array[Any]":
+    import zarr
+
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise KeyError(name)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from sgdiffusion.errors import MeasureError
 
@@ -37,11 +36,15 @@ class Distance:
 
 def critical_value(n: int, level: float = 0.01) -> float:
     """The distance that n draws from F itself exceed with probability `level`."""
+    from scipy import stats  # slow to import, and the modules that import this one do not all test
+
     return float(stats.kstwo.isf(level, n))
 
 
 def distance(draws: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray]) -> Distance:
     """sup_x |F_n(x) − F(x)| of independent draws and a continuous distribution function."""
+    from scipy import stats  # slow to import
+
     sample = _sorted(draws)
     n = sample.size
     values = np.asarray(cdf(sample), dtype=float)

@@ -13,10 +13,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.decomposition import PCA
-from sklearn.metrics import silhouette_score
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from sgdiffusion.dynamics.ensembles.batched import Batched
@@ -135,6 +131,8 @@ def principal(
 
     The axes are those of `fitted_on` where given.
     """
+    from sklearn.decomposition import PCA  # slow to import
+
     data = np.asarray(points, dtype=np.float64)
     basis = data if fitted_on is None else np.asarray(fitted_on, dtype=np.float64)
     pca = PCA(min(most, *basis.shape), svd_solver="full").fit(basis)
@@ -185,6 +183,10 @@ def cluster(
 
 
 def _fit(data: Array, method: Method, count: int, seed: int) -> tuple[Any, Callable[[Array], Any], float]:
+    from sklearn.cluster import AgglomerativeClustering, KMeans  # slow to import
+    from sklearn.metrics import silhouette_score
+    from sklearn.mixture import GaussianMixture
+
     if method == "mixture":
         mixture = GaussianMixture(
             count, covariance_type="diag", n_init=3, reg_covar=1e-6 * data.var(), random_state=seed

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtri
 
 from sgdiffusion.errors import MeasureError
 
 MIN_EXCEEDANCES = 100
-_NORMAL = float(stats.norm.ppf(0.975))
+_NORMAL = float(ndtri(0.975))
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def hill(draws: ArrayLike, count: int) -> Tail:
     ratio, threshold = _excesses(draws, count)
     alpha = 1 / float(np.log(ratio).mean())
     half = _NORMAL * alpha / math.sqrt(count)
+    from scipy import stats  # slow to import
+
     p = float(stats.kstest(np.log(ratio), stats.expon(scale=1 / alpha).cdf).pvalue)
     return Tail(1 + alpha, 1 + alpha - half, 1 + alpha + half, threshold, count, p)
 
@@ -77,6 +80,8 @@ def generalised_pareto(draws: ArrayLike, count: int, power: float = 1.0) -> Tail
     found = optimize.minimize_scalar(cost, bounds=(math.log(0.05), math.log(20)), method="bounded")
     a, theta = shape(found.x), math.exp(found.x)
     tau, half = 1 + power * a, _NORMAL * power * a * (a + 1) / math.sqrt(count)
+    from scipy import stats  # slow to import
+
     p = float(stats.kstest(np.log1p(theta * z), stats.expon(scale=1 / a).cdf).pvalue)
     return Tail(tau, tau - half, tau + half, threshold, count, p)
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.diffusion import (
@@ -143,6 +142,8 @@ def spectral_distance(first: Values, second: Values, precision: Precision = "flo
     many decades eigenvalues of the same rank share differ on average. A spectrum scaled by c is |log₁₀ c|
     away; the level and the shape both count, the number of eigenvalues does not.
     """
+    from scipy.stats import wasserstein_distance  # slow to import
+
     logs = []
     for values in (first, second):
         statistics(values, precision)  # refuses what has no spectrum

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate
@@ -51,6 +50,8 @@ def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
 
 def rank_correlations(x: ArrayLike, y: ArrayLike, chosen: NDArray[np.int64]) -> Array:
     """Spearman's correlation within each row of indices `chosen` [resamples, n]."""
+    from scipy.stats import rankdata  # slow to import
+
     first, second = (rankdata(np.asarray(v, dtype=np.float64)[chosen], axis=1) for v in (x, y))
     return _pearson(first, second)
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from sgdiffusion.errors import MeasureError
 
@@ -36,6 +35,8 @@ def split(traces: Array) -> Array:
 
 def _normal_scores(traces: Array) -> Array:
     """Ranks over all chains of a problem, as normal quantiles: the diagnosis survives heavy tails."""
+    from scipy.stats import rankdata  # slow to import
+
     flat = traces.reshape(*traces.shape[:-2], -1)
     ranks = rankdata(flat, axis=-1)
     return ndtri((ranks - 0.375) / (flat.shape[-1] + 0.25)).reshape(traces.shape)

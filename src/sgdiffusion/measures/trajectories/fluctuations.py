@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, stats
+from scipy import fft
+from scipy.special import ndtr, ndtri
 
 from sgdiffusion.errors import MeasureError
 
@@ -129,7 +130,7 @@ def _autocovariance(series: Array) -> Array:
 
 def white_band(n: int, level: float = 0.99) -> float:
     """Half width of the usual confidence band, z_{(1+level)/2}/√n: that of independent values."""
-    return float(stats.norm.ppf((1 + level) / 2)) / float(np.sqrt(n))
+    return float(ndtri((1 + level) / 2)) / float(np.sqrt(n))
 
 
 def bartlett_band(values: Array, lags: Array, n: int, level: float = 0.99) -> Array:
@@ -174,7 +175,7 @@ def variance_ratio(weights: Array, span: int) -> VarianceRatio:
         products = _autocovariance(np.square(centred))[1:span]
         ratios.append(ratio)
         scores.append((ratio - 1) / np.sqrt((shares * products / np.square(total)).sum(axis=0)))
-    return VarianceRatio(np.concatenate(ratios), 2 * stats.norm.sf(np.abs(np.concatenate(scores))))
+    return VarianceRatio(np.concatenate(ratios), 2 * ndtr(-np.abs(np.concatenate(scores))))
 
 
 def monte_carlo_p(observed: Array, simulated: Array) -> Array:
