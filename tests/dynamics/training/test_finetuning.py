@@ -100,14 +100,14 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_ends(tmp_path: 
     class Killed(Exception):
         pass
 
-    original = finetuning._Run.block
+    original = finetuning._Running.block
 
     def killed(self, first: int, end: int):
         if first == 150:
             raise Killed
-        original(self, first, end)
+        return original(self, first, end)
 
-    monkeypatch.setattr(finetuning._Run, "block", killed)
+    monkeypatch.setattr(finetuning._Running, "block", killed)
     with pytest.raises(Killed):
         run(net(0.3), tmp_path, resume_seconds=0.0)
     monkeypatch.undo()
@@ -145,7 +145,14 @@ def test_divergence_names_step_rate_and_cure(tmp_path: Path):
         run(net(), tmp_path, legs=wild)
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 51}, {"legs": [LEGS[1], LEGS[0]]}, {"legs": LEGS[:1]}])
-def test_impossible_settings_are_refused(tmp_path: Path, changes):
-    with pytest.raises(TrainingError, match="legs must increase"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 51}, "batches have 51 of 50 examples"),
+        ({"legs": [LEGS[1], LEGS[0]]}, r"legs end at steps \[200, 80\]; they must increase up to 200"),
+        ({"legs": LEGS[:1]}, r"legs end at steps \[80\]; they must increase up to 200"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path: Path, changes, message):
+    with pytest.raises(TrainingError, match=message):
         run(net(), tmp_path, **changes)

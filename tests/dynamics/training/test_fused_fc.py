@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sgdiffusion.config.models import Data, Network, Phase, SgdSettings, Training
-from sgdiffusion.dynamics.training import checkpoints, fused_fc, fused_kernel
+from sgdiffusion.dynamics.training import checkpoints, fused_fc, fused_kernel, loop
 from sgdiffusion.dynamics.training import trainer as training
 from sgdiffusion.errors import TrainingError
 
@@ -139,15 +139,15 @@ def test_compiling_and_reading_the_cache_give_the_same_bits(tmp_path):
 
 
 def stop_after(epochs, monkeypatch):
-    """An interruption between two epochs."""
-    plain = training.Job.epoch
+    """An interruption after so many whole epochs and the steps of the next."""
+    plain = loop.close_epoch
 
-    def counted(job, epoch, rate):
+    def counted(running, epoch, *given):
         if epoch == epochs:
             raise KeyboardInterrupt
-        plain(job, epoch, rate)
+        plain(running, epoch, *given)
 
-    monkeypatch.setattr(training.Job, "epoch", counted)
+    monkeypatch.setattr(loop, "close_epoch", counted)
 
 
 def test_interrupted_training_resumes_to_the_same_bits(tmp_path, monkeypatch):
@@ -189,6 +189,7 @@ def test_the_trainers_do_not_share_resume_states(tmp_path, monkeypatch, caplog):
 def test_other_nets_are_refused(tmp_path, changes, message):
     with pytest.raises(TrainingError, match=message):
         fused_fc.train(settings(**changes), dataset(), run_id="run", seed=0, root_seed=0, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_devices_are_refused(tmp_path):

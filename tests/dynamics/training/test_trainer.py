@@ -16,8 +16,9 @@ import torch.nn.functional as F
 
 from sgdiffusion import networks, streams
 from sgdiffusion.config.models import Data, Network, Phase, SgdSettings, Training
-from sgdiffusion.dynamics.training import checkpoints
+from sgdiffusion.dynamics.training import checkpoints, loop
 from sgdiffusion.dynamics.training import trainer as training
+from sgdiffusion.dynamics.training.setup import set_up
 from sgdiffusion.errors import DataError, TrainingError
 
 
@@ -115,7 +116,7 @@ def test_results_and_metrics(tmp_path):
     changes = {"checkpoints": [0.25, 1.0], "snapshot_every": 2, "epochs": 8}
     run = fit(tmp_path, changes=changes)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoints.pt", "trajectory.zarr"]
-    assert list(run.metrics.columns) == list(training.COLUMNS) == list(run.metrics.attrs["columns"])
+    assert list(run.metrics.columns) == list(loop.COLUMNS) == list(run.metrics.attrs["columns"])
     assert run.metrics["epoch"].tolist() == list(range(1, 9))
     assert run.metrics["rate"].iloc[0] == 0.1
     assert run.metrics["seconds"].is_monotonic_increasing
@@ -129,7 +130,7 @@ def test_results_and_metrics(tmp_path):
     net = checkpoints.modules(run.checkpoints)[1.0]
     weights = torch.nn.utils.parameters_to_vector(net.parameters()).detach().numpy()
     np.testing.assert_array_equal(stored["weights"][-1], weights)
-    np.testing.assert_array_equal(stored["buffers"][-1], training.statistics(net))
+    np.testing.assert_array_equal(stored["buffers"][-1], loop.statistics(net))
     early = checkpoints.modules(run.checkpoints)[0.25]
     weights = torch.nn.utils.parameters_to_vector(early.parameters()).detach().numpy()
     np.testing.assert_array_equal(stored["weights"][1], weights)
@@ -162,22 +163,29 @@ def test_global_generator_is_left_alone(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_epoch_takes_whole_batches_and_no_example_twice(tmp_path):
-    job = a_job(tmp_path, {"batch_size": 8})
-    order = job._order(3)
+def test_an_epoch_takes_whole_batches_and_no_example_twice():
+    setup = a_setup(batch_size=8)
+    order = setup.order(3)
     assert order.shape == (6, 8)
     assert len(torch.unique(order)) == 48
-    assert not torch.equal(order, job._order(4))
-    assert a_job(tmp_path, {"batch_size": 500})._order(0).shape == (1, 50)
-    drawn = a_job(tmp_path, {"sampling": "replacement"})._order(0)
+    assert not torch.equal(order, setup.order(4))
+    assert a_setup(batch_size=500).order(0).shape == (1, 50)
+    drawn = a_setup(sampling="replacement").order(0)
     assert len(torch.unique(drawn)) < 48
 
 
-def a_job(folder, changes):
-    names = (7, "run", 0)
-    log = logging.getLogger("test")
-    return training.Job(
-        settings(**changes), dataset(), names, folder, torch.device("cpu"), torch.float32, None, "", log
+def a_setup(**changes):
+    return set_up(
+        settings(**changes),
+        dataset(),
+        run_id="run",
+        seed=0,
+        root_seed=7,
+        classes=None,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        code="",
+        trainer="torch",
     )
 
 
@@ -194,13 +202,13 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = [{src!r}, {here!r}]
 import test_trainer as t
-from sgdiffusion.dynamics.training import checkpoints, trainer as training
+from sgdiffusion.dynamics.training import checkpoints, loop
 checkpoints._CHUNK_BYTES = t.CHUNK
-evaluate = training.evaluate
+evaluate = loop.evaluate
 def slowly(*arguments):
     time.sleep(0.1)
     return evaluate(*arguments)
-training.evaluate = slowly
+loop.evaluate = slowly
 t.train_killed(Path({folder!r}))
 """
 CHUNK = 500_000  # a few snapshots a chunk, so that the kill falls between chunks
@@ -255,15 +263,15 @@ def assert_same_run(whole, resumed):
 
 
 def stop_after(epochs, monkeypatch):
-    """An interruption between two epochs, in this process."""
-    plain = training.Job.epoch
+    """An interruption after so many whole epochs and the steps of the next."""
+    plain = loop.close_epoch
 
-    def counted(job, epoch, rate):
+    def counted(running, epoch, *given):
         if epoch == epochs:
             raise KeyboardInterrupt
-        plain(job, epoch, rate)
+        plain(running, epoch, *given)
 
-    monkeypatch.setattr(training.Job, "epoch", counted)
+    monkeypatch.setattr(loop, "close_epoch", counted)
 
 
 @pytest.mark.parametrize("change", ["settings", "data", "code", "container"])
@@ -310,12 +318,14 @@ def test_divergence_names_run_seed_epoch_step_and_rate(tmp_path):
     assert not (tmp_path / checkpoints.CHECKPOINTS).exists()
 
 
-def test_overflow_of_the_last_step_is_seen(tmp_path):
-    job = a_job(tmp_path, {})
+def test_overflow_of_the_last_step_is_seen():
+    setup = a_setup()
+    running = SimpleNamespace(setup=setup, net=setup.network())
+    loop.check_finite(running, torch.zeros(6), 0, 0.1)
     with torch.no_grad():
-        next(job.net.parameters())[0, 0] = torch.inf
+        next(running.net.parameters())[0, 0] = torch.inf
     with pytest.raises(TrainingError, match="its last steps of 6"):
-        job._check_finite(torch.zeros(6), 0, 0.1)
+        loop.check_finite(running, torch.zeros(6), 0, 0.1)
 
 
 def test_batch_norm_needs_more_than_one_example_a_batch(tmp_path):
@@ -355,7 +365,7 @@ def test_read_only_arrays_are_fine(tmp_path, recwarn):
 def test_long_trainings_get_fewer_rows_but_the_same_weights(tmp_path, monkeypatch):
     changes = {"epochs": 9, "checkpoints": [0.45, 1.0]}
     every = fit(tmp_path / "every", changes=changes)
-    monkeypatch.setattr(training, "_MOST_ROWS", 3)
+    monkeypatch.setattr(loop, "_MOST_ROWS", 3)
     some = fit(tmp_path / "some", changes=changes)
     assert some.metrics["epoch"].tolist() == [3, 4, 6, 9]
     kept = every.metrics[every.metrics["epoch"].isin([3, 4, 6, 9])].reset_index(drop=True)
@@ -366,8 +376,8 @@ def test_long_trainings_get_fewer_rows_but_the_same_weights(tmp_path, monkeypatc
 def test_long_epochs_are_checked_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_CHECK_EVERY", 2)
     seen = []
-    check = training.Job._check_finite
-    monkeypatch.setattr(training.Job, "_check_finite", lambda job, *a: (seen.append(a[1]), check(job, *a)))
+    check = loop.check_finite
+    monkeypatch.setattr(loop, "check_finite", lambda *given: (seen.append(given[2]), check(*given)))
     fit(tmp_path, changes={"epochs": 1})
     assert seen == [0] * 4  # after steps 2, 4, 6 and at the end
 
@@ -375,4 +385,4 @@ def test_long_epochs_are_checked_on_the_way(tmp_path, monkeypatch):
 def test_nets_without_batch_norm_have_no_statistics():
     generator = torch.Generator().manual_seed(0)
     net = networks.build("two-layer-relu", in_shape=(3,), classes=2, generator=generator)
-    assert training.statistics(net).shape == (0,)
+    assert loop.statistics(net).shape == (0,)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sgdiffusion.errors import DataError
 
 
-class Arrays(Protocol):
+class Splits(Protocol):
     """What a data set has to offer: images (n, …) and labels (n,), as NumPy arrays."""
 
     @property
@@ -24,7 +24,7 @@ class Arrays(Protocol):
     def y_test(self) -> NDArray[Any]: ...
 
 
-def check(data: Arrays) -> None:
+def check(data: Splits) -> None:
     """Refuse what cannot be trained on, with the array's name."""
     for part in ("train", "test"):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
@@ -45,7 +45,7 @@ def to_device(
     return torch.as_tensor(inputs).to(device, dtype), labels
 
 
-def digest(data: Arrays) -> str:
+def digest(data: Splits) -> str:
     """sha256 of the four arrays, their types and shapes."""
     sha = hashlib.sha256()
     for name in ("x_train", "y_train", "x_test", "y_test"):

@@ -6,6 +6,7 @@ those of the torch trainer and both trainers take the same steps from the same s
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,38 +16,70 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sgdiffusion.config.models import Training
-from sgdiffusion.dynamics.training import arrays
-from sgdiffusion.dynamics.training import trainer as training
-from sgdiffusion.dynamics.training.fused_kernel import Layers, Net, Step, Work, run_epoch
+from sgdiffusion.dynamics.training import arrays, loop
+from sgdiffusion.dynamics.training.fused_kernel import Array, Layers, Net, Step, Work, run_epoch
+from sgdiffusion.dynamics.training.setup import set_up
 from sgdiffusion.errors import TrainingError
 
 
-class FusedJob(training.Job):
-    """The torch trainer's job with compiled steps; the torch module stays the owner of all state."""
+def train(
+    settings: Training,
+    data: arrays.Splits,
+    *,
+    run_id: str,
+    seed: int,
+    root_seed: int,
+    folder: Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    classes: int | None = None,
+    code: str = "",
+    resume_seconds: float = 60.0,
+    log: logging.Logger | None = None,
+) -> loop.TrainedRun:
+    """`trainer.train` with the compiled kernel: same streams, files, resumption and results."""
+    if torch.device(device).type != "cpu":
+        raise TrainingError(
+            f"the fused kernel runs on the CPU, not on {device}; set trainer: torch for this run"
+        )
+    setup = set_up(
+        settings,
+        data,
+        run_id=run_id,
+        seed=seed,
+        root_seed=root_seed,
+        classes=classes,
+        device=torch.device("cpu"),
+        dtype=dtype,
+        code=code,
+        trainer="fused",
+    )
+    log = log or logging.getLogger(__name__)
+    net = setup.network()
+    refuse_unsupported(settings, net)
+    return loop.run(setup, net, _begin, folder=folder, resume_seconds=resume_seconds, log=log)
 
-    trainer = "fused"
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        refuse_unsupported(self.settings, self.net)
-        self._inputs = np.ascontiguousarray(self.x.flatten(1).numpy())
-        self._labels = self.y.numpy()
+def _begin(running: loop.Running) -> loop.Epoch:
+    """Net and optimiser, as they are now, become views of the kernel's memory and stay the owners of all
+    state.
+    """
+    state, work = _bind(running.net, running.optimiser, running.setup.batch)
+    inputs = np.ascontiguousarray(running.setup.train.x.flatten(1).numpy())
+    return partial(_epoch, running, inputs, state, work)
 
-    def resume(self) -> int:
-        epoch = super().resume()
-        self._state, self._work = _bind(self.net, self.optimiser, self.batch)
-        return epoch
 
-    def _steps(self, epoch: int, rate: float) -> tuple[float, float]:
-        order = self._order(epoch).numpy()
-        losses = np.empty(self.steps)
-        step = _step(self.net, self.settings, rate, self._inputs.dtype)
-        wrong = run_epoch(self._inputs, self._labels, order, self._state, self._work, step, losses)
-        cast(torch.Tensor, _norm(self.net).num_batches_tracked).add_(self.steps)
-        if not (np.isfinite(losses).all() and np.isfinite(self._state.weights).all()):
-            self._check_finite(torch.from_numpy(losses), epoch, rate)
-        self.progress.report(epoch + 1, 0, losses[-1])
-        return float(losses.mean()), wrong / order.size
+def _epoch(
+    running: loop.Running, inputs: Array, state: Net, work: Work, epoch: int, rate: float
+) -> tuple[float, float]:
+    setup, order = running.setup, running.setup.order(epoch).numpy()
+    losses = np.empty(setup.steps)
+    step = _step(running.net, setup.settings, rate, inputs.dtype)
+    wrong = run_epoch(inputs, setup.train.y.numpy(), order, state, work, step, losses)
+    cast(torch.Tensor, _norm(running.net).num_batches_tracked).add_(setup.steps)
+    if not (np.isfinite(losses).all() and np.isfinite(state.weights).all()):
+        loop.check_finite(running, torch.from_numpy(losses), epoch, rate)
+    return float(losses.mean()), wrong / order.size
 
 
 def refuse_unsupported(settings: Training, net: nn.Module) -> None:
@@ -114,29 +147,3 @@ def _step(net: nn.Module, settings: Training, rate: float, dtype: np.dtype[Any])
 
 def _norm(net: nn.Module) -> nn.BatchNorm1d:
     return cast(nn.BatchNorm1d, cast(nn.Sequential, net)[2])
-
-
-def train(
-    settings: Training,
-    data: arrays.Arrays,
-    *,
-    run_id: str,
-    seed: int,
-    root_seed: int,
-    folder: Path,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    classes: int | None = None,
-    code: str = "",
-    resume_seconds: float = 60.0,
-    log: logging.Logger | None = None,
-) -> training.TrainedRun:
-    """`training.train` with the compiled kernel: same streams, files, resumption and results."""
-    if torch.device(device).type != "cpu":
-        raise TrainingError(
-            f"the fused kernel runs on the CPU, not on {device}; set trainer: torch for this run"
-        )
-    log = log or logging.getLogger(__name__)
-    names = (root_seed, run_id, seed)
-    job = FusedJob(settings, data, names, folder, torch.device("cpu"), dtype, classes, code, log)
-    return training.run(job, resume_seconds)

@@ -1,4 +1,4 @@
-"""Log lines of a long computation: progress, rate and time left."""
+"""Log lines of a long training: progress, rate and time left."""
 
 import logging
 import time
@@ -7,43 +7,43 @@ from collections.abc import Callable
 from torch import Tensor
 
 
-class Progress:
+class ProgressLog:
     """At most one log line every few seconds: epoch, steps per second, losses and time left."""
 
     def __init__(
         self,
         log: logging.Logger,
-        name: str,
-        epochs: int,
-        steps: int,
+        title: str,
+        *,
+        total: int,
+        per_epoch: int,
         every: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.log, self.name, self.epochs, self.steps = log, name, epochs, steps
+        self._log, self._title, self._total, self._per_epoch = log, title, total, per_epoch
         self._every, self._clock = every, clock
 
-    def start(self, epoch: int, seconds: float) -> None:
+    def start(self, done: int, seconds: float = 0.0) -> None:
+        """From now on, with `done` steps and so many seconds before an interruption."""
         now = self._clock()
-        self._begun, self._before, self._first, self._last = now, seconds, epoch, now
+        self._begun, self._before, self._first, self._last = now, seconds, done, now
 
     def seconds(self) -> float:
         return self._before + self._clock() - self._begun
 
-    def report(self, epochs: int, steps: int, loss: Tensor | float, test_error: float | None = None) -> None:
-        """`epochs` and, in the running one, `steps` are finished."""
+    def report(self, done: int, loss: Tensor | float, test_error: float | None = None) -> None:
+        """`done` steps are finished."""
         now = self._clock()
-        last = epochs == self.epochs
-        if now - self._last < self._every and not last:
+        if now - self._last < self._every and done < self._total:
             return
         self._last = now
-        done = (epochs - self._first) * self.steps + steps
-        per_second = done / max(now - self._begun, 1e-9)
-        left = ((self.epochs - epochs) * self.steps - steps) / max(per_second, 1e-9)
+        per_second = (done - self._first) / max(now - self._begun, 1e-9)
+        epoch, step = divmod(done, self._per_epoch)
+        where = f"epoch {epoch}/{-(-self._total // self._per_epoch)} step {step}/{self._per_epoch}"
         test = "" if test_error is None else f", test error {100 * test_error:.2f} %"
-        self.log.info(
-            "%s: epoch %d/%d step %d/%d, %.0f steps/s, loss %.4f%s, %s left",
-            *(self.name, epochs, self.epochs, steps, self.steps, per_second, float(loss), test, _span(left)),
-        )
+        left = _span((self._total - done) / max(per_second, 1e-9))
+        text = f"{where}, {per_second:.0f} steps/s, loss {float(loss):.4f}{test}, {left} left"
+        self._log.info("%s: %s", self._title, text)
 
 
 def _span(seconds: float) -> str:
