@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import zarr
 
 from sgdiffusion import networks
 from sgdiffusion.dynamics.training import checkpoints
@@ -148,7 +149,7 @@ def test_incomplete_history_is_not_finished(tmp_path):
 def test_not_a_history(tmp_path, content):
     path = tmp_path / "trajectory.zarr"
     if content:
-        group = checkpoints.zarr.open_group(path, mode="w")
+        group = zarr.open_group(path, mode="w")
         if "array" in content:
             group.create_group("weights")
     with pytest.raises(TrainingError, match="is not a weight history"):

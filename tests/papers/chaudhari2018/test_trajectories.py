@@ -230,7 +230,8 @@ def test_sensitivity_table():
         ["fig3a.other", 5.0, 5.0, 5.0, 1, "", "seeds"],
     ]
     one = pd.DataFrame(rows, columns=study.QUANTITY_COLUMNS)
-    table = published.sensitivity_table(**{"unchanged": one, "batch-32": one.assign(value=2.0)})
+    other = one.assign(value=2.0, variant="batch-32")
+    table = published.sensitivity_table(pd.concat([one.assign(variant="unchanged"), other]))
     assert table["variant"].tolist() == ["unchanged", "batch-32"]
     assert table["value"].tolist() == [1.0, 2.0]
     assert set(table["quantity"]) == {"slope at high frequency"}

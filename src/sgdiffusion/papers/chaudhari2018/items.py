@@ -52,6 +52,19 @@ def measured_spectra(plan: Plan) -> list[tuple[str, str]]:
     return [SPECTRUM_QUANTITIES[name] for name in plan.measured(SPECTRUM_QUANTITIES)]
 
 
+def measured_runs(plan: Plan) -> list[str]:
+    """The trainings of the paper's networks, but for those whose spectra are all left out."""
+    return [*dict.fromkeys(run for run, _ in measured_spectra(plan)), TRAJECTORY]
+
+
+def variant_settings(run_id: str) -> Any:
+    """A setting: the settings of every variant of a training."""
+    return lambda plan: {
+        name: training.model_dump(mode="json", exclude={"assumptions"})
+        for name, training in variants_of(run_id, plan).items()
+    }
+
+
 def published_spectrum(plan: Plan, figure: str) -> dict[str, float]:
     """Mean, s.d. and rank published with a figure; the second evaluation of Fig 2c has the same."""
     numbers = plan.published(quantity_name(*SPECTRA[figure.removesuffix("-plain")]))
@@ -120,17 +133,18 @@ NOISE = {
     ),
     "errors": Study(
         function="errors:measure",
-        inputs={"checkpoints": of_seeds("checkpoints.pt"), "metrics": of_seeds("metrics.csv")},
-        outputs={"errors": "{run}/errors.csv", "quantities": "quantities/errors-{run}.csv"},
+        settings={"seeds": lambda plan: {run: plan.run(run).seeds for run in measured_runs(plan)}},
+        inputs=lambda plan: {
+            name: [file for run in measured_runs(plan) for file in of_seeds(path, run)(plan)]
+            for name, path in {"checkpoints": "checkpoints.pt", "metrics": "metrics.csv"}.items()
+        },
+        outputs={"errors": "errors.csv", "quantities": "quantities/errors.csv"},
     ),
     "variants-small-fc": Study(
         function="spectra:measure_variants",
         settings={
             "of": lambda plan: "small-fc",
-            "variants": lambda plan: {
-                name: training.model_dump(mode="json", exclude={"assumptions"})
-                for name, training in variants_of("small-fc", plan).items()
-            },
+            "variants": variant_settings("small-fc"),
         },
         inputs={
             "data": prepared("small-fc"),
@@ -187,18 +201,17 @@ TRAJECTORIES = {
         },
         where={"run": TRAJECTORY},
     ),
-    "trajectory-variant": Study(
-        function="trajectories:measure_variant",
-        settings={"run": settings_of(without="seeds")},
+    "variants-tiny-fc": Study(
+        function="trajectories:measure_variants",
+        settings={"variants": variant_settings(TRAJECTORY)},
         inputs={
-            "data": prepared(),
-            **{name: of_seeds(file) for name, file in
-               {"checkpoints": "checkpoints.pt", "trajectory": "trajectory.zarr"}.items()},
+            "data": prepared(TRAJECTORY),
+            "checkpoints": of_variants(TRAJECTORY, "checkpoints.pt"),
+            "trajectory": of_variants(TRAJECTORY, "trajectory.zarr"),
         },
-        outputs={"quantities": "{run}/quantities.csv"},
-        where={"run": TRAJECTORY_VARIANTS},
+        outputs={"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
     ),
-}  # fmt: skip
+}
 THEORY = {
     "double-well": Study(
         function="double_well:measure",
@@ -276,10 +289,7 @@ TABLES = {
     ),
     "table_sensitivity": Item(
         "tables:sensitivity_table",
-        lambda plan: {
-            variant: plan.results(f"{TRAJECTORY}-variants.{variant}/quantities.csv")
-            for variant in variants_of(TRAJECTORY, plan)
-        },
+        {"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
     ),
     "table_spectra_sensitivity": Item(
         "tables:variants_table",
@@ -289,7 +299,16 @@ TABLES = {
 }  # fmt: skip
 QUANTITIES = (
     *SPECTRUM_QUANTITIES,
-    *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
     f"trajectory-{TRAJECTORY}",
-    *("fig4a", "fig4b", "fig4c", "diversity", "minibatch", "theory", "readings", "variants-small-fc"),
+    *(
+        "errors",
+        "fig4a",
+        "fig4b",
+        "fig4c",
+        "diversity",
+        "minibatch",
+        "theory",
+        "readings",
+        "variants-small-fc",
+    ),
 )

@@ -106,11 +106,9 @@ def minibatch_table(minibatch: pd.DataFrame) -> pd.DataFrame:
     return minibatch.assign(**{"measured/predicted": ratio})
 
 
-def sensitivity_table(**variants: pd.DataFrame) -> pd.DataFrame:
+def sensitivity_table(quantities: pd.DataFrame) -> pd.DataFrame:
     """What Fig 3 rests on, from the quantities of every variant: one row per number and variant."""
-    parts = [
-        table[table["quantity"].isin(SENSITIVE)].assign(variant=name) for name, table in variants.items()
-    ]
+    chosen = quantities[quantities["quantity"].isin(SENSITIVE)]
     columns = ["variant", *QUANTITY_COLUMNS]
-    table = pd.concat(parts)[columns].sort_values("quantity", kind="stable", ignore_index=True)
+    table = chosen[columns].sort_values("quantity", kind="stable", ignore_index=True)
     return table.assign(quantity=table["quantity"].map(SENSITIVE))

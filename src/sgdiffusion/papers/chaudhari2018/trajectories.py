@@ -7,6 +7,7 @@ than rounding (biases before batch-norm, weights of constant pixels) are left ou
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -322,14 +323,15 @@ def measure(
     task: Task, run: Training, data: Prepared, checkpoints: Path, trajectory: Path
 ) -> dict[str, pd.DataFrame]:
     """Fourier transform, autocorrelation, nulls and gradient norms of one long trajectory (Fig 3)."""
-    return _of_seed(task, run, data, checkpoints, trajectory, int(task.wildcards["seed"]))
+    name, seed = task.wildcards["run"], int(task.wildcards["seed"])
+    return _of_seed(task, run, data, checkpoints, trajectory, name=name, seed=seed)
 
 
 def _of_seed(
-    task: Task, run: Training, data: Prepared, checkpoints: Path, trajectory: Path, seed: int
+    task: Task, run: Training, data: Prepared, checkpoints: Path, trajectory: Path, *, name: str, seed: int
 ) -> dict[str, pd.DataFrame]:
     chosen = subset(data, run.data.n_train)
-    nulls = generator(task.root_seed, "chaudhari2018", task.wildcards["run"], seed, "nulls")
+    nulls = generator(task.root_seed, "chaudhari2018", name, seed, "nulls")
     examples = torch.from_numpy(chosen.x_train), torch.from_numpy(chosen.y_train)
     module, history = stored.modules(checkpoints)[1.0], stored.trajectory(trajectory)
     tables, gradients = seed_tables(module, history, run, examples, nulls, seed)
@@ -344,12 +346,21 @@ def collect(task: Task, run: Training, **tables: list[pd.DataFrame]) -> dict[str
     return {**joined, "quantities": shares_bounded(found)}
 
 
-def measure_variant(
-    task: Task, run: Training, data: Prepared, checkpoints: list[Path], trajectory: list[Path]
+def measure_variants(
+    task: Task,
+    variants: dict[str, Training],
+    data: Prepared,
+    checkpoints: list[Path],
+    trajectory: list[Path],
 ) -> dict[str, pd.DataFrame]:
-    """The numbers behind Fig 3 of one variant of the long trajectory, over all its seeds."""
+    """The numbers behind Fig 3 of every variant of the long trajectory: what they depend on."""
     paths = zip(checkpoints, trajectory, strict=True)
-    found = [_of_seed(task, run, data, *pair, seed) for seed, pair in enumerate(paths)]
-    tables = [Tables(*(tables[name] for name in Tables._fields)) for tables in found]
-    gradients = pd.concat([tables["gradients"] for tables in found])
-    return {"quantities": quantities(tables, gradients, burn_in=run.burn_in)}
+    measured = []
+    for variant, run in variants.items():
+        own = enumerate(islice(paths, run.seeds))
+        found = [_of_seed(task, run, data, *pair, name=variant, seed=seed) for seed, pair in own]
+        tables = [Tables(*(tables[name] for name in Tables._fields)) for tables in found]
+        gradients = pd.concat([tables["gradients"] for tables in found])
+        numbers = quantities(tables, gradients, burn_in=run.burn_in)
+        measured.append(numbers.assign(variant=variant))
+    return {"quantities": pd.concat(measured)}
