@@ -25,7 +25,7 @@ VENV, LOCK, PROJECT = ROOT / ".venv", ROOT / "requirements.lock", ROOT / "pyproj
 MARK, PYTHON, TEMPORARY = VENV / ".ready", VENV / "bin" / "python", VENV / "tmp"
 
 # GB to download and GB on disk, as measured; on Linux PyTorch brings its GPU libraries
-DOWNLOAD, INSTALLED = (3.0, 6.0) if sys.platform == "linux" else (0.6, 1.7)
+DOWNLOAD, INSTALLED = (3.0, 6.0) if sys.platform == "linux" else (0.3, 1.5)
 
 # Nothing is resolved, and no package is built with tools from the index: only what is in the lock comes in.
 PIP = ["-I", "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-build-isolation"]
@@ -68,12 +68,12 @@ def say(text):
     print(f"environment: {text}", flush=True)
 
 
-def reason(output, python="Python"):
+def reason(output, python=sys.executable):
     """The line for what a program or the system printed; None if it is none of the known troubles."""
     for pattern, line in REASONS:
         found = re.search(pattern, output)
         if found:
-            machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+            machine = f"Python 3.{minor(python)} on {platform.system()} {platform.machine()}"
             return line.format(*found.groups(), root=ROOT, python=python, machine=machine)
     return None
 
