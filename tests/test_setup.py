@@ -162,9 +162,10 @@ def test_it_is_made_anew_when_its_python_has_gone_or_the_folder_moved(checkout):
         (NETWORK, "the package index cannot be reached: check network"),
         (HASHES, "yte==1.9.4 came with other bytes than the lock names: call again"),
         (MISSING, "the package index has no connection-pool==0.0.3 for Python"),
+        ("  ERROR: Failed building wheel for immutables\n", "immutables comes as source for Python"),
         (DENIED, "does not let you write or run files: clone into a folder of your own"),
     ],
-    ids=["disk", "network", "hashes", "missing", "denied"],
+    ids=["disk", "network", "hashes", "missing", "source", "denied"],
 )
 def test_each_failure_of_pip_is_one_line_and_the_next_call_goes_on(checkout, said, message):
     (checkout.root / "said").write_text(said)

@@ -25,7 +25,7 @@ VENV, LOCK, PROJECT = ROOT / ".venv", ROOT / "requirements.lock", ROOT / "pyproj
 MARK, PYTHON, TEMPORARY = VENV / ".ready", VENV / "bin" / "python", VENV / "tmp"
 
 # GB to download and GB on disk, as measured; on Linux PyTorch brings its GPU libraries
-DOWNLOAD, INSTALLED = (3.1, 6.0) if sys.platform == "linux" else (0.6, 1.7)
+DOWNLOAD, INSTALLED = (3.0, 6.0) if sys.platform == "linux" else (0.3, 1.5)
 
 # Nothing is resolved, and no package is built with tools from the index: only what is in the lock comes in.
 PIP = ["-I", "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-build-isolation"]
@@ -52,6 +52,11 @@ REASONS = (
         "the package index cannot be reached: check network, proxy and `pip config list`, then call again",
     ),
     (r"No matching distribution found for (\S+)", "the package index has no {0} for {machine}"),
+    (
+        r"Failed building wheel for (\S+)",
+        "{0} comes as source for {machine}: install a C compiler and Python's headers (on Debian or Ubuntu, "
+        "`apt install gcc python3-dev`), or call `make PYTHON=python3.13 ...`",
+    ),
 )
 
 
@@ -63,12 +68,12 @@ def say(text):
     print(f"environment: {text}", flush=True)
 
 
-def reason(output, python="Python"):
+def reason(output, python=sys.executable):
     """The line for what a program or the system printed; None if it is none of the known troubles."""
     for pattern, line in REASONS:
         found = re.search(pattern, output)
         if found:
-            machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+            machine = f"Python 3.{minor(python)} on {platform.system()} {platform.machine()}"
             return line.format(*found.groups(), root=ROOT, python=python, machine=machine)
     return None
 
@@ -179,7 +184,9 @@ def make(python, why):
     packages = {line.split("==")[0] for line in LOCK.read_text().splitlines() if "==" in line}
     say(f"making .venv ({why}) with {python}")
     say(f"about {len(packages)} packages: {DOWNLOAD} GB to download, {INSTALLED} GB on disk, some minutes;")
-    say("pip downloads nothing twice; it may say nothing for a minute or two while it unpacks")
+    say(
+        "pip downloads nothing that is in its cache; while it unpacks, it may say nothing for a minute or two"
+    )
     run("venv", [python, "-m", "venv", str(VENV)], stdout=subprocess.DEVNULL)
     TEMPORARY.mkdir()
     builder = TEMPORARY / "setuptools.lock"  # first, because one package comes as source
