@@ -50,6 +50,11 @@ FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space
 DENIED = "Error: [Errno 30] Read-only file system: '.venv/lib'\n"
 
 
+def heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Checkout:
     """A folder with the files that the script reads, and the stubs beside it."""
 
@@ -70,7 +75,10 @@ class Checkout:
     def start(self, **environment: str) -> subprocess.Popen:
         environment = {**os.environ, "PYTHONPATH": str(self.stubs), **environment}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([sys.executable, SCRIPT], cwd=self.root, env=environment, **pipes)
+        # a job in the background, as these tests may be, ignores interruptions, and so would its children
+        return subprocess.Popen(
+            [sys.executable, SCRIPT], cwd=self.root, env=environment, preexec_fn=heed_signals, **pipes
+        )
 
     def make(self, **environment: str) -> tuple[int, str, str]:
         process = self.start(**environment)

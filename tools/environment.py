@@ -216,7 +216,8 @@ def update():
 
 def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup has it ignored, and means it
+            signal.signal(number, signal.default_int_handler)
     try:
         update()
     except KeyboardInterrupt:
