@@ -122,9 +122,9 @@ def study_runs(study_name, study):
 
 
 def study_code(paper, study):
-    """A params value: the digest of the code that the study depends on."""
-    entries = [e for e in (study.function, study.model) if e]
-    return code_digest("compute.py", *(entry(paper, e) for e in entries))
+    """A params function: the digest of the code that the study depends on."""
+    entries = [entry(paper, e) for e in (study.function, study.model) if e]
+    return lambda w: code_digest("compute.py", *entries)
 
 
 def item_inputs(kind):

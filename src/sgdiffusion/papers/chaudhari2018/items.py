@@ -20,7 +20,7 @@ SPECTRUM_QUANTITIES = {
 }
 NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
-TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\..+"
+TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
 FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
 FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
 SEED = "{run}/seed-{seed}"
@@ -103,7 +103,7 @@ def _trained(*, where: str, function: str, **more: Any) -> Study:
 
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
 TRAININGS = {
-    "network": _trained(where=rf"(?!{TRAJECTORY}).+", function="train_network", outputs=TRAINED, gpu=True),
+    "network": _trained(where=rf"(?!{TRAJECTORY})[a-z0-9.-]+", function="train_network", outputs=TRAINED, gpu=True),
     "trajectory": _trained(where=TRAJECTORY, function="train_fused", outputs=HISTORY),
     "trajectory-variant": _trained(
         where=TRAJECTORY_VARIANTS, function="train_fused", outputs=HISTORY, temporary=("trajectory",)
