@@ -103,7 +103,9 @@ def _trained(*, where: str, function: str, **more: Any) -> Study:
 
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
 TRAININGS = {
-    "network": _trained(where=rf"(?!{TRAJECTORY})[a-z0-9.-]+", function="train_network", outputs=TRAINED, gpu=True),
+    "network": _trained(
+        where=rf"(?!{TRAJECTORY})[a-z0-9.-]+", function="train_network", outputs=TRAINED, gpu=True
+    ),
     "trajectory": _trained(where=TRAJECTORY, function="train_fused", outputs=HISTORY),
     "trajectory-variant": _trained(
         where=TRAJECTORY_VARIANTS, function="train_fused", outputs=HISTORY, temporary=("trajectory",)
