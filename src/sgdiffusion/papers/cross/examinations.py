@@ -6,7 +6,7 @@ matrix (Chaudhari & Soatto) and the noise balance (Ziyin, Li & Ueda) of the othe
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -175,10 +175,22 @@ EXPECTED = {
     "exponent": "at most 1/2",
     "llc": "below d/2",
     "spectral": "at most λ̄",
-    "rank": "0.3 to 1.8",
-    "participation": "no number",
-    "noise": "0: noise balance",
-    "norms": "the norms need not balance",
+}
+
+
+class OfNets(NamedTuple):
+    """A measurement on the nets of an ensemble."""
+
+    paper: Paper
+    text: str  # {0} and {1}: the two layers
+    expected: str  # what the paper says of its own networks
+
+
+OF_NETS = {
+    "rank": OfNets("chaudhari2018", "rank of D, % of d", "0.3 to 1.8"),
+    "participation": OfNets("chaudhari2018", "(Tr D)²/‖D‖²_F, % of d", "no number"),
+    "noise": OfNets("ziyin2025", "log₁₀ uᵀC₁u / wᵀC₂w, layers {0} and {1}", "0: noise balance"),
+    "norms": OfNets("ziyin2025", "log₁₀ ‖u‖²/‖w‖², layers {0} and {1}", "the norms need not balance"),
 }
 
 
@@ -238,22 +250,15 @@ def _coefficient_rows(coefficients: pd.DataFrame) -> list[Any]:
 
 
 def _net_rows(nets: pd.DataFrame) -> list[Any]:
-    texts = {
-        "rank": "rank of D, % of d",
-        "participation": "(Tr D)²/‖D‖²_F, % of d",
-        "noise": "log₁₀ uᵀC₁u / wᵀC₂w, layers {0} and {1}",
-        "norms": "log₁₀ ‖u‖²/‖w‖², layers {0} and {1}",
-    }
     rows = []
     for (network, of, measured), part in nets.groupby(["network", "of", "measured"], sort=False):
         kind, _, layer = str(measured).partition("-")
-        after = int(layer) + 1 if layer else 0
-        paper = "ziyin2025" if layer else "chaudhari2018"
-        if paper == of:
+        taken = OF_NETS[kind]
+        if taken.paper == of:
             continue
         finite = part["value"][np.isfinite(part["value"])]
-        text, more = texts[kind].format(layer, after), {"measurement": paper, "of": of, "over": "nets"}
-        rows.append(
-            _row(f"{network}.{measured}", str(network), text, EXPECTED[kind], mean_interval(finite), **more)
-        )
+        text = taken.text.format(layer, int(layer) + 1) if layer else taken.text
+        more = {"measurement": taken.paper, "of": of, "over": "nets"}
+        found = mean_interval(finite)
+        rows.append(_row(f"{network}.{measured}", str(network), text, taken.expected, found, **more))
     return rows
