@@ -1,5 +1,6 @@
 """Chaudhari & Soatto 2018 in the workflow: every study, figure and table, and what each is made from."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sgdiffusion.papers.items import Item, Plan, Study, of_seeds, prepared, settings_of, tables
@@ -251,22 +252,27 @@ def spectrum_figure(figure: str) -> Item:
     )
 
 
-def trajectory_figure(panel: str, table: str) -> Item:
+def trajectory_figure(
+    panel: str, table: str, arguments: Callable[[Plan], dict[str, Any]] = lambda plan: {}
+) -> Item:
     return Item(
         f"trajectories:fig3{panel}",
         tables(f"{TRAJECTORY}/fig3", [table]),
-        lambda plan: {
-            "title": plan.title(TRAJECTORY),
-            **({"burn_in": plan.run(TRAJECTORY).burn_in} if panel == "c" else {}),
-        },
+        lambda plan: {"title": plan.title(TRAJECTORY), **arguments(plan)},
     )
+
+
+def fall(plan: Plan) -> dict[str, Any]:
+    """What Fig. 3c shows beside the norms: where the burn-in ends, and the published fall."""
+    published = plan.published("fig3c")["fall_evaluation"]
+    return {"burn_in": plan.run(TRAJECTORY).burn_in, "published_fall": published}
 
 
 FIGURES = {
     **{figure: spectrum_figure(figure) for figure in SPECTRA},
     "fig3a": trajectory_figure("a", "spectrum"),
     "fig3b": trajectory_figure("b", "autocorrelation"),
-    "fig3c": trajectory_figure("c", "gradients"),
+    "fig3c": trajectory_figure("c", "gradients", fall),
     **{
         f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES))
         for f in ("fig4a", "fig4b", "fig4c")

@@ -78,7 +78,7 @@ def test_fig3b_draws_nulls_and_both_bands():
 
 def test_fig3c_marks_the_published_fall_and_the_burn_in():
     table = gradients()
-    figure = figures.fig3c(table, burn_in=1000)
+    figure = figures.fig3c(table, 3.0, burn_in=1000)
     named = lines(figure)
     bar = named["published fall, 3×"].get_ydata()
     assert bar[1] / bar[0] == pytest.approx(3)
@@ -86,6 +86,6 @@ def test_fig3c_marks_the_published_fall_and_the_burn_in():
     assert bar[0] == pytest.approx(np.exp(np.log(last).mean()))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "burn-in" in texts
-    without = figures.fig3c(table)
+    without = figures.fig3c(table, 3.0)
     assert "burn-in" not in [text.get_text() for text in without.legends[0].get_texts()]
     assert len(lines(without)) == 3

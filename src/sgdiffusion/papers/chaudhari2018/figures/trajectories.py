@@ -86,7 +86,7 @@ def _bands(ax: Axes, sgd: pd.DataFrame) -> None:
 
 
 @style()
-def fig3c(gradients: pd.DataFrame, burn_in: int = 0, published_fall: float = 3.0, title: str = "") -> Figure:
+def fig3c(gradients: pd.DataFrame, published_fall: float, burn_in: int = 0, title: str = "") -> Figure:
     """Full gradient norm against epochs, burn-in in grey; the bar is the published fall, from the end up."""
     figure, ax = new_figure(height=HEIGHT)
     for mode, (color, label) in MODES.items():
