@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from sgdiffusion.data import prepare
 from sgdiffusion.data.content import content_digest, image_hashes
 from sgdiffusion.data.digits import digits, interpolation
+from sgdiffusion.data.preparation import pool7, prepare
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_train_and_test_share_no_image(arrays):
 
 def test_a_nearest_neighbour_reads_the_pooled_digits(arrays):
     """The stand-in is a real task: 7×7 keeps what tells digits apart (chance is 0.1)."""
-    data = prepare(arrays, "digits", "pool7", real=False)
+    data = prepare(arrays, "digits", "pool7", pool7, real=False)
     train, test = (x.reshape(len(x), -1) for x in (data.x_train, data.x_test))
     nearest = np.argmin(((test[:, None] - train[None]) ** 2).sum(axis=2), axis=1)
     assert np.mean(data.y_train[nearest] == data.y_test) > 0.9

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from sgdiffusion.data import prepare, textures, textures10, textures100
-from sgdiffusion.data.textures import _coloured_noise, draw_classes
+from sgdiffusion.data.preparation import full, prepare
+from sgdiffusion.data.textures import _coloured_noise, draw_classes, textures, textures10, textures100
 from sgdiffusion.streams import generator
 
 
@@ -92,13 +92,13 @@ def accuracy(data, classes, epochs):
 
 def test_a_small_convolutional_net_learns_ten_classes_but_not_perfectly():
     """A fifth of the set, chance 0.1: above three times chance already, and never perfect."""
-    data = prepare(textures10(n_train=1000, n_test=500), "textures10", "full", real=False)
+    data = prepare(textures10(n_train=1000, n_test=500), "textures10", "full", full, real=False)
     assert 0.3 < accuracy(data, 10, epochs=6) < 0.97
 
 
 @pytest.mark.slow
 def test_a_small_convolutional_net_on_the_whole_sets():
-    ten = accuracy(prepare(textures10(), "textures10", "full", real=False), 10, epochs=10)
-    hundred = accuracy(prepare(textures100(), "textures100", "full", real=False), 100, epochs=10)
+    ten = accuracy(prepare(textures10(), "textures10", "full", full, real=False), 10, epochs=10)
+    hundred = accuracy(prepare(textures100(), "textures100", "full", full, real=False), 100, epochs=10)
     assert 0.6 < ten < 0.95
     assert 0.1 < hundred < 0.9

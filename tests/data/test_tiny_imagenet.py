@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgdiffusion.data import prepare
 from sgdiffusion.data.fetch import fetch
+from sgdiffusion.data.preparation import full, prepare
 from sgdiffusion.data.sources import Source, SourceFile
 from sgdiffusion.data.tiny_imagenet import MOST_BYTES, ROOT, tiny_imagenet
 from sgdiffusion.errors import DataError
@@ -59,7 +59,7 @@ def test_images_and_labels_are_those_of_the_archive(tmp_path: Path):
     assert (arrays.x_train == np.array(levels, np.uint8)[:, None, None, None]).all()
     assert arrays.y_test.tolist() == [sorted(IDS).index(IDS[k % 3]) for k in range(6)]
     assert (arrays.x_test[:, 0, 0, 0] == 100 + np.arange(6)).all()
-    prepared = prepare(arrays, "tiny-imagenet", "full", real=True)
+    prepared = prepare(arrays, "tiny-imagenet", "full", full, real=True)
     assert prepared.x_train.shape == (12, 3, 8, 8)
     assert prepared.meta["classes"] == 3
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from _job import job
 
-from sgdiffusion.data.preparation import apply
+from sgdiffusion.data.preparation import prepare
 from sgdiffusion.data.store import save
 from sgdiffusion.provenance.record import DataUse
 
@@ -12,7 +12,7 @@ with job(snakemake) as run:
     wildcards, params = snakemake.wildcards, snakemake.params
     arrays = run.named(params.arrays)(wildcards.set, **dict(snakemake.input.items()))
     transform = run.named(params.transform)
-    data = apply(arrays, wildcards.set, wildcards.preparation, transform, real=params.real)
+    data = prepare(arrays, wildcards.set, wildcards.preparation, transform, real=params.real)
     save(Path(snakemake.output.arrays), data)
     meta = data.meta
     run.facts.data.append(DataUse(meta["set"], meta["preparation"], meta["real"], meta["digest"]))

@@ -80,22 +80,7 @@ def gcn_zca(arrays: Arrays) -> Inputs:
     )
 
 
-PREPARATIONS: dict[str, Transform] = {
-    "full": full,
-    "pool7": pool7,
-    "pool7-five": pool7_five,
-    "gcn-zca": gcn_zca,
-}
-
-
-def prepare(arrays: Arrays, set_name: str, preparation: str, *, real: bool) -> Prepared:
-    """A data set by the preparation of that name."""
-    if preparation not in PREPARATIONS:
-        raise DataError(f"There is no preparation {preparation!r}; there are {', '.join(PREPARATIONS)}.")
-    return apply(arrays, set_name, preparation, PREPARATIONS[preparation], real=real)
-
-
-def apply(arrays: Arrays, set_name: str, preparation: str, transform: Transform, *, real: bool) -> Prepared:
+def prepare(arrays: Arrays, set_name: str, preparation: str, transform: Transform, *, real: bool) -> Prepared:
     """Bring a data set into canonical order, transform it, and say what it is.
 
     The digest in the meta data is that of the whole data set's content, before the preparation.

@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgdiffusion.data import digits, prepare, subset
+from sgdiffusion.data.digits import digits
+from sgdiffusion.data.preparation import full, prepare
+from sgdiffusion.data.store import subset
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers.ziyin2025.depths import _quantities, depth_range, depth_scaling
 
 
 @pytest.fixture(scope="module")
 def images():
-    return subset(prepare(digits(), "digits", "full", real=False), 256, 100)
+    return subset(prepare(digits(), "digits", "full", full, real=False), 256, 100)
 
 
 def by_hand(error) -> pd.DataFrame:
