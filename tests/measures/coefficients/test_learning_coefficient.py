@@ -188,14 +188,12 @@ def test_baselines_agree_and_pairing_narrows():
     sgld = Sgld(2e-4, llc.default_n_beta(200), 10.0, 40, 200, 10, batch_size=20)
     rows = {
         b: llc.learning_coefficients(net, data, theta, sgld, chains=6, seed=3, baseline=b).table.iloc[0]
-        for b in ("paired", "full", "minibatch")
+        for b in ("paired", "full")
     }
     spread = {b: r.high - r.low for b, r in rows.items()}
     assert spread["paired"] < spread["full"]
     for name in ("paired", "full"):
         assert rows[name].low <= rows["full" if name == "paired" else "paired"].llc <= rows[name].high
-    # a baseline from 6 batches of 20 is off by its own error, which the interval does not hold
-    assert abs(rows["minibatch"].llc - rows["full"].llc) < 5 * sgld.n_beta * 0.5 / math.sqrt(120)
     assert rows["full"].baseline == pytest.approx(
         float(net.losses(theta, data.x[None], data.y[None])), rel=1e-5
     )
@@ -220,7 +218,6 @@ def test_divergence_is_an_error_that_names_chain_draw_and_step():
     assert table.diverged.tolist() == [0, 4]
     assert math.isnan(table.llc[1])
     assert table.diagnoses[1] == "diverged"
-    assert any("diverged, 1 of 2 points" in line for line in llc.explain(table))
     with pytest.raises(MeasureError, match="step size 10"):
         llc.learning_coefficients(net, EMPTY, points, Sgld(10.0, 1.0, 0.0, 20))
 
@@ -241,7 +238,6 @@ def test_flags():
     one_lost = 5 + noise
     one_lost[2, 100:] = np.nan
     assert flags_of(one_lost) == "diverged"
-    assert llc.explain(llc.summarise(noise[None] + 5, 0 * noise[None], 1.0, np.ones(1), 99).table) == []
 
 
 def test_interval_of_one_chain_uses_its_effective_draws():

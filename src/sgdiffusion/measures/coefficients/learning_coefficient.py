@@ -20,13 +20,13 @@ from torch import Tensor
 from sgdiffusion.dynamics.chains.averages import average_loss
 from sgdiffusion.dynamics.chains.sgld import Chains, Sgld, chain_seeds, sample
 from sgdiffusion.dynamics.ensembles.batched import Batched
-from sgdiffusion.dynamics.examples import Examples, gather
+from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics import convergence
 from sgdiffusion.measures.statistics.intervals import student
 
 Array = NDArray[np.float64]
-Baseline = Literal["paired", "full", "minibatch"]
+Baseline = Literal["paired", "full"]
 
 COLUMNS = {
     "point": "index of the weight vector w*",
@@ -92,8 +92,8 @@ def learning_coefficients(
 ) -> Coefficients:
     """λ̂ at each row of `points` [S, d], from `chains` chains each.
 
-    `baseline`: L(w*) on the very mini-batches of the draws ("paired": their common fluctuation cancels), over
-    all examples ("full"), or over as many fresh mini-batches as there are chains ("minibatch").
+    `baseline`: L(w*) on the very mini-batches of the draws ("paired": their common fluctuation cancels), or
+    over all examples ("full").
     `step_sizes` [S] belong to the points.
     """
     starts = points.repeat_interleave(chains, dim=0)
@@ -114,33 +114,13 @@ def learning_coefficients(
         assert paths.references is not None
         below = paths.references
     else:
-        level = _baseline(net, data, points, sgld, baseline, chains, seed)
+        size = sgld.batch_size if net.couples else None
+        level = average_loss(net, data.x, data.y, points, batch=size, order_seed=seed)
         below = level.repeat_interleave(chains)[:, None].expand_as(paths.losses)
     shape = (len(points), chains, sgld.draws)
     losses, levels = (v.cpu().numpy().reshape(shape) for v in (paths.losses, below))
     steps_used = np.full(len(points), sgld.step_size) if step_sizes is None else step_sizes.cpu().numpy()
     return summarise(losses, levels, sgld.n_beta, steps_used, points.shape[1])
-
-
-def _baseline(
-    net: Batched,
-    data: Examples,
-    points: Tensor,
-    sgld: Sgld,
-    baseline: Baseline,
-    batches: int,
-    seed: int,
-) -> Tensor:
-    batch = sgld.batch_size
-    if baseline == "full" or batch is None:
-        size = batch if net.couples else None
-        return average_loss(net, data.x, data.y, points, batch=size, order_seed=seed)
-    from torch import Generator, randint
-
-    generator = Generator(points.device).manual_seed(chain_seeds(seed, 1)[0] ^ 1)
-    chosen = randint(len(data), (batches, batch), generator=generator, device=points.device)
-    rows = [net.losses(points, gather(data.x, c[None]), gather(data.y, c[None])).double() for c in chosen]
-    return sum(rows[1:], rows[0]) / batches
 
 
 def _refuse_divergence(paths: Chains, sgld: Sgld, chains: int, step_sizes: Tensor | None) -> None:
@@ -211,16 +191,3 @@ def _flags(row: dict[str, Any], weights: int) -> Sequence[str]:
         "above-regular": row["low"] > weights / 2,
     }
     return [name for name, holds in conditions.items() if holds]
-
-
-def explain(table: pd.DataFrame) -> list[str]:
-    """One line per diagnosis that occurs: how often, and what it means."""
-    counts = {
-        name: int(table["diagnoses"].str.split(", ").map(lambda f, n=name: n in f).sum())
-        for name in EXPLANATIONS
-    }
-    return [
-        f"{name}, {counts[name]} of {len(table)} points: {EXPLANATIONS[name]}"
-        for name in counts
-        if counts[name]
-    ]

@@ -43,11 +43,6 @@ class Balance:
     c2: tuple[Tensor, Tensor]  # and of C₂
 
     @property
-    def imbalance(self) -> float:
-        """uᵀC₁u − wᵀC₂w of the whole layer."""
-        return float((self.u_noise - self.w_noise).sum())
-
-    @property
     def noise_ratio(self) -> float:
         """uᵀC₁u / wᵀC₂w of the whole layer: one at noise balance."""
         return float(self.u_noise.sum() / self.w_noise.sum())
