@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles.chain_numbers import normals
+from oracles.linear_steady_states import euler_covariance, exact_covariance
 from scipy import stats
 from scipy.linalg import expm, solve_discrete_lyapunov
 
@@ -13,7 +14,7 @@ from sgdiffusion.dynamics.chains import langevin as lg
 from sgdiffusion.dynamics.chains.blocks import spaced_records
 from sgdiffusion.errors import ConfigError, TrainingError
 from sgdiffusion.papers.chaudhari2018.theory import double_well as dw
-from sgdiffusion.papers.chaudhari2018.theory.linear_response import decompose, stationary_covariance
+from sgdiffusion.papers.chaudhari2018.theory.linear_response import decompose
 
 SEED = 20181710  # of every randomised test here
 DRIFT = np.array([[1.0, 0.6, 0.0], [-0.4, 0.8, 0.3], [0.0, 0.1, 1.5]])
@@ -76,7 +77,7 @@ def test_heun_step_is_two_drifts_averaged_and_of_second_order():
     kick = lg.euler_step(DRIFT, DIFFUSION, BETA, h)[1] @ z
     predicted = x - h * DRIFT @ x + kick
     assert_allclose(turn @ x + noise @ z, x - h / 2 * DRIFT @ (x + predicted) + kick, rtol=1e-12)
-    exact, errors = stationary_covariance(DRIFT, DIFFUSION, BETA), []
+    exact, errors = exact_covariance(DRIFT, DIFFUSION, BETA), []
     for h in (0.1, 0.05):
         turn, noise = lg.heun_step(DRIFT, DIFFUSION, BETA, h)
         errors.append(np.abs(solve_discrete_lyapunov(turn, noise @ noise.T) - exact).max())
@@ -86,12 +87,12 @@ def test_heun_step_is_two_drifts_averaged_and_of_second_order():
 @pytest.mark.parametrize("scheme", ["exact", "euler"])
 def test_linear_paths_have_the_covariance_of_their_scheme(scheme):
     step = 0.25
-    covariance = stationary_covariance(DRIFT, DIFFUSION, BETA, 0.0 if scheme == "exact" else step)
-    turn, noise = (
-        exact_step(DRIFT, covariance, step)
-        if scheme == "exact"
-        else lg.euler_step(DRIFT, DIFFUSION, BETA, step)
-    )
+    if scheme == "exact":
+        covariance = exact_covariance(DRIFT, DIFFUSION, BETA)
+        turn, noise = exact_step(DRIFT, covariance, step)
+    else:
+        covariance = euler_covariance(DRIFT, DIFFUSION, BETA, step)
+        turn, noise = lg.euler_step(DRIFT, DIFFUSION, BETA, step)
     last = lg.linear_paths(np.zeros((20000, 3)), turn, noise, [81], seed=SEED)[:, 0]
     # a sample covariance of normal numbers has the variance (C_ii C_kk + C_ik²)/n
     diagonal = np.diag(covariance)
@@ -110,7 +111,7 @@ def test_lag_correlation_shows_the_antisymmetric_part_of_lemma_20():
     # states 50 steps apart: E[x_{t+τ} x_tᵀ] = turn^50 C
     product = np.einsum("cti,ctk->cik", x[:, 1:], x[:, :-1]) / (x.shape[1] - 1)
     mean, error = product.mean(0), product.std(0, ddof=1) / math.sqrt(len(product))
-    exact = np.linalg.matrix_power(turn, 50) @ stationary_covariance(DRIFT, DIFFUSION, BETA, step)
+    exact = np.linalg.matrix_power(turn, 50) @ euler_covariance(DRIFT, DIFFUSION, BETA, step)
     assert np.abs((mean - exact) / error).max() < 4.5
     assert np.abs((mean - mean.T) / error).max() > 20  # the rotation is seen
     q = decompose(DRIFT, DIFFUSION).antisymmetric

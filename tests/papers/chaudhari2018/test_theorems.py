@@ -50,11 +50,6 @@ def test_theorem_5_quantities(descent):
         assert found[f"theorem5.{name}.dissipation_error"].value < 0.01
 
 
-@pytest.mark.parametrize("lam", [0.0, 0.5, 1.5])
-def test_stationary_residual_is_rounding(lam):
-    assert study.stationary_residual(lam) < 1e-14
-
-
 def test_lemma_6_in_closed_form_and_in_chains():
     table = study.anisotropy_table((1.0, 4.0), chains=200, records=100, seed=SEED)
     exact = linear.decompose(study.HESSIAN, linear.anisotropic(study.ANGLE, 4.0)).curvature

@@ -123,7 +123,10 @@ def test_from_training_to_row():
     plan = Langevin.model_validate({**chains, "localisation": 100.0, "share": 0.3})
     training = TRAINING.model_copy(update={"steps": 100})
     trained = finetune(
-        *(problem.net, problem.loss, problem.train, training.legs),
+        problem.net,
+        problem.loss,
+        problem.train,
+        training.legs,
         steps=100,
         batch_size=8,
         per_decade=20,

@@ -118,13 +118,6 @@ def descent_quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def stationary_residual(lam: float) -> float:
-    """max |A ρ^ss| / (max |A| max ρ^ss): e^{−Φ} is stationary for the grid's equation."""
-    matrix = fokker_planck.generator(GRID, well.potential, well.stream, lam)
-    steady = fokker_planck.steady_state(GRID, well.potential).ravel()
-    return float(np.abs(matrix @ steady).max() / (np.abs(matrix).max() * steady.max()))
-
-
 def linear_chains(
     diffusion: Array, *, chains: int, records: int, seed: int, name: str, threads: int
 ) -> Array:

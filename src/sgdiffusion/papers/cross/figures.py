@@ -1,7 +1,5 @@
 """Each paper's measurement on the other papers' networks, in four panels."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,8 +8,6 @@ from matplotlib.figure import Figure
 from sgdiffusion.figures.style import BLACK, BLUE, CYCLE, GREY, ORANGE, VERMILION, new_figure, style
 
 RANKS = (0.3, 1.8)  # % of d, the range Chaudhari & Soatto print for their networks
-
-DOT: Any = {"marker": "o", "markersize": 3.5, "linestyle": "none"}
 
 
 @style()

@@ -39,18 +39,6 @@ def test_decomposition_of_a_rotating_system():
     assert_allclose(found.antisymmetric, turn, atol=1e-12)
 
 
-def test_euler_covariance_solves_its_equation_and_tends_to_the_exact_one():
-    drift, diffusion = random_system(np.random.Generator(np.random.Philox(9)), 3)
-    exact = lr.stationary_covariance(drift, diffusion, beta=5.0)
-    assert_allclose(drift @ exact + exact @ drift.T, 2 * diffusion / 5, atol=1e-12)
-    deviations = [
-        np.abs(lr.stationary_covariance(drift, diffusion, 5.0, h) - exact).max() for h in (0.02, 0.01)
-    ]
-    assert 1.9 < deviations[0] / deviations[1] < 2.2  # first order in the step
-    # one weight: C = 2β⁻¹Dh/(1 − (1 − fh)²) = β⁻¹D/(f(1 − fh/2))
-    assert_allclose(lr.stationary_covariance([[2.0]], [[3.0]], 4.0, 0.1), 3 / 4 / (2 * 0.9), rtol=1e-12)
-
-
 @pytest.mark.parametrize("scale", [0.1, 1.0, 7.0])
 def test_lemma_6_isotropic_noise_gives_the_loss_itself(scale):
     drift = np.array([[2.0, 0.5], [0.5, 1.0]])
@@ -104,8 +92,3 @@ def test_anisotropic_matrix_has_the_stated_eigenvalues_and_axes():
 def test_systems_without_a_law_are_refused(drift, diffusion, message):
     with pytest.raises(MeasureError, match=message):
         lr.decompose(drift, diffusion)
-
-
-def test_diverging_euler_steps_are_refused():
-    with pytest.raises(MeasureError, match="diverge"):
-        lr.stationary_covariance(np.eye(2), np.eye(2), 1.0, step=2.5)

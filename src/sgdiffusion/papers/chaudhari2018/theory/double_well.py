@@ -44,20 +44,6 @@ def potential_gradient(x: ArrayLike) -> Array:
     return np.stack([x1**3 - x1, x2], axis=-1)
 
 
-def potential_laplacian(x: ArrayLike) -> Array:
-    """∇²Φ = 3x₁²."""
-    return 3 * _split(x)[0] ** 2
-
-
-def current(x: ArrayLike) -> Array:
-    """J^ss = e^{−r⁴/4} (−x₂, x₁): the stationary probability current of the paper for λ = 1.
-
-    The current of the normalised density is λ J^ss / Z.
-    """
-    x1, x2 = _split(x)
-    return np.exp(-((x1**2 + x2**2) ** 2) / 4)[..., None] * np.stack([-x2, x1], axis=-1)
-
-
 def stream(x: ArrayLike) -> Array:
     """ψ with J^ss = (−∂₂ψ, ∂₁ψ) and ψ → 0 far out: ψ = −√π/2 · erfc(r²/2). Its existence is ∇·J^ss = 0."""
     x1, x2 = _split(x)
@@ -117,11 +103,6 @@ def partition() -> float:
     return math.sqrt(2 * math.pi) * 2 * well
 
 
-def stationary_density(x: ArrayLike) -> Array:
-    """ρ^ss = e^{−Φ}/Z."""
-    return np.exp(-potential(x)) / partition()
-
-
 def marginal_masses(edges: ArrayLike, axis: int) -> Array:
     """Probability of ρ^ss between consecutive ``edges`` of x₁ (axis 0) or x₂ (axis 1).
 
@@ -137,14 +118,6 @@ def marginal_masses(edges: ArrayLike, axis: int) -> Array:
     return half * (well @ weights) * math.sqrt(2 * math.pi) / partition()
 
 
-def mean_rotation(lam: float) -> float:
-    """E[x₁ ẋ₂ − x₂ ẋ₁] in the steady state, twice the mean areal velocity: 2πλ/Z, anticlockwise for λ > 0.
-
-    The part of ∇Φ drops out, for rotations leave dx unchanged; the rest is λ ∫ r² e^{−r⁴/4} dx / Z.
-    """
-    return 2 * math.pi * lam / partition()
-
-
 def loop_period(radius: float, lam: float) -> float:
     """Period of ẋ = j (Lemma 7) on the circle of ``radius``: ∮ dθ / g. Every circle is a closed orbit."""
     angles = 2 * math.pi * np.arange(512) / 512  # the rule is spectrally accurate for periodic integrands
@@ -158,12 +131,6 @@ def origin_rotation(lam: float) -> float:
     The origin is a saddle for g₀ < 1 and a linear centre for g₀ > 1.
     """
     return lam * math.exp(0.25)
-
-
-def focus_invariant(x: ArrayLike, lam: float) -> Array:
-    """H = g₀r²/2 − x₁x₂, constant along the linearised flow about the origin."""
-    x1, x2 = _split(x)
-    return origin_rotation(lam) * (x1**2 + x2**2) / 2 - x1 * x2
 
 
 def focus_decay(lam: float) -> float:

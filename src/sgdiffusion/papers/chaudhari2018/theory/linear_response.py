@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov, solve_sylvester
+from scipy.linalg import solve_continuous_lyapunov, solve_sylvester
 
 from sgdiffusion.errors import MeasureError
 
@@ -57,22 +57,6 @@ def decompose_by_force(drift: ArrayLike, diffusion: ArrayLike) -> Decomposition:
     q = solve_sylvester(f, f.T, f @ d - d @ f.T)
     curvature = np.linalg.solve(d + q, f)
     return Decomposition(curvature, q, np.linalg.inv(curvature))
-
-
-def stationary_covariance(drift: ArrayLike, diffusion: ArrayLike, beta: float, step: float = 0.0) -> Array:
-    """Covariance of the steady state; with ``step`` that of Euler–Maruyama at this step, exactly.
-
-    x ← (1 − Fh)x + √(2β⁻¹Dh) ξ has the covariance C = (1 − Fh) C (1 − Fh)ᵀ + 2β⁻¹Dh.
-    """
-    f, d = _system(drift, diffusion)
-    if step == 0.0:
-        return decompose(f, d).scaled_covariance / beta
-    one_step = np.eye(len(f)) - step * f
-    if np.abs(np.linalg.eigvals(one_step)).max() >= 1:
-        raise MeasureError(
-            f"Euler steps of {step} diverge for this F; they have to be below 2/|largest eigenvalue|"
-        )
-    return solve_discrete_lyapunov(one_step, 2 * step * d / beta)
 
 
 def misfit(curvature: ArrayLike, drift: ArrayLike) -> float:

@@ -25,7 +25,6 @@ from sgdiffusion.papers.ziyin2025.theory.data_law import gaussian_linear
 
 REGIMES = ("Ia", "Ib", "IIa", "IIb", "III")
 SHADES = ("#d9d9d9", "#b3b3b3", "#cfe3f2", "#8fbfe0", "#fdebc8")
-NAMES = {"sde": "SDE", "sgd": "SGD"}
 
 
 def _rows(table: pd.DataFrame) -> list[Any]:

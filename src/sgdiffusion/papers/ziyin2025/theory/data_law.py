@@ -69,27 +69,6 @@ class DataConstants:
         return DataConstants(self.alpha1, -self.alpha2, self.alpha3, self.beta1, -self.beta2)
 
 
-def from_moments(x2: float, x4: float, xy: float, x3y: float, x2y2: float) -> DataConstants:
-    """Constants from E[x²], E[x⁴], E[xy], E[x³y] and E[x²y²]."""
-    return DataConstants(x4 - x2**2, x3y - x2 * xy, x2y2 - xy**2, x2, xy)
-
-
-def from_sample(x: ArrayLike, y: ArrayLike) -> DataConstants:
-    """Constants of the empirical law of a sample (1/N moments: exactly those of drawing with replacement)."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.ndim != 1 or x.shape != y.shape or x.size < 2:
-        raise MeasureError(f"a sample needs two vectors of one length ≥ 2, got {x.shape} and {y.shape}")
-    square, cross = x**2, x * y
-    b1, b2 = square.mean(), cross.mean()
-    return DataConstants(
-        float(np.mean((square - b1) ** 2)),
-        float(np.mean((square - b1) * (cross - b2))),
-        float(np.mean((cross - b2) ** 2)),
-        float(b1),
-        float(b2),
-    )
-
-
 def linear_law(k: float, noise: float, x2: float, x4: float) -> DataConstants:
     """y = kx + ε with ε independent of x, mean 0, standard deviation `noise`, and E[x²], E[x⁴] given."""
     if noise < 0:
@@ -101,16 +80,6 @@ def linear_law(k: float, noise: float, x2: float, x4: float) -> DataConstants:
 def gaussian_linear(k: float, noise: float, input_scale: float = 1.0) -> DataConstants:
     """The paper's example: y = kx + ε with x ~ N(0, input_scale²) and ε ~ N(0, noise²)."""
     return linear_law(k, noise, input_scale**2, 3 * input_scale**4)
-
-
-def student_linear(k: float, noise: float, dof: float) -> DataConstants:
-    """y = kx + ε with Student-t inputs: α₁ = Var[x²] exists for more than four degrees of freedom only."""
-    if dof <= 4:
-        raise MeasureError(
-            f"Student-t inputs with dof = {dof} have no fourth moment, so Var[x²] does not exist: use dof > 4"
-        )
-    x2 = dof / (dof - 2)
-    return linear_law(k, noise, x2, 3 * x2**2 * (dof - 2) / (dof - 4))
 
 
 def uncorrelated(x2: float, x4: float, xy: float, xy_variance: float) -> DataConstants:

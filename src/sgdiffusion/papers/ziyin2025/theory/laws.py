@@ -161,7 +161,7 @@ def deep(constants: DataConstants, temperature: float, depth: int, width: int = 
 def infinite_depth(constants: DataConstants, strength: float) -> StationaryLaw:
     """Eq. 14 for D → ∞ at fixed κ = d/(D T) = d·S/(D·η): p ∝ v^{−3} g^{−1} exp{−κ ∫ (β₁v − β₂)/(v²g) dv}.
 
-    κ → 0 (d = o(D)) leaves δ(v), κ → ∞ (d ≫ D) concentrates at β₂/β₁; see `infinite_depth_limit`.
+    κ → 0 (d = o(D)) leaves δ(v), κ → ∞ (d ≫ D) concentrates at β₂/β₁.
     """
     c = constants
     _require_noise(c)
@@ -183,18 +183,6 @@ def infinite_depth(constants: DataConstants, strength: float) -> StationaryLaw:
 
     hints = (math.log(c.minimiser), 0.5 * math.log(c.alpha3 / c.alpha1))
     return StationaryLaw(f"eq. 14, D → ∞, d/(DT) = {strength:g}", log_mass, above(), hints, 5.0)
-
-
-def infinite_depth_limit(
-    constants: DataConstants, temperature: float, width_exponent: float, ratio: float = 1.0
-) -> StationaryLaw | PointMass:
-    """The three regimes of d = ratio·D^width_exponent as D → ∞: δ(v), a law of its own, δ(v − β₂/β₁)."""
-    temperature = require_temperature(temperature)
-    if width_exponent < 1:
-        return PointMass(0.0, "d = o(D): the model collapses to zero")
-    if width_exponent > 1:
-        return PointMass(constants.minimiser, "d ≫ D: the law concentrates at the minimiser β₂/β₁")
-    return infinite_depth(constants, ratio / temperature)
 
 
 def invariant_law(

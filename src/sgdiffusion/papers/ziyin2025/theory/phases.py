@@ -71,15 +71,6 @@ def maximiser(constants: DataConstants, temperature: float, decay: float = 0.0) 
     return v
 
 
-def maximiser_expansion(constants: DataConstants, temperature: float) -> float:
-    """v̂ ≈ β₂/β₁ + (10α₂β₂/β₁² − 7α₁β₂²/β₁³ − 3α₃/β₁) T for small T."""
-    c = constants
-    slope = (
-        10 * c.alpha2 * c.beta2 / c.beta1**2 - 7 * c.alpha1 * c.beta2**2 / c.beta1**3 - 3 * c.alpha3 / c.beta1
-    )
-    return c.minimiser + slope * temperature
-
-
 def regime(constants: DataConstants, temperature: float, decay: float = 0.0) -> Regime:
     """The regime of Fig 4, for β₂ > 0.
 
