@@ -1,8 +1,10 @@
 """The shape of the library: imports point downward, few modules touch files, nothing knows the workflow."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,70 @@ def test_what_reports_loads_nothing_heavy():
     command = [sys.executable, "-c", "\n".join(lines)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"
+
+
+IMPORT = re.compile(r"^\s*from (sgdiffusion[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
+ENTRY = re.compile(r"(?:([\w.]+):)?(\w+)")  # of a registry: "module:function", or the function alone
+LOCAL = "-"  # where names are that are no module's
+
+Reference = tuple[str, str]  # a module, the end or the beginning of its name; a name in it
+
+
+def bound(tree: ast.AST) -> dict[str, str]:
+    """Imported name -> where from, by its full name."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return found
+
+
+def references(nodes: Iterable[ast.AST], module: str, names: Mapping[str, str]) -> Iterator[Reference]:
+    """What a piece of code names: in its own module, by imports, through imported modules, in registries."""
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            where, _, name = names.get(node.id, f"{module}.{node.id}").rpartition(".")
+            yield where, name
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield names.get(node.value.id, LOCAL), node.attr
+        elif isinstance(node, ast.Constant) and (entry := ENTRY.fullmatch(str(node.value))):
+            yield entry[1] or ("sgdiffusion.papers" if module.endswith(".items") else LOCAL), entry[2]
+
+
+def definitions_and_references() -> tuple[set[Reference], dict[str, set[str]]]:
+    """The package's public functions and classes; name -> modules that the others say it is in."""
+    defined, named = set(), set()
+    for path in MODULES:
+        module = ".".join(("sgdiffusion", *name(path).removesuffix("/__init__").split("/")))
+        tree = ast.parse(path.read_text())
+        names = bound(tree)
+        for statement in tree.body if path.name != "__init__.py" else ():  # which only hands names on
+            own = getattr(statement, "name", "_")
+            if not own.startswith("_"):
+                defined.add((module, own))
+            named |= set(references(ast.walk(statement), module, names)) - {(module, own)}
+    for path in (*ROOT.glob("workflow/**/*.py"), *ROOT.glob("benchmarks/*.py")):
+        tree = ast.parse(path.read_text())
+        named |= set(references(ast.walk(tree), LOCAL, bound(tree)))
+    for path in (ROOT / "Snakefile", *ROOT.glob("workflow/**/*.smk"), *ROOT.glob("docs/*.md")):
+        text = path.read_text()
+        named |= {(m, n) for m, many in IMPORT.findall(text) for n in re.findall(r"\w+", many)}
+        named |= set(re.findall(r"(sgdiffusion[\w.]*):(\w+)", text))
+    places: dict[str, set[str]] = {}
+    for module, known in named:
+        places.setdefault(known, set()).add(module)
+    return defined, places
+
+
+def test_every_public_function_and_class_is_used():
+    """By more than tests: what only they use is an oracle and belongs to them, or is dead."""
+    defined, places = definitions_and_references()
+    assert len(defined) > 500
+
+    def used(module: str, known: str) -> bool:
+        # a package hands on the names of its modules; a registry's entry leaves out its paper's package
+        there = places.get(known, ())
+        return any(f"{module}.".startswith(f"{m}.") or module.endswith(f".{m}") for m in there)
+
+    unused = {f"{m.removeprefix('sgdiffusion.')}:{known}" for m, known in defined if not used(m, known)}
+    assert unused == set()  # an exception belongs here, with its reason

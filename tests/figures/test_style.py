@@ -47,13 +47,6 @@ def test_style_does_not_leak_out_of_its_context():
     assert dict(mpl.rcParams) == before
 
 
-def test_apply_sets_the_style_for_the_process():
-    with mpl.rc_context():
-        style.apply()
-        assert mpl.rcParams["font.size"] == 8
-        assert mpl.rcParams["legend.fontsize"] == 7
-
-
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_instants_run_from_light_to_dark(n):
     luminances = [_luminance(c) for c in style.instants_palette(n)]

@@ -15,7 +15,7 @@ from sgdiffusion.errors import DataError, MeasureError
 from sgdiffusion.figures.style import new_figure, save
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.files import read_csv
-from sgdiffusion.gallery.fill import fill, named_in
+from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.images import web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import duration
@@ -32,7 +32,6 @@ def test_placeholders():
     assert fill("{a.b|value} and {tiny|value}", Q) == "0.123 and 1.87·10⁻⁵"
     assert fill("{a.b|percent}", Q) == "12.3\N{NO-BREAK SPACE}%"
     assert fill("{none}", Q) == "(not run)"
-    assert named_in("{a.b|value} of {tiny}") == {"a.b", "tiny"}
 
 
 def test_macros_are_letters_alone():

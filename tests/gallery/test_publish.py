@@ -1,5 +1,6 @@
 """The reference set: whole or not at all, from commits alone, with what is missing named; and the README."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -34,6 +35,15 @@ def run(folder: Path, page: Path, tmp_path: Path) -> Path:
     return here
 
 
+def damaged(reference: Path) -> list[str]:
+    """Files that are missing or not as the manifest has them, and files that it does not name."""
+    manifest = json.loads((reference / "published.json").read_text())["files"]
+    there = {p.relative_to(reference).as_posix(): p for p in reference.rglob("*") if p.is_file()}
+    there.pop("published.json")
+    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items()}
+    return sorted({name for name, _ in found.items() ^ manifest.items()})
+
+
 def test_a_finished_run_is_published_whole(run: Path):
     target = run.parent / "reference"
     names = publish.publish(run, target)
@@ -41,7 +51,7 @@ def test_a_finished_run_is_published_whole(run: Path):
     assert there == {*names, "published.json"}
     assert {"chaudhari2018/fig1.png", "chaudhari2018/table_a.tex", "numbers.tex", "index.html"} <= there
     assert not any(name.endswith(".pdf") for name in there)
-    assert publish.damaged(target) == []
+    assert damaged(target) == []
 
 
 def test_what_is_missing_or_substituted_is_named_with_its_reason(run: Path):
@@ -87,9 +97,9 @@ def test_a_second_publication_replaces_the_first(run: Path):
     publish.publish(run, target)
     (target / "old.txt").write_text("left from before")
     (target / "numbers.tex").write_text("edited by hand")
-    assert publish.damaged(target) == ["numbers.tex", "old.txt"]
+    assert damaged(target) == ["numbers.tex", "old.txt"]
     publish.publish(run, target)
-    assert publish.damaged(target) == []
+    assert damaged(target) == []
     assert sorted(p.name for p in run.parent.iterdir()) == ["reference", "tiny"]
 
 
@@ -141,5 +151,5 @@ def test_the_repositorys_readme_and_reference_are_current():
     shown = readme.block(reference).replace(reference.as_posix(), "figures/reference")
     assert readme.renewed(text, shown) == text, "run `make readme`"
     if reference.exists():
-        assert publish.damaged(reference) == []
+        assert damaged(reference) == []
         assert sum(p.stat().st_size for p in reference.rglob("*") if p.is_file()) < 15e6

@@ -9,7 +9,7 @@ import pytest
 
 from sgdiffusion.config import Configuration, load_claims
 from sgdiffusion.config.texts import load_texts
-from sgdiffusion.gallery.fill import named_in
+from sgdiffusion.gallery.fill import PLACEHOLDER
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gallery"))
 
@@ -56,7 +56,7 @@ def test_every_number_that_the_texts_name_is_measured(built: Path, numbers: dict
         texts = load_texts(built / "config", paper)
         words = [f.statement for f in texts.findings] + [p for a in texts.arguments for p in a.paragraphs]
         words += [a.sensitivity or "" for p, _, a in configuration.assumptions("smoke") if p == paper]
-        named = {name for text in words for name in named_in(text)}
+        named = {match[1] for text in words for match in PLACEHOLDER.finditer(text)}
         named |= {r.quantity for f in texts.findings for r in f.demonstrated_by}
         named |= {r.quantity for a in texts.arguments for r in a.rests_on}
         # a number that needs several seeds is not measured at this scale; claims name those that exist

@@ -32,7 +32,6 @@ GREY = "#707070"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
 SEQUENTIAL = "cividis"  # perceptually uniform, also in grey and for colour-blind readers
-DIVERGING = "PuOr"
 
 # One run's mean is a line; the spread over seeds is this band about it. Say in the label which spread.
 SEED_BAND: dict[str, Any] = {"alpha": 0.25, "linewidth": 0}
@@ -83,11 +82,6 @@ def style() -> Iterator[None]:
     """The style as a context (``with style():``) and as a decorator (``@style()``)."""
     with mpl.rc_context(RC):
         yield
-
-
-def apply() -> None:
-    """Set the style for the whole process: for notebooks; the library itself uses :func:`style`."""
-    mpl.rcParams.update(RC)
 
 
 @style()

@@ -20,8 +20,3 @@ def fill(text: str, quantities: Quantities) -> str:
         return number(measured.value) if form == "value" else with_interval(measured)
 
     return PLACEHOLDER.sub(value, text)
-
-
-def named_in(text: str) -> set[str]:
-    """The quantities that a text has placeholders for."""
-    return {match[1] for match in PLACEHOLDER.finditer(text)}

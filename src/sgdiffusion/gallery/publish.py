@@ -109,11 +109,3 @@ def publish(folder: Path, target: Path) -> list[str]:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def damaged(reference: Path) -> list[str]:
-    """Files of a published set that are missing or not as published, and files that do not belong to it."""
-    manifest = read_json(reference / "published.json")["files"]
-    there = {p.relative_to(reference).as_posix() for p in reference.rglob("*") if p.is_file()}
-    changed = [n for n in manifest if n not in there or digest(reference / n) != manifest[n]]
-    return [*changed, *sorted(there - set(manifest) - {"published.json"})]
