@@ -39,10 +39,11 @@ def read_inputs(named: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_tables(named: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """The same for figures and tables: several files under one name are one table."""
+    """The same for figures and tables: several files under one name are one table, none are no table."""
     return {
         name: found if isinstance(found, pd.DataFrame) else pd.concat(found, ignore_index=True)
         for name, found in read_inputs(named).items()
+        if isinstance(found, pd.DataFrame) or found
     }
 
 
