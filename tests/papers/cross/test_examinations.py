@@ -11,7 +11,7 @@ from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
 from sgdiffusion.papers.cross import examinations as cross
-from sgdiffusion.papers.cross.figures import cross_figure
+from sgdiffusion.papers.cross.figures.networks import cross_figure
 from sgdiffusion.papers.hennick2025.settings import Langevin
 
 PLAN = Langevin(chains=2, draws=8, burn_in=8, every=1, temperature="examples", localisation=10.0, share=0.3)

@@ -80,6 +80,6 @@ STUDIES = {
         mem_mb=6000,
     ),
 }
-FIGURES = {"cross": Item("sgdiffusion.papers.cross.figures:cross_figure", TABLES_OF_NETS)}
+FIGURES = {"cross": Item("networks:cross_figure", TABLES_OF_NETS)}
 TABLES = {"table_cross": Item("examinations:cross_table", TABLES_OF_NETS)}
 QUANTITIES: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Figures of what spans the papers: tidy tables in, artists out."""
