@@ -89,6 +89,23 @@ def matches(path: str, registry_of: str, study) -> bool:
     return False
 
 
+@pytest.mark.parametrize(
+    ("run", "study"),
+    [
+        ("tiny-fc", "train-trajectory"),
+        ("tiny-fc-variants.batch-32", "train-trajectory-variant"),
+        ("tiny-fc-wide", "train-network"),
+        ("small-fc-variants.batch-32", "train-network"),
+    ],
+)
+def test_each_run_has_one_study_that_trains_it(run: str, study: str):
+    path = f"results/smoke/chaudhari2018/{run}/seed-0/metrics.csv"
+    studies = REGISTRIES["chaudhari2018"].studies
+    assert [
+        name for name, s in studies.items() if s.verb == "train" and matches(path, "chaudhari2018", s)
+    ] == [study]
+
+
 @pytest.mark.parametrize(("paper", "kind", "name"), ITEMS)
 def test_exactly_one_study_makes_each_table_that_is_shown(configuration, paper: str, kind: str, name: str):
     item = getattr(REGISTRIES[paper], kind)[name]

@@ -17,6 +17,8 @@ from sgdiffusion.papers import PAPERS
 
 CROSS = "cross"  # what spans the papers has a registry as well
 RECORDED = (".parquet", ".csv", ".npz", ".pt")
+SEED = "{run}/seed-{seed}"
+TRAINED = {"checkpoints": f"{SEED}/checkpoints.pt", "metrics": f"{SEED}/metrics.csv"}
 
 
 SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
@@ -176,3 +178,17 @@ def of_seeds(path: str, run_id: str | None = None, paper: str | None = None) -> 
 def prepared(run_id: str | None = None, paper: str | None = None) -> Callable[[Plan], str]:
     """An input: the prepared arrays of a run."""
     return lambda plan: plan.prepared(run_id, paper)
+
+
+def training(function: str, *, where: str, outputs: Mapping[str, str] = TRAINED, **more: Any) -> Study:
+    """A study that trains the runs `where` fits, a job for each seed, by a function of papers/training.py."""
+    return Study(
+        verb="train",
+        function=f"sgdiffusion.papers.training:{function}",
+        settings={"run": settings_of(without="seeds")},
+        inputs={"data": prepared()},
+        outputs=outputs,
+        minutes=600,
+        where={"run": where},
+        **more,
+    )

@@ -39,9 +39,7 @@ def train(
 ) -> loop.TrainedRun:
     """`trainer.train` with the compiled kernel: same streams, files, resumption and results."""
     if torch.device(device).type != "cpu":
-        raise TrainingError(
-            f"the fused kernel runs on the CPU, not on {device}; set trainer: torch for this run"
-        )
+        raise TrainingError(f"the fused kernel runs on the CPU, not on {device}: use the torch trainer")
     setup = set_up(
         settings,
         data,

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from sgdiffusion.papers.items import Item, Plan, Study, of_seeds, prepared, settings_of, tables
+from sgdiffusion.papers.items import (
+    SEED,
+    TRAINED,
+    Item,
+    Plan,
+    Study,
+    of_seeds,
+    prepared,
+    settings_of,
+    tables,
+    training,
+)
 
 # figure: run, and over which examples D is evaluated
 SPECTRA = {
@@ -24,8 +35,6 @@ TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
 FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
 FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
-SEED = "{run}/seed-{seed}"
-TRAINED = {"checkpoints": f"{SEED}/checkpoints.pt", "metrics": f"{SEED}/metrics.csv"}
 
 
 def quantity_name(run: str, evaluation: str) -> str:
@@ -90,26 +99,12 @@ def noise_settings(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _trained(*, where: str, function: str, **more: Any) -> Study:
-    return Study(
-        verb="train",
-        function=f"sgdiffusion.papers.training:{function}",
-        settings={"run": settings_of(without="seeds")},
-        inputs={"data": prepared()},
-        minutes=600,
-        where={"run": where},
-        **more,
-    )
-
-
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
 TRAININGS = {
-    "network": _trained(
-        where=rf"(?!{TRAJECTORY})[a-z0-9.-]+", function="train_network", outputs=TRAINED, gpu=True
-    ),
-    "trajectory": _trained(where=TRAJECTORY, function="train_fused", outputs=HISTORY),
-    "trajectory-variant": _trained(
-        where=TRAJECTORY_VARIANTS, function="train_fused", outputs=HISTORY, temporary=("trajectory",)
+    "network": training("train_network", where=rf"(?!{TRAJECTORY}(/|-variants\.))[a-z0-9.-]+", gpu=True),
+    "trajectory": training("train_fused", where=TRAJECTORY, outputs=HISTORY),
+    "trajectory-variant": training(
+        "train_fused", where=TRAJECTORY_VARIANTS, outputs=HISTORY, temporary=("trajectory",)
     ),
 }
 NOISE = {

@@ -30,7 +30,7 @@ NOISE_LOOKS = {
 def theory_figure(descent: pd.DataFrame, anisotropy: pd.DataFrame, displacement: pd.DataFrame) -> Figure:
     """(a) F(ρ) along the Fokker–Planck flow, (b) Φ against f, (c) the most likely point against η/(2b).
 
-    Takes the three tables of ``studies.chaudhari2018_theory``; bars are 95 % intervals over chains.
+    Takes the three tables of the study ``theory``; bars are 95 % intervals over chains.
     """
     figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
     _descent(left, descent)
