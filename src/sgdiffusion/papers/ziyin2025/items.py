@@ -75,4 +75,4 @@ TABLES = {
     "table_tails": item("tables:tails_table", "tails/exponents"),
     "table_transition": item("tables:transition_table", "transition/located"),
 }
-QUANTITIES = tuple(STUDIES)
+QUANTITIES = tuple(name for name, study in STUDIES.items() if "quantities" in study.outputs)
