@@ -125,6 +125,16 @@ def test_each_table_of_quantities_is_made_by_one_study(paper: str):
         assert sum(matches(path, paper, s) for s in registry.studies.values()) == 1, name
 
 
+def test_every_run_is_carried_out_by_a_study_or_varies_a_training(configuration):
+    for paper in PAPERS:
+        studies = REGISTRIES[paper].studies.values()
+        carried = {study.run for study in studies}
+        patterns = [study.where["run"] for study in studies if study.run == "{run}"]
+        for run_id, run in configuration.runs("full", paper).items():
+            matched = any(re.fullmatch(pattern, run_id) for pattern in patterns)
+            assert matched or run_id in carried or run.kind in ("variants", "minibatch-noise"), run_id
+
+
 @pytest.mark.parametrize(("paper", "name"), STUDIES)
 def test_outputs_do_not_share_a_record(paper: str, name: str):
     records = [record_of(path) for path in REGISTRIES[paper].studies[name].outputs.values()]

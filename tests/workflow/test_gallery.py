@@ -78,6 +78,17 @@ def test_findings_and_assumptions_are_published(built: Path):
     assert not pd.read_csv(built / "figures/smoke/assumptions.csv")["sensitivity"].str.contains("[{}]").any()
 
 
+def test_a_number_names_the_run_that_it_comes_from(numbers: dict):
+    for paper, name, run in (
+        ("chaudhari2018", "small-fc.mean", "small-fc"),
+        ("chaudhari2018", "fig4b.displacement", "double-well"),
+        ("ziyin2025", "fig5c.range_fixed", "depth-scaling"),
+        ("ziyin2025", "fig1.sgd.remaining", "plane"),
+        ("hennick2025", "moons.exponent.early", "moons"),
+    ):
+        assert numbers[paper][name]["runs"] == [f"{paper}/{run}"]
+
+
 def test_latex_numbers_are_defined_once(built: Path):
     lines = (built / "figures/smoke/numbers.tex").read_text().splitlines()
     commands = [line.split("}")[0] for line in lines if line.startswith(r"\newcommand")]

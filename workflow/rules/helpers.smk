@@ -114,11 +114,9 @@ def study_seed(paper, study):
     return lambda w: SETTINGS.root_seed + study.seed(plan(paper, w))
 
 
-def study_runs(study_name, study):
-    """A params function: the run that a training or simulation is, for its record."""
-    if study.verb == "train" or not study.inputs:
-        return lambda w: [w.get("run", study_name)]
-    return []
+def study_runs(study):
+    """A params function: the run that a training or simulation carries out, for its record."""
+    return lambda w: [study.run.format_map(dict(w.items()))] if study.run else []
 
 
 def study_code(paper, study):

@@ -28,7 +28,7 @@ for paper, registry in REGISTRIES.items():
                 function=entry(paper, study.function),
                 settings=study_settings(paper, study),
                 root_seed=study_seed(paper, study),
-                runs=study_runs(name, study),
+                runs=study_runs(study),
                 model=study.model and entry(paper, study.model),
                 code=study_code(paper, study),
             script:

@@ -91,6 +91,9 @@ class Study:
     settings: Mapping[str, Callable[[Plan], Any]] = field(default_factory=dict)
     verb: Literal["train", "measure", "collect", "prepare"] = "measure"
     where: Mapping[str, str] = field(default_factory=dict)  # wildcard -> regular expression
+    run: str = (
+        ""  # the run of config/<paper>/experiments.yaml that it carries out, if it is one's own; for records
+    )
     temporary: tuple[str, ...] = ()  # outputs that go when all that reads them is done
     seed: Callable[[Plan], int] = lambda plan: 0  # added to the root seed
     threads: int = 1
@@ -184,6 +187,7 @@ def training(function: str, *, where: str, outputs: Mapping[str, str] = TRAINED,
     """A study that trains the runs `where` fits, a job for each seed, by a function of papers/training.py."""
     return Study(
         verb="train",
+        run="{run}",
         function=f"sgdiffusion.papers.training:{function}",
         settings={"run": settings_of(without="seeds")},
         inputs={"data": prepared()},

@@ -212,6 +212,7 @@ TRAJECTORIES = {
 }
 THEORY = {
     "double-well": Study(
+        run="double-well",
         function="double_well:measure",
         settings={"run": settings_of("double-well")},
         outputs={**tables("double-well/{figure}", FIG4_TABLES), "quantities": "quantities/{figure}.csv"},
@@ -219,6 +220,7 @@ THEORY = {
         threads=2,
     ),
     "theory": Study(
+        run="theory",
         function="theorems:measure",
         settings={"run": settings_of("theory")},
         outputs={

@@ -57,6 +57,7 @@ MOONS = {
     "train-moons": of_ensemble(
         "train",
         verb="train",
+        run="moons",
         settings={"training": section_of("moons", "training")},
         outputs={"ensemble": "{ensemble}/ensemble.npz"},
     ),
@@ -117,6 +118,7 @@ MOONS = {
 DESIGNED = {
     "train-mlps": Study(
         verb="train",
+        run="{run}",
         function="study_mlps:train",
         settings={
             "optimiser": section_of(None, "optimiser"),
@@ -207,6 +209,7 @@ TABLE1 = {
     ),
     "train-larger": Study(
         verb="train",
+        run="{run}",
         function="study_table1:train",
         settings={"training": section_of(None, "training"), "sizes": sizes},
         inputs=examples_of_model,

@@ -6,6 +6,7 @@ from sgdiffusion.papers.items import Item, Study, prepared, settings_of, tables
 def simulation(run_id: str, function: str, model: str, *names: str) -> Study:
     """A study whose settings are the arguments of one function; it needs no data."""
     return Study(
+        run=run_id,
         function=function,
         model=f"settings:{model}",
         settings={"run": settings_of(run_id)},
@@ -32,6 +33,7 @@ STUDIES = {
     )
 }
 STUDIES["depth-scaling"] = Study(
+    run="depth-scaling",
     function="depths:measure",
     settings={"run": settings_of("depth-scaling")},
     inputs={"data": prepared("depth-scaling")},
