@@ -12,7 +12,7 @@ import yaml
 from sgdiffusion.config import Configuration, load_claims
 from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.papers import PAPERS
-from sgdiffusion.papers.items import CROSS, Plan, located, record_of, registries
+from sgdiffusion.papers.items import CROSS, Plan, located, record_of, registries, rule_name
 from sgdiffusion.papers.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,10 +152,5 @@ def test_every_figure_and_table_has_its_words(paper: str):
 
 def test_the_gpu_profile_names_the_studies_that_gain_from_one():
     profile = yaml.safe_load((ROOT / "profiles/gpu/config.yaml").read_text())
-    gaining = {
-        f"{s.verb}_{p}_{n.removeprefix(s.verb + '-').replace('-', '_')}"
-        for p, r in REGISTRIES.items()
-        for n, s in r.studies.items()
-        if s.gpu
-    }
+    gaining = {rule_name(p, n, s) for p, r in REGISTRIES.items() for n, s in r.studies.items() if s.gpu}
     assert set(profile["set-resources"]) == gaining

@@ -1,5 +1,4 @@
 # Validates the configuration and helps the rules; makes nothing itself.
-import re
 import sys
 from pathlib import Path
 
@@ -13,7 +12,14 @@ from sgdiffusion.config.left_out import load_left_out
 from sgdiffusion.config.load import config_digest
 from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.errors import ConfigError
-from sgdiffusion.papers.items import CROSS, Plan, located, record_of, registries
+from sgdiffusion.papers.items import (
+    CROSS,
+    Plan,
+    located,
+    record_of,
+    registries,
+    rule_name,
+)
 from sgdiffusion.provenance import Code
 
 REGISTRIES = registries()

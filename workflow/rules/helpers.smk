@@ -76,13 +76,6 @@ def whitened(heavy, light):
     return lambda w: heavy if w.preparation == "gcn-zca" else light
 
 
-def study_rule(paper, name, study):
-    """The rule's name: verb, paper, study."""
-    return (
-        f"{study.verb}_{paper}_{name.removeprefix(study.verb + '-').replace('-', '_')}"
-    )
-
-
 def study_output(paper, study):
     """Output files of a study by name."""
     files = {name: located(path, paper) for name, path in study.outputs.items()}

@@ -4,7 +4,7 @@ for paper, registry in REGISTRIES.items():
 
         rule:
             name:
-                study_rule(paper, name, study)
+                rule_name(paper, name, study)
             input:
                 unpack(inputs_of(paper, study.inputs)),
             output:

@@ -33,7 +33,6 @@ class Run:
     def __init__(self, snakemake: Any):
         self._snakemake = snakemake
         self._job = Job()
-        self._task: Task | None = None
         self.device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
         self.log = logging.getLogger("sgdiffusion")
         self.facts = Record(
@@ -59,7 +58,7 @@ class Run:
     def task(self) -> Task:
         """What the job's function is told beside settings and inputs; the record holds what it notes."""
         given = self._snakemake
-        self._task = Task(
+        return Task(
             paper=given.params.paper,
             wildcards=dict(given.wildcards.items()),
             root_seed=given.params.root_seed,
@@ -70,15 +69,13 @@ class Run:
             code=given.params.code,
             seeds=self.facts.seeds,
             notes=self.facts.notes,
+            uses=lambda **data: self.facts.data.append(DataUse(**data)),
         )
-        return self._task
 
     def record(self) -> dict[str, Any]:
         """This job's record joined with those of its inputs."""
         output = Path(self._snakemake.output[0])
         inputs = [Path(p) for p in self._snakemake.input]
-        if self._task:
-            self.facts.data = [DataUse(**use) for use in self._task.data]
         return compose(output, self.facts, self._job.cost(), inputs, ROOT)
 
     def write_records(self) -> None:

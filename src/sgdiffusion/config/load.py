@@ -90,6 +90,7 @@ class Configuration:
         self._raw = {p: read_yaml(folder / p / "experiments.yaml") for p in self.papers()}
         self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
         self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
+        self._variants: dict[tuple[str, str, str], dict[str, Training]] = {}
 
     def papers(self) -> list[str]:
         return [p for p in PAPERS if (self.folder / p / "experiments.yaml").exists()]
@@ -114,11 +115,21 @@ class Configuration:
         """A run's settings; <run>.<variant> is a variant of the training that the run varies."""
         runs = self.runs(preset, paper)
         family, _, variant = run_id.partition(".")
-        if variant and isinstance(varied := runs.get(family), Variants):
-            runs = {f"{family}.{name}": t for name, t in varied.trainings(runs[varied.of]).items()}
+        if variant:
+            varied = self.variants(preset, paper, family)
+            runs = {f"{family}.{name}": t for name, t in varied.items()} or runs
         if run_id not in runs:
             raise ConfigError(f"{paper} has no run {run_id!r}; it has: {', '.join(runs)}")
         return runs[run_id]
+
+    def variants(self, preset: str, paper: str, run_id: str) -> dict[str, Training]:
+        """The trainings of a run that varies another, by the variant's name; none of any other run."""
+        key = preset, paper, run_id
+        if key not in self._variants:
+            runs = self.runs(preset, paper)
+            run = runs.get(run_id)
+            self._variants[key] = run.trainings(runs[run.of]) if isinstance(run, Variants) else {}
+        return self._variants[key]
 
     def assumptions(self, preset: str) -> list[tuple[str, str, Any]]:
         """Every choice the papers leave open, as (paper, run, Assumption)."""

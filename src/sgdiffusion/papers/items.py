@@ -91,9 +91,7 @@ class Study:
     settings: Mapping[str, Callable[[Plan], Any]] = field(default_factory=dict)
     verb: Literal["train", "measure", "collect", "prepare"] = "measure"
     where: Mapping[str, str] = field(default_factory=dict)  # wildcard -> regular expression
-    run: str = (
-        ""  # the run of config/<paper>/experiments.yaml that it carries out, if it is one's own; for records
-    )
+    run: str = ""  # for the record: the run of experiments.yaml that it carries out, if any
     temporary: tuple[str, ...] = ()  # outputs that go when all that reads them is done
     seed: Callable[[Plan], int] = lambda plan: 0  # added to the root seed
     threads: int = 1
@@ -143,6 +141,11 @@ def registries() -> dict[str, Registry]:
 def located(path: str, paper: str) -> str:
     """A path of the registry as the workflow knows it."""
     return path if path.startswith(("results/", "data/")) else f"results/{{preset}}/{paper}/{path}"
+
+
+def rule_name(paper: str, name: str, study: Study) -> str:
+    """Verb, paper, study: what the workflow calls the rule of a study."""
+    return f"{study.verb}_{paper}_{name.removeprefix(f'{study.verb}-').replace('-', '_')}"
 
 
 def record_of(path: str) -> str | None:

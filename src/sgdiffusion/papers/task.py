@@ -21,11 +21,8 @@ class Task:
     code: str = ""  # digest of the code, for checkpoints that an edit makes useless
     seeds: list[int] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
-    data: list[dict[str, Any]] = field(default_factory=list)
-
-    def uses(self, *, set: str, preparation: str, real: bool, digest: str) -> None:
-        """Notes data that the job made itself; that of its inputs is known from their records."""
-        self.data.append({"set": set, "preparation": preparation, "real": real, "digest": digest})
+    uses: Callable[..., None] = lambda **data: None
+    """Notes data (set, preparation, real, digest) that the job made; that of inputs their records know."""
 
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A callback that logs how much is done."""

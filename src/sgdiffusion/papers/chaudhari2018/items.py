@@ -44,7 +44,7 @@ def quantity_name(run: str, evaluation: str) -> str:
 
 def variants_of(run_id: str, plan: Plan) -> dict[str, Any]:
     """The settings of every variant of a training, by the variant's name."""
-    return dict(plan.run(f"{run_id}-variants").trainings(plan.run(run_id)))
+    return dict(plan.config.variants(plan.preset, plan.paper, f"{run_id}-variants"))
 
 
 def of_variants(run_id: str, path: str) -> Any:

@@ -25,6 +25,7 @@ from sgdiffusion.measures.noise.minibatch import minibatch_variance
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
+from sgdiffusion.papers.chaudhari2018.items import quantity_name
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
 from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated
 from sgdiffusion.papers.task import Task
@@ -259,11 +260,6 @@ def collect(
     apart = distances(values)
     numbers = pd.concat([quantities(found, name), distance_quantities(apart, name)])
     return {"eigenvalues": values, "statistics": found, "distances": apart, "quantities": numbers}
-
-
-def quantity_name(run: str, evaluation: str) -> str:
-    """The first part of the ids of a spectrum's quantities."""
-    return run if evaluation == "plain" else f"{run}.{evaluation}"
 
 
 def measure_variants(
