@@ -21,6 +21,8 @@ class Task:
     code: str = ""  # digest of the code, for checkpoints that an edit makes useless
     seeds: list[int] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    """What is done when all outputs are written: until then a resume state is worth keeping."""
     uses: Callable[..., None] = lambda **data: None
     """Notes data (set, preparation, real, digest) that the job made; that of inputs their records know."""
 

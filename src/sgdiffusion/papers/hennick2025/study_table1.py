@@ -66,7 +66,7 @@ def train(
         log=task.log,
     )
     checkpoints.write_state(path, {"steps": trained.kept.tolist(), "theta": trained.theta})
-    checkpoints.discard(resume)
+    task.afterwards.append(lambda: checkpoints.discard(resume))
     return {"displacement": table1.displacement_table(trained)}
 
 
