@@ -81,6 +81,7 @@ def test_findings_and_assumptions_are_published(built: Path):
 def test_a_number_names_the_run_that_it_comes_from(numbers: dict):
     for paper, name, run in (
         ("chaudhari2018", "small-fc.mean", "small-fc"),
+        ("chaudhari2018", "small-fc.test_error_percent", "small-fc"),
         ("chaudhari2018", "fig4b.displacement", "double-well"),
         ("ziyin2025", "fig5c.range_fixed", "depth-scaling"),
         ("ziyin2025", "fig1.sgd.remaining", "plane"),

@@ -1,7 +1,6 @@
 """The errors that Chaudhari & Soatto (2018) report for their networks, per seed and over seeds."""
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +56,8 @@ def error_quantities(errors: pd.DataFrame, metrics: pd.DataFrame, name: str) -> 
     return pd.DataFrame(rows)
 
 
-def measure(
-    task: Task, seeds: dict[str, int], checkpoints: list[Path], metrics: list[pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
-    """Training and test errors of all runs, beside those that the paper reports for its networks.
-
-    `seeds` has the number of each run's files, in their order.
-    """
-    files, logs, tables, numbers = iter(checkpoints), iter(metrics), [], []
-    for run, count in seeds.items():
-        found = error_table([stored.load(path)["meta"] for path in islice(files, count)])
-        logged = pd.concat(islice(logs, count), ignore_index=True)
-        tables.append(found.assign(run=run))
-        numbers.append(error_quantities(found, logged, run))
-    return {"errors": pd.concat(tables), "quantities": pd.concat(numbers)}
+def measure(task: Task, checkpoints: list[Path], metrics: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Training and test errors of a run's seeds, beside those that the paper reports."""
+    errors = error_table([stored.load(path)["meta"] for path in checkpoints])
+    logged = pd.concat(metrics, ignore_index=True)
+    return {"errors": errors, "quantities": error_quantities(errors, logged, task.wildcards["run"])}

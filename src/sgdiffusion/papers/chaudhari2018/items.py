@@ -62,11 +62,6 @@ def measured_spectra(plan: Plan) -> list[tuple[str, str]]:
     return [SPECTRUM_QUANTITIES[name] for name in plan.measured(SPECTRUM_QUANTITIES)]
 
 
-def measured_runs(plan: Plan) -> list[str]:
-    """The trainings of the paper's networks, but for those whose spectra are all left out."""
-    return [*dict.fromkeys(run for run, _ in measured_spectra(plan)), TRAJECTORY]
-
-
 def variant_settings(run_id: str) -> Any:
     """A setting: the settings of every variant of a training."""
     return lambda plan: {
@@ -129,14 +124,11 @@ NOISE = {
         },
         where={"evaluation": "plain|augmented"},
     ),
+    # a job for each run: a number's record then names its own run and data alone
     "errors": Study(
         function="errors:measure",
-        settings={"seeds": lambda plan: {run: plan.run(run).seeds for run in measured_runs(plan)}},
-        inputs=lambda plan: {
-            name: [file for run in measured_runs(plan) for file in of_seeds(path, run)(plan)]
-            for name, path in {"checkpoints": "checkpoints.pt", "metrics": "metrics.csv"}.items()
-        },
-        outputs={"errors": "errors.csv", "quantities": "quantities/errors.csv"},
+        inputs={"checkpoints": of_seeds("checkpoints.pt"), "metrics": of_seeds("metrics.csv")},
+        outputs={"errors": "{run}/errors.csv", "quantities": "quantities/errors-{run}.csv"},
     ),
     "variants-small-fc": Study(
         function="spectra:measure_variants",
@@ -305,8 +297,8 @@ TABLES = {
 QUANTITIES = (
     *SPECTRUM_QUANTITIES,
     f"trajectory-{TRAJECTORY}",
+    *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
     *(
-        "errors",
         "fig4a",
         "fig4b",
         "fig4c",
