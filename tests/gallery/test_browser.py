@@ -85,11 +85,19 @@ def test_focus_is_visible(browser: Browser, page: Path):
     assert browser.evaluate(style) == "solid"
 
 
-def test_a_verdict_that_no_claim_has_says_so(browser: Browser, page: Path):
+def test_a_paper_without_a_claim_of_a_verdict_says_so(browser: Browser, page: Path):
     browser.open(page)
-    browser.evaluate("document.querySelector('[data-filter=in-part]').click()")
-    assert browser.evaluate(SHOWN) == 0
-    assert browser.evaluate("[...document.querySelectorAll('.none')].every(p => p.offsetHeight > 0)")
+    failing = "document.querySelectorAll('#ziyin2025 tr.claim[data-verdict=fails]')"
+    browser.evaluate(f"{failing}.forEach(row => row.dataset.verdict = 'holds')")
+    browser.evaluate("document.querySelector('[data-filter=fails]').click()")
+    assert browser.evaluate(SHOWN) == 1
+    assert browser.evaluate("document.querySelector('#ziyin2025 .none').offsetHeight > 0")
+    assert browser.evaluate("document.querySelector('#chaudhari2018 .none').offsetHeight == 0")
+
+
+def test_there_are_no_buttons_for_verdicts_that_no_claim_has(browser: Browser, page: Path):
+    browser.open(page)
+    assert browser.evaluate("document.querySelector('[data-filter=in-part]') === null")
 
 
 def test_deep_links_reach_their_targets_whatever_the_filter(browser: Browser, page: Path):

@@ -118,8 +118,8 @@ def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
     text = (root / "README.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "| chaudhari2018 | 4 | 1 | 0 | 1 | 1 | 1 |" in text
-    assert "| Undecided |\n" in text
+    assert "| chaudhari2018 | 4 | 1 | 1 | 1 | 1 |" in text
+    assert "| Fails | Undecided | Not tested |\n" in text
     assert "](figures/reference/composite.png)" in text
     assert "figures/reference/missing.md" in text
 
@@ -130,7 +130,13 @@ def test_a_set_of_an_earlier_version_is_read_in_todays_words(tmp_path: Path):
         "p,d,not testable here\np,e,not testable here\n"
     )
     (tmp_path / "missing.csv").write_text("item,reason\np/claims/e,needs data\np/fig1,left out\n")
-    assert readme.published_verdicts(tmp_path)["verdict"].tolist() == [str(v) for v in Verdict]
+    assert readme.published_verdicts(tmp_path)["verdict"].tolist() == [
+        "Holds",
+        "In part",
+        "Fails",
+        "Undecided",
+        "Not tested",
+    ]
 
 
 def test_a_run_of_an_earlier_version_must_be_judged_again(run: Path):

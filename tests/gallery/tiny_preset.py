@@ -108,7 +108,7 @@ def write_preset(folder: Path) -> Path:
         )
         for name in ("fig1", "fig2", "table_a"):
             (folder / paper / f"{name}.json").write_text(json.dumps(record(name)))
-        verdicts = verdict_table(claims(), read_quantities([quantity_table()]), "tiny", ["mnist"])
+        verdicts, _ = verdict_table(claims(), read_quantities([quantity_table()]), "tiny", ["mnist"])
         verdicts.to_csv(folder / paper / "verdicts.csv", index=False)
         paths[paper] = [folder / paper / "quantities.csv"]
         quantity_table().to_csv(paths[paper][0], index=False)

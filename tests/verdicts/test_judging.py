@@ -7,7 +7,7 @@ import pytest
 
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.verdicts import Measured, Obstacle, Verdict, join_verdicts, verdict_table
-from sgdiffusion.verdicts.judging import VERDICT_COLUMNS, judge, obstructed
+from sgdiffusion.verdicts.judging import VERDICT_COLUMNS, lie, obstructed
 
 
 def region(low=0.0, high=1.0, quantity="q"):
@@ -31,7 +31,7 @@ def claim(*regions: Region, **changes) -> Claim:
 
 
 def row_of(claim: Claim, quantities: dict, preset: str = "full", embedded=(), left_out=None) -> pd.Series:
-    return verdict_table([claim], quantities, preset, embedded, left_out).iloc[0]
+    return verdict_table([claim], quantities, preset, embedded, left_out)[0].iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_verdict_of_two_quantities(a, b, expected: Verdict):
 
 def test_a_judged_claim_says_how_each_number_lies():
     one_sided = claim(region(), Region(quantity="b", low=4.0))
-    found = judge(one_sided, {"q": measured(2e-7, 0.3), "b": measured(1, 5)})
-    assert found.why == "q: inside, accepted [0, 1]; b: open, accepted [4, ∞]"
+    found = lie(one_sided, {"q": measured(2e-7, 0.3), "b": measured(1, 5)})
+    assert found == "q: inside, accepted [0, 1]; b: open, accepted [4, ∞]"
 
 
 def test_a_missing_measurement_is_named():
@@ -92,7 +92,7 @@ def test_tables_are_joined_and_empty_cells_stay_empty():
     """Read back from a file as the workflow reads them, where an empty cell is a NaN."""
     tables = []
     for quantities in ({"q": measured(0.4, 0.6)}, {}):
-        text = verdict_table([claim()], quantities, "full", []).to_csv(index=False)
+        text = verdict_table([claim()], quantities, "full", [])[0].to_csv(index=False)
         tables.append(pd.read_csv(io.StringIO(text)))
     both = join_verdicts(one=tables[0], two=tables[1])
     assert both["paper"].tolist() == ["one", "two"]
@@ -102,4 +102,12 @@ def test_tables_are_joined_and_empty_cells_stay_empty():
 
 
 def test_names_in_html_are_one_word():
-    assert [v.slug for v in Verdict] == ["holds", "in-part", "fails", "undecided", "not-tested"]
+    assert [v.slug for v in Verdict] == [
+        "holds",
+        "in-part",
+        "fails",
+        "depends-on-the-reading",
+        "undecided",
+        "not-comparable",
+        "not-tested",
+    ]

@@ -41,6 +41,7 @@ try:
             for r in REGISTRIES.values()
             for n in r.quantities
         ),
+        *(f"{r.paper}/readings/{n}" for r in REGISTRIES.values() for n in r.readings),
         *(f"{paper}/claims/{claim.id}" for paper in CLAIMS for claim in CLAIMS[paper]),
     ]
     LEFT_OUT = load_left_out(SETTINGS.left_out, EVERY_ITEM)
@@ -53,6 +54,9 @@ FIGURES = {p: LEFT_OUT.keep(p, r.figures) for p, r in REGISTRIES.items()}
 TABLES = {p: LEFT_OUT.keep(p, r.tables) for p, r in REGISTRIES.items()}
 QUANTITIES = {
     p: LEFT_OUT.keep(f"{p}/quantities", r.quantities) for p, r in REGISTRIES.items()
+}
+READINGS = {
+    p: LEFT_OUT.keep(f"{p}/readings", r.readings) for p, r in REGISTRIES.items()
 }
 # the main figures, in one image; a paper without any is not in it
 COMPOSITE = {

@@ -48,6 +48,22 @@ def quantity_files(paper):
     ]
 
 
+def reading_files(paper):
+    """An input function: every table of a paper's quantities under other readings."""
+    return lambda w: [
+        f"results/{w.preset}/{paper}/readings/{name}.csv" for name in READINGS[paper]
+    ]
+
+
+def curves(paper):
+    """The specification curve of each claim that depends on open choices, by the claim's id."""
+    return {
+        claim.id: f"figures/{{preset}}/{paper}/readings/{claim.id}.png"
+        for claim in CLAIMS[paper]
+        if claim.choices
+    }
+
+
 def texts_digest():
     """Digest of the words of all papers."""
     return config_digest(*(TEXTS[paper] for paper in CONFIG.papers()))
@@ -150,6 +166,8 @@ def items(preset):
     """What a preset consists of, and what is left out of it."""
     reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
     listed = {p: {"figures": FIGURES[p], "tables": TABLES[p]} for p in REGISTRIES}
+    for paper in CONFIG.papers():
+        listed[paper]["curves"] = list(curves(paper))
     return {
         "preset": preset,
         "across": listed.pop(CROSS),

@@ -4,7 +4,9 @@
 rule judge_claims:
     input:
         quantities=lambda w: quantity_files(w.paper)(w),
+        readings=lambda w: reading_files(w.paper)(w),
     output:
+        readings="figures/{preset}/{paper}/readings.csv",
         csv="figures/{preset}/{paper}/verdicts.csv",
         md="figures/{preset}/{paper}/verdicts.md",
         tex="figures/{preset}/{paper}/verdicts.tex",
@@ -26,6 +28,34 @@ rule judge_claims:
         code=code_digest("judge.py"),
     script:
         "../scripts/judge.py"
+
+
+# The specification curves of a paper: of each claim whose numbers depend on what the paper leaves open.
+for paper in [p for p in CONFIG.papers() if curves(p)]:
+
+    rule:
+        name:
+            f"specify_{paper}"
+        input:
+            readings=f"figures/{{preset}}/{paper}/readings.csv",
+            verdicts=f"figures/{{preset}}/{paper}/verdicts.csv",
+        output:
+            **curves(paper),
+            pdfs=[f.replace(".png", ".pdf") for f in curves(paper).values()],
+        log:
+            f"logs/{{preset}}/{paper}/specify.log",
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            claims=[c.model_dump(mode="json") for c in CLAIMS[paper] if c.choices],
+            bases={n: c.base for n, c in CONFIG.choices(paper).items()},
+            code=code_digest("specify.py"),
+        script:
+            "../scripts/specify.py"
 
 
 rule tabulate_verdicts:
@@ -158,6 +188,11 @@ rule build_gallery:
             f"figures/{w.preset}/{p}/{t}.csv" for p in REGISTRIES for t in TABLES[p]
         ],
         verdicts="figures/{preset}/verdicts.csv",
+        curves=lambda w: [
+            file.format(preset=w.preset)
+            for p in CONFIG.papers()
+            for file in curves(p).values()
+        ],
         findings="figures/{preset}/findings.csv",
         assumptions="figures/{preset}/assumptions.csv",
         numbers="figures/{preset}/numbers.json",

@@ -1,18 +1,25 @@
-"""Judges a paper's claims by its measured quantities: the verdict table."""
+"""Judges a paper's claims by its quantities: the verdict table, and every claim under every reading."""
 
-from _files import publish, read
+from _files import publish, read, write
 from _job import job
 
 from sgdiffusion.config.models import Claim
-from sgdiffusion.verdicts import read_quantities, verdict_table
+from sgdiffusion.verdicts import read_quantities, read_readings, verdict_table
 
 with job(snakemake) as run:
+    given = snakemake.input
     claims = [Claim.model_validate(c) for c in snakemake.params.claims]
     # optional measurements are judged where they exist, but nothing here may ask for them
-    paths = [*snakemake.input.quantities, *snakemake.params.optional]
-    quantities = read_quantities(read(p) for p in paths)
-    table = verdict_table(
-        claims, quantities, run.facts.preset, snakemake.params.substituted, snakemake.params.left_out
+    quantities = read_quantities(read(p) for p in [*given.quantities, *snakemake.params.optional])
+    readings = read_readings(read(p) for p in given.get("readings", []))
+    table, under = verdict_table(
+        claims,
+        quantities,
+        run.facts.preset,
+        snakemake.params.substituted,
+        snakemake.params.left_out,
+        readings,
     )
     publish(snakemake.output, table, run.record())
+    write(snakemake.output.readings, under)
     run.log.info("%s", table["verdict"].value_counts().to_string())

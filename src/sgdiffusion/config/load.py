@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from sgdiffusion.config.messages import config_error
 from sgdiffusion.config.models import Claim, Preset, Settings, Strict, Substitutes, Training, Variants
+from sgdiffusion.config.readings import Choice, ChoicesFile, Reading, Readings
 from sgdiffusion.config.runs import experiments_of
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers import PAPERS
@@ -61,11 +62,24 @@ def parse_settings(content: dict[str, Any], source: str = "config/config.yaml (o
 
 
 def load_claims(folder: Path, paper: str) -> list[Claim]:
-    """The claims of one paper; ids must be unique."""
+    """The claims of one paper; ids must be unique, and the choices they depend on known."""
     path = folder / paper / "claims.yaml"
     claims = parse(Claims, read_yaml(path), str(path)).claims
     unique_ids(claims, f"{path}: claims")
+    known = load_choices(folder, paper)
+    for claim in claims:
+        if unknown := sorted(set(claim.choices) - set(known)):
+            there = ", ".join(known) or "none"
+            raise ConfigError(
+                f"{path}: {claim.id}.choices: found {unknown[0]!r}; choices of readings.yaml: {there}"
+            )
     return claims
+
+
+def load_choices(folder: Path, paper: str) -> dict[str, Choice]:
+    """What a paper leaves open, by the choice's id; nothing where it has no readings.yaml."""
+    path = folder / paper / "readings.yaml"
+    return parse(ChoicesFile, read_yaml(path), str(path)).choices if path.exists() else {}
 
 
 def _put(entry: dict[str, Any], dotted: str, value: Any, source: str) -> None:
@@ -91,6 +105,7 @@ class Configuration:
         self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
         self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
         self._variants: dict[tuple[str, str, str], dict[str, Training]] = {}
+        self._choices = {p: load_choices(folder, p) for p in self._raw}
 
     def papers(self) -> list[str]:
         return [p for p in PAPERS if (self.folder / p / "experiments.yaml").exists()]
@@ -130,6 +145,17 @@ class Configuration:
             run = runs.get(run_id)
             self._variants[key] = run.trainings(runs[run.of]) if isinstance(run, Variants) else {}
         return self._variants[key]
+
+    def choices(self, paper: str) -> dict[str, Choice]:
+        """What a paper leaves open."""
+        return self._choices[paper]
+
+    def readings(self, preset: str, paper: str, run_id: str) -> list[Reading]:
+        """The readings that a run of kind `readings` samples, the base first."""
+        design = self.run(preset, paper, run_id)
+        if not isinstance(design, Readings):
+            raise ConfigError(f"{paper}/{run_id} is no design of readings but of kind {design.kind}")
+        return design.sampled(self._choices[paper])
 
     def assumptions(self, preset: str) -> list[tuple[str, str, Any]]:
         """Every choice the papers leave open, as (paper, run, Assumption)."""

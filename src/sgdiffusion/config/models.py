@@ -51,6 +51,7 @@ class Assumption(Strict):
     choice: Text = Field(description="what is done here")
     reason: Text
     sensitivity: str | None = Field(None, description="where its effect is measured, if it is")
+    no_effect: str | None = Field(None, description="why another choice can change no verdict")
 
 
 class Network(Strict):
@@ -197,4 +198,16 @@ class Claim(Strict):
     )
     optional: Text | None = Field(
         None, description="target that measures it when it is asked for; null: measured by default"
+    )
+    nature: Literal["claim", "construction", "implementation", "project"] = Field(
+        "claim",
+        description="claim: the paper's own; construction: true however it is measured; implementation: "
+        "checks our code; project: stated by us. Only claims are counted",
+    )
+    choices: list[Text] = Field(
+        default=[], description="open choices of readings.yaml that its numbers depend on"
+    )
+    no_choices: Text | None = Field(None, description="why no open choice can change its numbers")
+    incomparable: Text | None = Field(
+        None, description="why the published number has no meaning without what the paper leaves open"
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from sgdiffusion.config.models import Strict, Training, Variants
+from sgdiffusion.config.readings import Readings
 
 RunId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
@@ -15,5 +16,5 @@ RunId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 def experiments_of(paper: str) -> type[Strict]:
     """The model of config/<paper>/experiments.yaml: one entry per run family, `kind` selects its model."""
     kinds: Any = import_module(f"sgdiffusion.papers.{paper}.settings").Run
-    run = Annotated[Training | Variants | kinds, Field(discriminator="kind")]
+    run = Annotated[Training | Variants | Readings | kinds, Field(discriminator="kind")]
     return create_model("Experiments", __base__=Strict, runs=(dict[RunId, run], ...))

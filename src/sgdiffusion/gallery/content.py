@@ -29,7 +29,9 @@ SHOWN = {  # the verdict's sign, and the verb after a number of claims
     Verdict.HOLDS: ("✓", "hold"),
     Verdict.IN_PART: ("◐", "hold in part"),
     Verdict.FAILS: ("✗", "fail"),
+    Verdict.DEPENDS: ("±", "depend on the reading"),
     Verdict.UNDECIDED: ("?", "stay undecided"),
+    Verdict.NOT_COMPARABLE: ("≈", "cannot be compared"),
     Verdict.NOT_TESTED: ("–", "are not tested"),
 }
 
@@ -57,6 +59,16 @@ class JudgedClaim:
     untested: str  # why, if it was not tested
     parts: list[Part]
     figures: list[tuple[str, str]]  # anchor, title
+    at_base: str  # the verdict under the base reading alone
+    readings: str  # in how many readings it holds and fails, or why no choice matters
+    nearest: str  # reading nearest to the published number
+    decides: str  # choice that moves the number most
+    curve: str  # its specification curve as an image; empty if no choice matters
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is the paper's own claim."""
+        return self.claim.nature == "claim"
 
 
 @dataclass(frozen=True)
@@ -183,7 +195,7 @@ class Reader:
         self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame
     ) -> Chapter:
         judged = {i: self._judged(self.claims[i], figures) for i in self.verdicts}
-        counts = {v: sum(j.verdict is v for j in judged.values()) for v in Verdict}
+        counts = {v: sum(j.verdict is v and j.counted for j in judged.values()) for v in Verdict}
         plates = {n: self._plate(n, judged) for n in (*figures, *tables)}
         return Chapter(
             name=self.paper,
@@ -222,7 +234,16 @@ class Reader:
             untested=row["untested"],
             parts=[self._part(r) for r in claim.accept if r.quantity in self.quantities],
             figures=[(self.anchor(f), f) for f in shown],
+            at_base=row["at base"],
+            readings=row["readings"],
+            nearest=row["nearest"],
+            decides=row["decides"],
+            curve=self._curve(claim),
         )
+
+    def _curve(self, claim: Claim) -> str:
+        path = self.folder / "readings" / f"{claim.id}.png"
+        return data_address(web_image(path)[0]) if claim.choices else ""
 
     def _part(self, region: Region) -> Part:
         measured = self.quantities[region.quantity]

@@ -23,6 +23,11 @@ from sgdiffusion.gallery.content import (
 )
 from sgdiffusion.gallery.files import read_csv, read_json
 
+NATURES = {  # of what stands among the claims and is no claim of the paper
+    "construction": "True however it is measured",
+    "implementation": "Checks our code, not the paper",
+    "project": "Stated by us, not by the paper",
+}
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -94,11 +99,13 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"sentence": sentence, "formula": formula}
-    totals = {v: sum(c.counts[v] for c in papers) for v in SHOWN}
+    totals = {v: n for v in SHOWN if (n := sum(c.counts[v] for c in papers))}
     return environment.get_template("page.html.j2").render(
         papers=papers,
         cross=cross,
         shown_as=SHOWN,
+        natures=NATURES,
+        apart=sum(not j.counted for c in papers for j in c.claims),
         totals=totals,
         preset=items.preset,
         description=description,

@@ -47,6 +47,9 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
         tables = [*names["tables"], *(["verdicts"] if paper in items["papers"] else [])]
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
+        yield from (f"{paper}/readings/{claim}.png" for claim in names.get("curves", []))
+        if paper in items["papers"]:
+            yield f"{paper}/readings.csv"
 
 
 def problems(folder: Path, names: list[str]) -> list[str]:

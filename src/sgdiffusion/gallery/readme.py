@@ -31,10 +31,10 @@ def published_verdicts(reference: Path) -> pd.DataFrame:
 
 
 def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Numbers of claims by paper and verdict."""
-    rows = []
+    """Numbers of claims by paper and verdict, but for verdicts that none has."""
+    rows, there = [], set(verdicts["verdict"])
     for paper, claims in verdicts.groupby("paper", sort=False):
-        counts = {str(v): int((claims["verdict"] == v).sum()) for v in Verdict}
+        counts = {str(v): int((claims["verdict"] == v).sum()) for v in Verdict if str(v) in there}
         rows.append({"paper": paper, "claims": len(claims), **counts})
     return pd.DataFrame(rows)
 

@@ -47,6 +47,11 @@ class Plan:
         """Path of the prepared arrays of a run."""
         return str(self.config.prepared(self.preset, self.run(run_id, paper)))
 
+    def readings(self, run_id: str) -> list[dict[str, Any]]:
+        """The readings that a run of kind `readings` samples, as a study's setting."""
+        found = self.config.readings(self.preset, self.paper, run_id)
+        return [reading.model_dump(mode="json") for reading in found]
+
     def results(self, path: str, paper: str | None = None) -> str:
         """A path below the results of a paper, this one by default, with the wildcards filled in."""
         return located(path, paper or self.paper).format_map({**self.wildcards, "preset": self.preset})
@@ -118,6 +123,7 @@ class Registry:
     figures: Mapping[str, Item]
     tables: Mapping[str, Item]
     quantities: tuple[str, ...]  # tables of quantities that its claims are judged by
+    readings: tuple[str, ...] = ()  # tables of quantities under other readings, readings/<name>.csv
     optional: Mapping[str, Item] = field(default_factory=dict)  # tables that nothing else asks for
     optional_quantities: str | None = None  # pattern of files: judged where they exist
 
@@ -129,7 +135,7 @@ class Registry:
 def registry(paper: str) -> Registry:
     """The entries of papers/<paper>/items.py."""
     module: ModuleType = import_module(f"sgdiffusion.papers.{paper}.items")
-    names = ("studies", "figures", "tables", "quantities", "optional", "optional_quantities")
+    names = ("studies", "figures", "tables", "quantities", "readings", "optional", "optional_quantities")
     return Registry(paper, **{n: getattr(module, n.upper()) for n in names if hasattr(module, n.upper())})
 
 

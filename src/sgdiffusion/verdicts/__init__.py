@@ -1,6 +1,6 @@
 """Measured quantities, claims judged by them, and how numbers read."""
 
-from sgdiffusion.verdicts.judging import Obstacle, Verdict, join_verdicts, verdict_table
+from sgdiffusion.verdicts.judging import Obstacle, Verdict
 from sgdiffusion.verdicts.quantities import (
     QUANTITY_COLUMNS,
     Measured,
@@ -9,6 +9,8 @@ from sgdiffusion.verdicts.quantities import (
     read_quantities,
     standing,
 )
+from sgdiffusion.verdicts.readings import read_readings
+from sgdiffusion.verdicts.table import join_verdicts, verdict_table
 from sgdiffusion.verdicts.words import markdown
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "join_verdicts",
     "markdown",
     "read_quantities",
+    "read_readings",
     "standing",
     "verdict_table",
 ]

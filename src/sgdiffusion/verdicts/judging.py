@@ -1,6 +1,7 @@
-"""Compares measured quantities with claims stated before: a verdict for each, always with the numbers.
+"""Compares measured quantities with claims stated before: a verdict under one reading, with the numbers.
 
-A claim has one or more regions, each for one quantity; `Standing` says where a quantity lies.
+A claim has one or more regions, each for one quantity; `Standing` says where a quantity lies. The label over
+all admissible readings of the paper is made in readings.py.
 
     all inside                                                      Holds
     all outside                                                     Fails
@@ -9,15 +10,13 @@ A claim has one or more regions, each for one quantity; `Standing` says where a 
     the data, the scale or the measurement is missing               Not tested, with the obstacle
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import pandas as pd
-
 from sgdiffusion.config.models import Claim
 from sgdiffusion.verdicts.quantities import Quantities, Standing, limits, standing
-from sgdiffusion.verdicts.words import TABLE_DIGITS, interval, number, span
+from sgdiffusion.verdicts.words import TABLE_DIGITS, span
 
 
 class Verdict(StrEnum):
@@ -26,7 +25,9 @@ class Verdict(StrEnum):
     HOLDS = "Holds"
     IN_PART = "In part"
     FAILS = "Fails"
+    DEPENDS = "Depends on the reading"
     UNDECIDED = "Undecided"
+    NOT_COMPARABLE = "Not comparable"
     NOT_TESTED = "Not tested"
 
     @property
@@ -52,7 +53,12 @@ VERDICT_COLUMNS = {
     "published": "the published value as printed, or what is asserted",
     "measured": "the measured numbers that the claim names",
     "interval": "their 95 % intervals",
-    "verdict": ", ".join(Verdict),
+    "nature": "claim: the paper's own; others are reported apart and not counted",
+    "verdict": f"over all readings: {', '.join(Verdict)}",
+    "at base": "verdict under the base reading alone",
+    "readings": "in how many readings it holds and fails; or why no choice matters",
+    "nearest": "reading nearest to the published number",
+    "decides": "open choice that moves the number most, and those that turn the verdict",
     "obstacle": f"why it was not tested: {', '.join(Obstacle)}; empty if it was",
     "why": "how each number lies to what is accepted, or the obstacle in detail",
     "rule": "why this is accepted",
@@ -79,19 +85,23 @@ def obstructed(claim: Claim, preset: str, embedded: Iterable[str]) -> Judgement 
     return None
 
 
-def judge(claim: Claim, quantities: Quantities) -> Judgement:
-    """The judgement of a claim by what was measured."""
-    standings = [standing(quantities, region) for region in claim.accept]
-    if Standing.NOT_RUN in standings:
-        return _unmeasured(claim, quantities)
-    why = "; ".join(
+def standings(claim: Claim, quantities: Quantities) -> list[Standing]:
+    """Where each of the claim's numbers lies."""
+    return [standing(quantities, region) for region in claim.accept]
+
+
+def lie(claim: Claim, quantities: Quantities) -> str:
+    """How each number lies to what is accepted, in words."""
+    return "; ".join(
         f"{region.quantity}: {found}, accepted {span(*limits(region), TABLE_DIGITS)}"
-        for region, found in zip(claim.accept, standings, strict=True)
+        for region, found in zip(claim.accept, standings(claim, quantities), strict=True)
     )
-    return Judgement(_verdict(standings), why)
 
 
-def _unmeasured(claim: Claim, quantities: Quantities) -> Judgement:
+def unmeasured(claim: Claim, quantities: Quantities) -> Judgement | None:
+    """The judgement of a claim one of whose numbers was not measured, None for others."""
+    if all(r.quantity in quantities for r in claim.accept):
+        return None
     if claim.optional:
         asked = f"the target {claim.optional} measures it when asked for"
         return Judgement(Verdict.NOT_TESTED, asked, Obstacle.OPTIONAL)
@@ -99,53 +109,12 @@ def _unmeasured(claim: Claim, quantities: Quantities) -> Judgement:
     return Judgement(Verdict.NOT_TESTED, f"no measurement of {absent}", Obstacle.NOT_RUN)
 
 
-def _verdict(standings: Sequence[Standing]) -> Verdict:
+def verdict_of(claim: Claim, quantities: Quantities) -> Verdict:
+    """The verdict under one reading; every number of the claim is measured."""
     alike = {
         Standing.INSIDE: Verdict.HOLDS,
         Standing.OUTSIDE: Verdict.FAILS,
         Standing.OPEN: Verdict.UNDECIDED,
     }
-    return alike[standings[0]] if len(set(standings)) == 1 else Verdict.IN_PART
-
-
-def verdict_row(claim: Claim, quantities: Quantities, found: Judgement) -> dict[str, str]:
-    """A claim with its numbers and its judgement, as one row of the verdict table."""
-    here = [(r.quantity, quantities[r.quantity]) for r in claim.accept if r.quantity in quantities]
-    values = [f"{name} = {number(m.value, TABLE_DIGITS)} {m.unit}".strip() for name, m in here]
-    return {
-        "claim": claim.id,
-        "source": claim.source,
-        "statement": claim.statement,
-        "published": claim.published,
-        "measured": "; ".join(values) or str(Standing.NOT_RUN),
-        "interval": "; ".join(interval(m, TABLE_DIGITS) for _, m in here),
-        "verdict": str(found.verdict),
-        "obstacle": str(found.obstacle or ""),
-        "why": found.why,
-        "rule": claim.reason,
-    }
-
-
-def verdict_table(
-    claims: Iterable[Claim],
-    quantities: Quantities,
-    preset: str,
-    embedded: Iterable[str],
-    left_out: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
-    """All claims of a paper, judged; `left_out` says of claims why they were not run."""
-    embedded, rows = list(embedded), []
-    omitted = {
-        name: Judgement(Verdict.NOT_TESTED, reason, Obstacle.LEFT_OUT)
-        for name, reason in (left_out or {}).items()
-    }
-    for claim in claims:
-        found = omitted.get(claim.id) or obstructed(claim, preset, embedded) or judge(claim, quantities)
-        rows.append(verdict_row(claim, quantities, found))
-    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
-
-
-def join_verdicts(**papers: pd.DataFrame) -> pd.DataFrame:
-    """The verdict tables of all papers, one below the other; cells that are empty stay so."""
-    joined = pd.concat([t.assign(paper=p) for p, t in papers.items()])[["paper", *VERDICT_COLUMNS]]
-    return joined.astype(object).fillna("")
+    found = standings(claim, quantities)
+    return alike[found[0]] if len(set(found)) == 1 else Verdict.IN_PART

@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
     INSIDE = "inside"  # the whole interval lies in the region
     OUTSIDE = "outside"  # interval and region have nothing in common
-    OPEN = "open"  # the interval crosses an end of the region
+    OPEN = "open"  # the interval crosses an end of the region, or one observation has no interval
     NOT_RUN = "not run"  # there is no measurement of the quantity
 
 
@@ -45,6 +45,11 @@ class Measured:
     def has_interval(self) -> bool:
         """False for a single observation or an exact number."""
         return self.low != self.high
+
+    @property
+    def unreplicated(self) -> bool:
+        """One observation of something that varies: its interval of zero width says nothing."""
+        return self.n <= 1 and not self.has_interval and self.over != "exact"
 
 
 Quantities = Mapping[str, Measured]
@@ -81,6 +86,8 @@ def standing(quantities: Quantities, region: Region) -> Standing:
     measured, (low, high) = quantities.get(region.quantity), limits(region)
     if measured is None:
         return Standing.NOT_RUN
+    if measured.unreplicated:
+        return Standing.OPEN
     if low <= measured.low and measured.high <= high:
         return Standing.INSIDE
     return Standing.OUTSIDE if measured.high < low or high < measured.low else Standing.OPEN

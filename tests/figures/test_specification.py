@@ -1,0 +1,56 @@
+"""The specification curve: order, marks, rows of choices, and what it says where nothing was measured."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.specification import LOGARITHMIC_FROM, specification
+from sgdiffusion.verdicts import Verdict
+
+COLUMNS = ["reading", "quantity", "value", "low", "high", "verdict", "flagged"]
+
+
+def drawn(scale: float = 1.0) -> Figure:
+    rows = [
+        ("base", "q", 2 * scale, 1 * scale, 3 * scale, "Holds", 0.0),
+        ("rate=2", "q", 1.0, 0.5, 1.5, "Fails", 0.4),
+        ("rate=2", "r", 7.0, 6.0, 8.0, "Fails", np.nan),
+    ]
+    values = pd.DataFrame({"rate": {"base": "10", "rate=2": "2"}})
+    regions = {"q": (0.8, 4.0, 1.5), "r": (None, 9.0, None)}
+    return specification(pd.DataFrame(rows, columns=COLUMNS), values, regions=regions)
+
+
+def markers(ax) -> list[tuple[float, float, str]]:
+    return [(line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor()) for line in ax.lines
+            if line.get_marker() not in ("None", "")]  # fmt: skip
+
+
+def test_readings_stand_in_the_order_of_the_first_number():
+    first, second, matrix = drawn().axes
+    assert [(x, y) for x, y, _ in markers(first)] == [(0, 1.0), (1, 2.0)]
+    assert [(x, y) for x, y, _ in markers(second)] == [(0, 7.0)]
+    assert [t.get_text() for t in matrix.get_yticklabels()] == ["rate: 2", "rate: 10"]
+    assert [list(line.get_xdata()) for line in matrix.lines] == [[0], [1]]
+
+
+def test_flagged_estimates_are_hollow():
+    flagged, sound = markers(drawn().axes[0])
+    assert flagged[2] == "white"
+    assert sound[2] != "white"
+
+
+def test_a_wide_range_has_a_logarithmic_axis():
+    assert drawn().axes[0].get_yscale() == "linear"
+    assert drawn(2 * LOGARITHMIC_FROM).axes[0].get_yscale() == "log"
+
+
+def test_the_legend_names_what_is_there():
+    texts = [t.get_text() for t in drawn().legends[0].get_texts()]
+    assert texts == ["Holds", "Fails", "with diagnoses", "accepted", "published", "base reading"]
+    assert {"Holds", "Fails"} <= {str(v) for v in Verdict}
+
+
+def test_nothing_measured_is_said():
+    empty = specification(pd.DataFrame([], columns=COLUMNS), pd.DataFrame(), regions={"q": (0.0, 1.0, None)})
+    assert empty.axes[0].texts[0].get_text() == "not measured at this preset"
