@@ -18,14 +18,32 @@ def assumption(sensitivity: str | None = None) -> Assumption:
 
 def test_runs_with_the_same_choice_share_a_row():
     choices = [("p", "a", assumption()), ("p", "b", assumption()), ("q", "a", assumption())]
-    table = assumptions_table(choices, p=NUMBERS)
+    table = assumptions_table(choices, {}, {"p": NUMBERS})
     assert list(table["runs"]) == ["a, b", "a"]
     assert list(table["sensitivity"]) == ["not measured"] * 2
 
 
 def test_sensitivity_is_filled_in_from_the_numbers():
-    table = assumptions_table([("p", "a", assumption("it doubles: {two|value}"))], p=NUMBERS)
+    table = assumptions_table([("p", "a", assumption("it doubles: {two|value}"))], {}, {"p": NUMBERS})
     assert list(table["sensitivity"]) == ["it doubles: 2"]
+
+
+def test_the_effect_of_a_varied_choice_is_read_from_the_readings():
+    rows = [("one", "base", "Holds"), ("one", "rate=2", "Fails"), ("one", "rate=2;size=3", "Undecided"),
+            ("two", "base", "Holds"), ("two", "rate=2", "Holds"), ("three", "base", "Fails")]  # fmt: skip
+    readings = {"p": pd.DataFrame(rows, columns=["claim", "reading", "verdict"])}
+    varied = [("p", "a", assumption().model_copy(update={"varied": name})) for name in ("rate", "size")]
+    table = assumptions_table(varied, readings, {"p": NUMBERS})
+    assert list(table["sensitivity"]) == [
+        "varied in 2 claims: it changes the verdict of one (specification curves)",
+        "size is not varied at this preset",
+    ]
+
+
+def test_a_choice_that_cannot_matter_says_why():
+    told = assumption().model_copy(update={"no_effect": "an identity"})
+    table = assumptions_table([("p", "a", told)], {}, {"p": NUMBERS})
+    assert list(table["sensitivity"]) == ["cannot change a verdict: an identity"]
 
 
 def standing(*regions: dict) -> str:

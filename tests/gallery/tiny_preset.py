@@ -123,7 +123,7 @@ def write_preset(folder: Path) -> Path:
     assert list(findings.columns) == list(FINDING_COLUMNS)
     findings.assign(note=NOTE).to_csv(folder / "findings.csv", index=False)
     choice = {"topic": "batch size", "choice": "128", "reason": "usual", "sensitivity": "then {good|value}"}
-    assumptions_table([(PAPERS[0], "net", Assumption(**choice))], **tables).to_csv(
+    assumptions_table([(PAPERS[0], "net", Assumption(**choice))], {}, tables).to_csv(
         folder / "assumptions.csv", index=False
     )
     return folder

@@ -1,6 +1,7 @@
 """A paper is added by two folders and its name: no rule, page or test has to learn of it.
 
-FILES is the shortest complete example: one study without data, one figure, one table, one claim.
+FILES is the shortest complete example: one study without data, one figure, one table, one claim, and one open
+choice whose readings the claim is judged over.
 """
 
 import json
@@ -25,10 +26,11 @@ from sgdiffusion.config.models import Assumption, Strict
 class Walk(Strict):
     kind: Literal["walk"]
     chains: PositiveInt
+    stride: PositiveInt = 1
     assumptions: list[Assumption] = []
 
     def arguments(self) -> dict[str, Any]:
-        return {"chains": self.chains}
+        return {"chains": self.chains, "stride": self.stride}
 
 
 Run = Walk
@@ -38,17 +40,27 @@ import numpy as np
 import pandas as pd
 
 from sgdiffusion import streams
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.papers.tables import documented, quantity
+from sgdiffusion.papers.task import Task
 
 
-def walk(*, chains: int, seed: int, threads: int) -> dict[str, pd.DataFrame]:
+def walk(*, chains: int, stride: int, seed: int, threads: int) -> dict[str, pd.DataFrame]:
     random = np.random.default_rng(streams.seed(seed, "walk"))
-    square = (random.choice([-1.0, 1.0], (chains, 100)).cumsum(1) ** 2).mean(0)
+    square = ((stride * random.choice([-1.0, 1.0], (chains, 100))).cumsum(1) ** 2).mean(0)
     rows = {"step": np.arange(1, 101), "square": square}
     return {
         "squares": documented(rows, {"step": "steps", "square": "mean square over chains"}),
         "quantities": pd.DataFrame([quantity("walk.ratio", square[-1] / 100)]),
     }
+
+
+def vary(task: Task, walks: dict[str, int], readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    found = []
+    for reading in readings:
+        made = walk(**reading.applied(walks), seed=task.root_seed, threads=1)["quantities"]
+        found.append(made.assign(reading=reading.name))
+    return {"readings": pd.concat(found)}
 """,
     "src/sgdiffusion/papers/doe2026/figures/walk.py": """
 import pandas as pd
@@ -79,15 +91,34 @@ STUDIES = {
         model="settings:Walk",
         settings={"run": settings_of("walk")},
         outputs={**tables("walk", ["squares"]), "quantities": "quantities/walk.csv"},
-    )
+    ),
+    "walk-readings": Study(
+        function="walk:vary",
+        settings={
+            "walks": lambda plan: plan.run("walk").arguments(),
+            "readings": lambda plan: plan.readings("readings"),
+        },
+        outputs={"readings": "readings/walk.csv"},
+    ),
 }
 FIGURES = {"fig1": Item("walk:fig1", tables("walk", ["squares"]))}
 TABLES = {"table1": Item("tables:last_squares", tables("walk", ["squares"]))}
 QUANTITIES = ("walk",)
+READINGS = ("walk",)
 """,
     "config/doe2026/experiments.yaml": """
 runs:
   walk: {kind: walk, chains: 1000}
+  readings: {kind: readings, of: [walk], choices: [stride]}
+""",
+    "config/doe2026/readings.yaml": """
+choices:
+  stride:
+    open: how far a step goes
+    base: "1"
+    values:
+      "1": {ground: the unit}
+      "3": {ground: another unit, set: {stride: 3}}
 """,
     "config/doe2026/claims.yaml": """
 claims:
@@ -99,6 +130,7 @@ claims:
     accept:
       - {quantity: walk.ratio, published: 1.0, low: 0.8, high: 1.2}
     reason: four standard errors, √(2/1000) each
+    choices: [stride]
 """,
     "config/doe2026/texts.yaml": """
 paper:
@@ -150,6 +182,9 @@ def test_it_is_computed_judged_and_shown(dag, extended: Path):
     html = (extended / page).read_text()
     assert all(words in html for words in ("Jane Doe", "doe2026-fig1", "doe2026-claim-fig1-diffuses"))
     verdicts = (extended / "figures/smoke/doe2026/verdicts.csv").read_text()
-    assert ",Holds," in verdicts
+    assert ",Depends on the reading,Holds," in verdicts
+    assert "of 2 readings 1 hold, 1 fail" in verdicts
+    assert (extended / "figures/smoke/doe2026/readings/fig1-diffuses.png").stat().st_size > 5000
+    assert "Specification curve of fig1-diffuses" in html
     numbers = json.loads((extended / "figures/smoke/numbers.json").read_text())
     assert list(numbers["papers"]["doe2026"]) == ["walk.ratio"]

@@ -83,6 +83,10 @@ rule tabulate_verdicts:
 rule tabulate_assumptions:
     input:
         **{paper: quantity_files(paper) for paper in CONFIG.papers()},
+        **{
+            f"{paper}_readings": f"figures/{{preset}}/{paper}/readings.csv"
+            for paper in CONFIG.papers()
+        },
     output:
         csv="figures/{preset}/assumptions.csv",
         md="figures/{preset}/assumptions.md",
@@ -94,6 +98,7 @@ rule tabulate_assumptions:
         ENVIRONMENT
     threads: 1
     params:
+        papers=CONFIG.papers(),
         choices=lambda w: config_digest(CONFIG.assumptions(w.preset)),
         code=code_digest("tabulate_assumptions.py"),
     script:

@@ -11,4 +11,10 @@ from sgdiffusion.gallery.tables import assumptions_table
 with job(snakemake) as run:
     choices = Configuration(Path("config")).assumptions(run.facts.preset)
     tables = read_tables(dict(snakemake.input.items()))
-    publish(snakemake.output, assumptions_table(choices, **tables), run.record())
+    papers = snakemake.params.papers
+    readings = {p: tables[f"{p}_readings"] for p in papers}
+    publish(
+        snakemake.output,
+        assumptions_table(choices, readings, {p: tables[p] for p in papers if p in tables}),
+        run.record(),
+    )

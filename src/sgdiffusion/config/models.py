@@ -51,6 +51,7 @@ class Assumption(Strict):
     choice: Text = Field(description="what is done here")
     reason: Text
     sensitivity: str | None = Field(None, description="where its effect is measured, if it is")
+    varied: str | None = Field(None, description="choice of readings.yaml whose readings measure its effect")
     no_effect: str | None = Field(None, description="why another choice can change no verdict")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from sgdiffusion.config.models import Assumption
+from sgdiffusion.config.readings import BASE, changed_choices
 from sgdiffusion.config.texts import Finding, Texts
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.verdicts import Quantities, Standing, read_quantities, standing
@@ -31,23 +32,56 @@ FINDING_COLUMNS = {
 
 
 def assumptions_table(
-    choices: Iterable[tuple[str, str, Assumption]], **quantities: pd.DataFrame
+    choices: Iterable[tuple[str, str, Assumption]],
+    readings: Mapping[str, pd.DataFrame],
+    quantities: Mapping[str, pd.DataFrame],
 ) -> pd.DataFrame:
-    """One row per choice, from (paper, run, assumption); runs that make the same choice share a row."""
+    """One row per choice, from (paper, run, assumption); runs that make the same choice share a row.
+
+    `readings` has of each paper its claims under every reading, `quantities` its measured numbers.
+    """
     measured = {p: read_quantities([t]) for p, t in quantities.items()}
     rows: dict[tuple[str, Assumption], list[str]] = {}
     for paper, run, assumption in choices:
         rows.setdefault((paper, assumption), []).append(run)
     table = [
-        (paper, ", ".join(runs), a.topic, a.choice, a.reason, _sensitivity(a, measured.get(paper, {})))
+        (
+            paper,
+            ", ".join(runs),
+            a.topic,
+            a.choice,
+            a.reason,
+            _sensitivity(a, measured.get(paper, {}), readings.get(paper)),
+        )
         for (paper, a), runs in rows.items()
     ]
     return pd.DataFrame(table, columns=list(ASSUMPTION_COLUMNS))
 
 
-def _sensitivity(assumption: Assumption, quantities: Quantities) -> str:
-    text = assumption.sensitivity
-    return "not measured" if text is None else fill(text, quantities)
+def _sensitivity(assumption: Assumption, quantities: Quantities, readings: pd.DataFrame | None) -> str:
+    """What was measured of another choice, or why none can matter."""
+    found = [fill(assumption.sensitivity, quantities)] if assumption.sensitivity else []
+    if assumption.varied and readings is not None:
+        found.append(effect_of(assumption.varied, readings))
+    if assumption.no_effect:
+        found.append(f"cannot change a verdict: {assumption.no_effect}")
+    return "; ".join(found) or "not measured"
+
+
+def effect_of(choice: str, readings: pd.DataFrame) -> str:
+    """What a choice does to the claims that depend on it when the others stay at their base, in words."""
+    alone = readings[[set(changed_choices(name)) <= {choice} for name in readings["reading"]]]
+    turned, moved = [], []
+    for claim, rows in alone.groupby("claim", sort=False):
+        if (rows["reading"] == BASE).all():
+            continue
+        moved.append(claim)
+        if rows["verdict"].nunique() > 1:
+            turned.append(str(claim))
+    if not moved:
+        return f"{choice} is not varied at this preset"
+    verdicts = f"it changes the verdict of {', '.join(turned)}" if turned else "it changes no verdict"
+    return f"varied in {len(moved)} claims: {verdicts} (specification curves)"
 
 
 def findings_table(texts: Mapping[str, Texts], **quantities: pd.DataFrame) -> pd.DataFrame:
