@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sgdiffusion.config.generate import default_config
+from sgdiffusion.config.texts import texts_of_papers
 from sgdiffusion.errors import UserError
 from sgdiffusion.gallery import compare, publish, readme
 from sgdiffusion.gallery.files import read_json
@@ -32,7 +33,7 @@ def write_reference(preset: str) -> int:
 
 def write_readme() -> int:
     """Renews the part of README.md that shows the reference set."""
-    readme.renew(Path("README.md"), REFERENCE)
+    readme.renew(Path("README.md"), REFERENCE, texts_of_papers(Path("config")))
     return 0
 
 

@@ -64,9 +64,9 @@ def test_filter_works_by_keyboard(browser: Browser, page: Path):
     browser.look(1280, 900)
     browser.open(page)
     assert browser.evaluate(SHOWN) == 8
-    for _ in range(40):
+    for _ in range(60):
         browser.press("Tab")
-        if browser.evaluate("document.activeElement.dataset.filter") == "fails":
+        if browser.evaluate("document.activeElement.dataset.value") == "fails":
             break
     browser.press("Enter")
     assert browser.evaluate(SHOWN) == 2
@@ -75,7 +75,43 @@ def test_filter_works_by_keyboard(browser: Browser, page: Path):
     browser.press("Tab")
     browser.press(" ")
     assert browser.evaluate(SHOWN) == 2  # undecided, after fails
-    assert browser.evaluate("document.querySelectorAll('[aria-pressed=true]').length") == 1
+    pressed = "document.querySelectorAll('[data-filter=verdict][aria-pressed=true]').length"
+    assert browser.evaluate(pressed) == 1
+
+
+def click(browser: Browser, value: str) -> None:
+    browser.evaluate(f"document.querySelector('[data-value={value}]').click()")
+
+
+def type_in(browser: Browser, text: str) -> None:
+    browser.evaluate(
+        f"(() => {{ const q = document.querySelector('[name=q]'); q.value = '{text}';"
+        " q.dispatchEvent(new Event('input')); })()"
+    )
+
+
+def test_filters_join_and_stand_in_the_address(browser: Browser, page: Path):
+    browser.open(page)
+    click(browser, "ziyin2025")
+    assert browser.evaluate(SHOWN) == 4
+    click(browser, "fails")
+    assert browser.evaluate(SHOWN) == 1
+    address = browser.evaluate("location.hash")
+    assert address == "#claims?verdict=fails&paper=ziyin2025"
+    browser.open(page, address)
+    assert browser.evaluate(SHOWN) == 1
+    assert browser.evaluate("document.querySelector('[data-value=fails]').ariaPressed") == "true"
+
+
+def test_search_looks_for_every_word_and_says_when_nothing_fits(browser: Browser, page: Path):
+    browser.open(page)
+    type_in(browser, "FIG1 fails")
+    assert browser.evaluate(SHOWN) == 2
+    type_in(browser, "nowhere")
+    assert browser.evaluate(SHOWN) == 0
+    assert browser.evaluate("document.querySelector('.none').offsetHeight > 0")
+    browser.evaluate("document.querySelector('.reset').click()")
+    assert browser.evaluate(SHOWN) == 8
 
 
 def test_focus_is_visible(browser: Browser, page: Path):
@@ -85,19 +121,9 @@ def test_focus_is_visible(browser: Browser, page: Path):
     assert browser.evaluate(style) == "solid"
 
 
-def test_a_paper_without_a_claim_of_a_verdict_says_so(browser: Browser, page: Path):
-    browser.open(page)
-    failing = "document.querySelectorAll('#ziyin2025 tr.claim[data-verdict=fails]')"
-    browser.evaluate(f"{failing}.forEach(row => row.dataset.verdict = 'holds')")
-    browser.evaluate("document.querySelector('[data-filter=fails]').click()")
-    assert browser.evaluate(SHOWN) == 1
-    assert browser.evaluate("document.querySelector('#ziyin2025 .none').offsetHeight > 0")
-    assert browser.evaluate("document.querySelector('#chaudhari2018 .none').offsetHeight == 0")
-
-
 def test_there_are_no_buttons_for_verdicts_that_no_claim_has(browser: Browser, page: Path):
     browser.open(page)
-    assert browser.evaluate("document.querySelector('[data-filter=in-part]') === null")
+    assert browser.evaluate("document.querySelector('[data-value=in-part]') === null")
 
 
 def test_deep_links_reach_their_targets_whatever_the_filter(browser: Browser, page: Path):
@@ -105,7 +131,7 @@ def test_deep_links_reach_their_targets_whatever_the_filter(browser: Browser, pa
     browser.open(page, "#chaudhari2018-fig2")
     place = "document.querySelector(location.hash).getBoundingClientRect().top"
     assert 0 <= browser.evaluate(place) < 600
-    browser.evaluate("document.querySelector('[data-filter=fails]').click()")
+    click(browser, "fails")
     script = "location.hash = '#ziyin2025-claim-fig1-holds'; new Promise(done => setTimeout(done, 100))"
     browser.evaluate(script)
     assert 0 <= browser.evaluate(place) < 600

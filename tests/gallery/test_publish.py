@@ -9,6 +9,7 @@ import pytest
 from tiny_preset import items, png, record
 
 from sgdiffusion.cli import main
+from sgdiffusion.config.texts import texts_of_papers
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import publish, readme
 from sgdiffusion.verdicts import Verdict
@@ -154,7 +155,9 @@ def test_readme_without_markers_is_an_error():
 def test_the_repositorys_readme_and_reference_are_current():
     """What the README shows is what the committed reference set gives, and nobody edited that by hand."""
     text, reference = (ROOT / "README.md").read_text(), ROOT / "figures/reference"
-    shown = readme.block(reference).replace(reference.as_posix(), "figures/reference")
+    shown = readme.block(reference, texts_of_papers(ROOT / "config")).replace(
+        reference.as_posix(), "figures/reference"
+    )
     assert readme.renewed(text, shown) == text, "run `make readme`"
     if reference.exists():
         assert damaged(reference) == []

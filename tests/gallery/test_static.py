@@ -38,14 +38,22 @@ def test_what_would_load_is_seen():
 def test_ids_are_unique_and_links_inside_resolve(parsed: Page):
     ids = [a["id"] for _, a in parsed.tags if "id" in a]
     assert len(ids) == len(set(ids))
-    inside = [a["href"][1:] for a in parsed.of("a") if a["href"].startswith("#")]
+    inside = [a["href"][1:].split("?")[0] for a in parsed.of("a") if a["href"].startswith("#")]
     assert len(inside) > 20
     assert set(inside) <= set(ids)
 
 
 def test_links_to_outside_are_to_the_papers_alone(parsed: Page):
-    outside = {a["href"] for a in parsed.of("a") if not a["href"].startswith("#")}
+    outside = {a["href"] for a in parsed.of("a") if "://" in a["href"]}
     assert outside == {"https://arxiv.org/abs/1710.11029"}
+
+
+def test_links_to_files_lead_to_files_beside_the_page(parsed: Page, folder: Path):
+    files = {a["href"] for a in parsed.of("a") if not a["href"].startswith("#") and "://" not in a["href"]}
+    made = {"chaudhari2018/table_a.csv", "chaudhari2018/verdicts.csv", "numbers.json", "cross/cross.json"}
+    assert made <= files
+    for name in made:
+        assert (folder / name).is_file()
 
 
 def test_images_have_an_alternative_text_and_a_size(parsed: Page):
@@ -84,6 +92,21 @@ def test_every_claim_has_its_verdict_with_number_and_interval(parsed: Page):
     assert "[8, 10] over 5 seeds" in words
     assert "Substitute data: needs the real mnist." in words
     assert "8 claims of 2 papers: 2 hold, 2 fail, 2 stay undecided, 2 are not tested." in words
+    papers = [a["data-paper"] for a in parsed.of("tr") if "data-paper" in a]
+    assert papers == ["chaudhari2018"] * 4 + ["ziyin2025"] * 4
+
+
+def test_findings_come_first(parsed: Page):
+    words = parsed.words()
+    first, second = words.index("A 2018 It is 1. See why"), words.index("A 2018 It slips. See why")
+    assert first < second < words.index("8 claims of 2 papers")
+    targets = [a["href"] for a in parsed.of("a") if a["href"].startswith("#chaudhari2018-")]
+    assert targets[:2] == ["#chaudhari2018-claim-fig1-holds", "#chaudhari2018-finding-slip"]
+
+
+def test_words_are_explained_and_a_citation_is_offered(parsed: Page):
+    assert "λ̂ an estimate" in parsed.words()
+    assert any("@software{sgdiffusion" in a.get("data-copy", "") for a in parsed.of("button"))
 
 
 def test_text_of_claims_is_escaped(html: str):

@@ -70,6 +70,10 @@ def texts() -> Texts:
     return Texts.model_validate(
         {
             "paper": {**heading, "arxiv": "1710.11029"},
+            "headlines": [
+                {"text": "It is {good|value}.", "claim": "fig1-holds"},
+                {"text": "It slips.", "finding": "slip"},
+            ],
             "figures": {
                 "fig1": {"title": "One", "text": "See.", "alt": "A grey field.", "claims": ["fig2-far"]}
             },
@@ -145,7 +149,7 @@ def html(folder: Path, note: str = NOTE) -> str:
         items(),
         {PAPERS[0]: texts(), PAPERS[1]: Texts(paper=texts().paper)},
         {p: claims() for p in PAPERS},
-        Captions(),
+        Captions(glossary={"λ̂": "an estimate"}),
         note=note,
         description="two figures",
         command="rebuild {target}",

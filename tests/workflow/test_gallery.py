@@ -47,7 +47,10 @@ def test_gallery_shows_every_figure_and_table(built: Path, listed: dict):
 def test_links_of_the_gallery_resolve(built: Path):
     page = Page((built / "figures/smoke/index.html").read_text())
     ids = {a["id"] for _, a in page.tags if "id" in a}
-    assert {a["href"][1:] for a in page.of("a") if a["href"].startswith("#")} <= ids
+    assert {a["href"][1:].split("?")[0] for a in page.of("a") if a["href"].startswith("#")} <= ids
+    for href in {a["href"] for a in page.of("a")}:
+        if not href.startswith(("#", "https://")):
+            assert (built / "figures/smoke" / href).is_file(), href
 
 
 def test_every_number_that_the_texts_name_is_measured(built: Path, numbers: dict, listed: dict):
@@ -55,6 +58,7 @@ def test_every_number_that_the_texts_name_is_measured(built: Path, numbers: dict
     for paper in configuration.papers():
         texts = load_texts(built / "config", paper)
         words = [f.statement for f in texts.findings] + [p for a in texts.arguments for p in a.paragraphs]
+        words += [h.text for h in texts.headlines]
         words += [a.sensitivity or "" for p, _, a in configuration.assumptions("smoke") if p == paper]
         named = {match[1] for text in words for match in PLACEHOLDER.finditer(text)}
         named |= {r.quantity for f in texts.findings for r in f.demonstrated_by}

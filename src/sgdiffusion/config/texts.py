@@ -10,10 +10,11 @@ A text may hold placeholders for measured numbers, so that no number is typed by
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sgdiffusion.config.load import parse, read_yaml, unique_ids
 from sgdiffusion.config.models import Region, Strict, Text
+from sgdiffusion.papers import PAPERS
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -27,6 +28,20 @@ class Heading(Strict):
     venue: Text
     arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{5}$")]
     subject: Text = Field(description="what the paper says, in a sentence or two")
+
+
+class Headline(Strict):
+    """What the page and the README begin with: one finding in a sentence with its number."""
+
+    text: Text = Field(description="may hold placeholders for quantities")
+    claim: Id | None = Field(None, description="the claim it is about")
+    finding: Id | None = Field(None, description="or the finding")
+
+    @model_validator(mode="after")
+    def _about_one(self) -> "Headline":
+        if (self.claim is None) == (self.finding is None):
+            raise ValueError("a headline is about a claim or a finding, one of them")
+        return self
 
 
 class Caption(Strict):
@@ -74,12 +89,14 @@ class Captions(Strict):
 
     figures: dict[str, Caption] = {}
     tables: dict[str, Caption] = {}
+    glossary: dict[Text, Text] = {}
 
 
 class Texts(Captions):
     """config/<paper>/texts.yaml."""
 
     paper: Heading
+    headlines: list[Headline] = []
     composite: list[Text] = Field(default=[], description="figures in the README's image")
     findings: list[Finding] = []
     arguments: list[Argument] = []
@@ -89,6 +106,11 @@ def load_captions(folder: Path) -> Captions:
     """The captions of what is shown across the papers."""
     path = folder / "cross" / "texts.yaml"
     return parse(Captions, read_yaml(path), str(path))
+
+
+def texts_of_papers(folder: Path) -> dict[str, "Texts"]:
+    """The words of every paper that the folder has."""
+    return {p: load_texts(folder, p) for p in PAPERS if (folder / p / "texts.yaml").is_file()}
 
 
 def load_texts(folder: Path, paper: str) -> Texts:

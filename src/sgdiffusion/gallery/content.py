@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from sgdiffusion.config.models import Claim, Region
-from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Texts
+from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery.files import read_csv, read_verdicts
 from sgdiffusion.gallery.fill import fill
@@ -81,6 +81,7 @@ class Plate:
     claims: list[JudgedClaim]
     provenance: Provenance
     command: str
+    path: str  # of its files without their endings, as the page links to them
     note: str  # what its data and scale are, if not the paper's own
     image: str = ""
     width: int = 0
@@ -100,11 +101,20 @@ class Argued:
 
 
 @dataclass(frozen=True)
+class Led:
+    """A headline with its numbers filled in."""
+
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
 class Chapter:
     """One paper."""
 
     name: str
     heading: Heading
+    headlines: list[Led]
     counts: dict[Verdict, int]
     bar: Markup
     claims: list[JudgedClaim]
@@ -159,6 +169,7 @@ def plate(
         claims=list(claims),
         provenance=provenance(found, preset),
         command=command.format(target=target.as_posix()),
+        path=f"{folder.name}/{name}",
         note=" · ".join(note for r in found if (note := substitute_note(r))),
     )
     if not csv.is_file():
@@ -200,6 +211,7 @@ class Reader:
         return Chapter(
             name=self.paper,
             heading=self.texts.paper,
+            headlines=[self._led(h) for h in self.texts.headlines],
             counts=counts,
             bar=verdict_bar(counts),
             claims=list(judged.values()),
@@ -264,6 +276,11 @@ class Reader:
     def _value(self, quantity: str) -> str:
         found = self.quantities.get(quantity)
         return str(Standing.NOT_RUN) if found is None else number(found.value)
+
+    def _led(self, headline: Headline) -> Led:
+        kind = "finding" if headline.finding else "claim"
+        anchor = self.anchor(headline.finding or headline.claim or "", kind)
+        return Led(fill(headline.text, self.quantities), anchor)
 
     def _argued(self, argument: Argument) -> Argued:
         doubtful = [r for r in argument.rests_on if not carries(self.quantities, r)]

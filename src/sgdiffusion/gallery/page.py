@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from sgdiffusion import __version__
 from sgdiffusion.config.models import Claim
 from sgdiffusion.config.texts import Captions, Texts
 from sgdiffusion.gallery import numbers
@@ -28,6 +29,10 @@ NATURES = {  # of what stands among the claims and is no claim of the paper
     "implementation": "Checks our code, not the paper",
     "project": "Stated by us, not by the paper",
 }
+CITATION = (  # as CITATION.cff has it
+    f"@software{{sgdiffusion, title = {{sgdiffusion: three papers on stochastic gradient descent as a diffusion, "
+    f"replicated and judged}}, author = {{{{The sgdiffusion authors}}}}, version = {{{__version__}}}}}"
+)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -89,6 +94,7 @@ def render(
     items: Items,
     note: str,
     description: str,
+    glossary: Mapping[str, str],
 ) -> str:
     """The page as HTML; styles, script and images inside."""
     environment = jinja2.Environment(
@@ -111,6 +117,8 @@ def render(
         description=description,
         note=note,
         left_out=items.left_out,
+        glossary=glossary,
+        citation=CITATION,
         shown={p: {*items.figures[p], *items.tables[p]} for p in items.figures},
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
@@ -130,4 +138,6 @@ def build(
 ) -> str:
     """The page of figures/<preset>/; `command` rebuilds what is put for {target}."""
     papers = chapters(folder, items, texts, claims, command)
-    return render(papers, across(folder, items, captions, command), items, note, description)
+    return render(
+        papers, across(folder, items, captions, command), items, note, description, captions.glossary
+    )
