@@ -29,9 +29,10 @@ NATURES = {  # of what stands among the claims and is no claim of the paper
     "implementation": "Checks our code, not the paper",
     "project": "Stated by us, not by the paper",
 }
+_TITLE = "sgdiffusion: three papers on stochastic gradient descent as a diffusion, replicated and judged"
 CITATION = (  # as CITATION.cff has it
-    f"@software{{sgdiffusion, title = {{sgdiffusion: three papers on stochastic gradient descent as a diffusion, "
-    f"replicated and judged}}, author = {{{{The sgdiffusion authors}}}}, version = {{{__version__}}}}}"
+    f"@software{{sgdiffusion, title = {{{_TITLE}}}, author = {{{{The sgdiffusion authors}}}}, "
+    f"version = {{{__version__}}}}}"
 )
 TEMPLATES = Path(__file__).parent / "templates"
 
