@@ -112,7 +112,7 @@ def cases() -> list[Case]:
         module, data, point = make()
         beta = default_n_beta(len(data))
         for batch in batches:
-            plan = Sgld(step, beta, 100.0, draws=LONG, burn_in=200, batch_size=batch)
+            plan = Sgld(step, beta, 100.0, draws=LONG, burn_in=200, batch_size=batch, integrator="euler")
             found.append(Case(name, module, data, point, plan, floor if batch == batches[0] else 0.0))
     return found
 

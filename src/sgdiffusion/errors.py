@@ -1,5 +1,7 @@
 """The errors a user can act on: each carries one message that says what, where and what to do."""
 
+from typing import Any, get_args
+
 
 class UserError(Exception):
     """Base of every error that is reported as a message, without a traceback."""
@@ -19,3 +21,10 @@ class TrainingError(UserError):
 
 class MeasureError(UserError):
     """A measurement is not defined on what it was given."""
+
+
+def require_choice(name: str, value: object, choices: Any) -> None:
+    """Refuses a value that is none of a Literal's, naming those."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise ConfigError(f"{name} must be {' or '.join(map(repr, allowed))}, found {value!r}")

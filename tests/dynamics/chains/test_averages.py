@@ -33,7 +33,7 @@ def test_uncoupled_examples_average_over_all_whatever_the_blocks(batch):
 
 def test_coupled_examples_are_averaged_over_whole_batches():
     nets, x, y = problem(batch_norm=True)
-    net = batched(nets[0])
+    net = batched(nets[0], statistics="batch")
     assert [b.stop for b in blocks(net, 50, 15)] == [15, 30, 45]
     assert [b.stop for b in blocks(net, 50, None)] == [50]
     whole = torch.stack([F.cross_entropy(n(x), y).detach() for n in nets])

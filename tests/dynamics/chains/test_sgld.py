@@ -152,6 +152,23 @@ def test_gather_is_indexing():
     assert torch.equal(gather(values, chosen), values[chosen])
 
 
+def test_options_are_checked_and_noise_is_averaged_by_default():
+    with pytest.raises(ConfigError, match="integrator must be 'averaged' or 'euler', found 'verlet'"):
+        Sgld(1.0, 1.0, 1.0, 8, integrator="verlet")
+    assert Sgld(1.0, 1.0, 1.0, 8).integrator == "averaged"
+
+
+def test_forces_of_an_euler_chain():
+    """‖nβ ∇L_B + γ(w − c)‖² at the draws: with the recorded weights, by autograd's gradient of L."""
+    a = torch.tensor([1.0, 0.3], dtype=torch.float64)
+    net = Potential(lambda w: 0.5 * (a * w * w).sum(1), 2)
+    start = torch.ones(3, 2, dtype=torch.float64)
+    sgld = Sgld(1e-2, 7.0, 2.0, 4, every=3, integrator="euler")
+    chains = sample(net, EMPTY, start, sgld, [1, 2, 3], keep=1)
+    force = 7.0 * a * chains.kept + 2.0 * (chains.kept - start[:, None])
+    torch.testing.assert_close(chains.forces, force.square().sum(-1))
+
+
 @pytest.mark.parametrize("wrong", [{"step_size": 0.0}, {"n_beta": -1.0}, {"localisation": -1.0}])
 def test_impossible_temperatures(wrong):
     with pytest.raises(ConfigError, match="step_size > 0"):

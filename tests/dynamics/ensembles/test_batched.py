@@ -58,7 +58,7 @@ FAMILIES = [
 def test_losses_and_gradients(path, own, squared, name, sizes):
     nets, (x, y) = make(name, **sizes), examples(own, squared=squared)
     expected = loop(nets, x, y, squared)
-    net = path(nets[0], "squared" if squared else "cross-entropy")
+    net = path(nets[0], "squared" if squared else "cross-entropy", statistics="batch")
     found = net.gradients(stack(nets), x, y)
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
     torch.testing.assert_close(net.losses(stack(nets), x, y), expected[0], rtol=1e-12, atol=0)
@@ -75,7 +75,7 @@ def test_examples_of_share_zero_have_no_influence(batch_norm):
     nets, (x, y) = make(width=6, depth=2, batch_norm=batch_norm), examples(own=True)
     sizes = torch.tensor([11, 4, 7, 2])
     shares = (torch.arange(EXAMPLES) < sizes[:, None]).double() / sizes[:, None]
-    net = BatchedMlp(nets[0])
+    net = BatchedMlp(nets[0], statistics="batch")
     losses, gradients = net.gradients(stack(nets), x, y, shares)
     torch.testing.assert_close(net.losses(stack(nets), x, y, shares), losses)
     for i, one in enumerate(nets):
@@ -91,13 +91,13 @@ def test_shares_of_a_general_module():
     ]
     torch.testing.assert_close(found[0], found[1], rtol=1e-11, atol=1e-13)
     with pytest.raises(ConfigError, match="equal batch sizes"):
-        BatchedModule(make(width=6)[0]).gradients(stack(make(width=6)), x, y, shares)
+        BatchedModule(make(width=6)[0], statistics="batch").gradients(stack(make(width=6)), x, y, shares)
 
 
 def test_convolutional_net_takes_the_general_path():
     nets = make("small-lenet", in_shape=(1, 22, 22), dropout=0.0)
     x, y = examples(own=False, in_shape=(1, 22, 22))
-    net = batched(nets[0])
+    net = batched(nets[0], statistics="batch")
     assert isinstance(net, BatchedModule)
     assert net.couples
     found = net.gradients(stack(nets), x, y)
@@ -105,7 +105,7 @@ def test_convolutional_net_takes_the_general_path():
 
 
 def test_the_fast_path_is_chosen_for_perceptrons_only():
-    assert isinstance(batched(make(width=3)[0]), BatchedMlp)
+    assert isinstance(batched(make(width=3)[0], statistics="batch"), BatchedMlp)
     assert isinstance(batched(nn.Sequential(nn.Linear(5, 4), nn.Sigmoid(), nn.Linear(4, 3))), BatchedModule)
     assert isinstance(batched(nn.Linear(5, 3)), BatchedModule)
     assert stages_of(nn.Sequential(nn.ReLU())) is None
@@ -113,19 +113,110 @@ def test_the_fast_path_is_chosen_for_perceptrons_only():
     assert stages_of(late) is None
     assert not batched(make(width=3, batch_norm=False)[0]).couples
     with pytest.raises(ConfigError, match="BatchedModule"):
-        BatchedMlp(late)
+        BatchedMlp(late.eval())
 
 
 def test_single_precision_and_dropout_off():
     nets = [net.float() for net in make(width=6, depth=2, dropout=0.5)]
     x, y = examples(own=False)
-    first, second = (path(nets[0]).losses(stack(nets), x.float(), y) for path in (BatchedMlp, BatchedModule))
+    first, second = (
+        path(nets[0], statistics="batch").losses(stack(nets), x.float(), y)
+        for path in (BatchedMlp, BatchedModule)
+    )
     torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
 
 
 def test_errors():
     with pytest.raises(ConfigError, match="one architecture"):
         stack([make(width=3)[0], make(width=4)[0]])
+    with pytest.raises(ConfigError, match="loss must be 'cross-entropy' or 'squared', found 'mse'"):
+        batched(make(width=3, batch_norm=False)[0], "mse")
+    with pytest.raises(ConfigError, match="statistics must be 'running' or 'batch', found 'eval'"):
+        batched(make(width=3)[0], statistics="eval")
+
+
+@pytest.mark.parametrize("path", [BatchedMlp, BatchedModule])
+def test_targets_are_never_broadcast(path):
+    """Outputs [n, 1] against targets [n] would be n² differences."""
+    net = nn.Sequential(nn.Linear(5, 1)).double()
+    x, y = torch.randn(1, 7, 5, dtype=torch.float64), torch.randn(1, 7, dtype=torch.float64)
+    kernel, theta = path(net, "squared"), stack([net, net])
+    for call in (kernel.losses, kernel.gradients):
+        with pytest.raises(ConfigError, match=r"a target for each output, found outputs \[7, 1\]"):
+            call(theta, x, y)
+    expected = 0.5 * (net(x[0])[:, 0] - y[0]).square().mean().detach()
+    torch.testing.assert_close(kernel.losses(theta, x, y[..., None]), expected.expand(2))
+
+
+def used(nets):
+    """Nets that have seen data: running statistics of their own."""
+    with torch.no_grad():
+        for i, net in enumerate(nets):
+            g = torch.Generator().manual_seed(20 + i)
+            for _ in range(3):
+                net.train()(2 + 3 * torch.randn(8, INPUTS, generator=g, dtype=torch.float64))
+    return [net.eval() for net in nets]
+
+
+def test_evaluation_mode_has_its_running_statistics():
+    net = used(make(width=6, depth=2)[:1])[0]
+    x, y = examples(own=False)
+    expected = eager(net, x[0], y[0], False)
+    kernel = batched(net)
+    assert not kernel.couples
+    losses, gradients = kernel.gradients(stack([net]), x, y)
+    torch.testing.assert_close((losses[0], gradients[0]), expected, rtol=1e-11, atol=1e-13)
+    by_batch = batched(net, statistics="batch")
+    assert by_batch.couples
+    expected = eager(net.train(), x[0], y[0], False)
+    losses, gradients = by_batch.gradients(stack([net]), x, y)
+    torch.testing.assert_close((losses[0], gradients[0]), expected, rtol=1e-11, atol=1e-13)
+
+
+def test_training_mode_needs_the_statistics_by_name():
+    net = make(width=6)[0]
+    for path in (batched, BatchedMlp, BatchedModule):
+        with pytest.raises(ConfigError, match=r"`2` is in training mode: call net\.eval\(\)"):
+            path(net)
+    with pytest.raises(ConfigError, match='statistics="batch"'):
+        BatchedMlp(net.eval())
+    untracked = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, track_running_stats=False))
+    assert batched(untracked).couples, "it has no statistics but the batch's"
+
+
+def frozen_first_layer(nets):
+    for net in nets:
+        for p in net[1].parameters():
+            p.requires_grad_(False)
+    return nets
+
+
+def test_frozen_weights_are_no_weights():
+    """d counts the trainable ones, and the gradient is autograd's of those."""
+    nets = frozen_first_layer(make(width=6, depth=2, batch_norm=False)[:1])
+    x, y = examples(own=False)
+    trained = [p for p in nets[0].parameters() if p.requires_grad]
+    count = sum(p.numel() for p in trained)
+    loss = F.cross_entropy(nets[0](x[0]), y[0])
+    expected = parameters_to_vector(torch.autograd.grad(loss, trained))
+    kernel, theta = batched(nets[0]), stack(nets)
+    assert kernel.weights == theta.shape[1] == count < sum(p.numel() for p in nets[0].parameters())
+    losses, gradients = kernel.gradients(theta, x, y)
+    torch.testing.assert_close((losses[0], gradients[0]), (loss.detach(), expected), rtol=1e-11, atol=1e-13)
+    assert stages_of(nets[0]) is None
+
+
+def test_nets_without_trainable_weights_and_stacks_that_differ_elsewhere_are_refused():
+    for p in (net := make(width=6)[0]).parameters():
+        p.requires_grad_(False)
+    for call in (stack, lambda nets: batched(nets[0], statistics="batch")):
+        with pytest.raises(ConfigError, match="no trainable parameter: all are frozen"):
+            call([net])
+    with pytest.raises(ConfigError, match=r"`1\.weight`, frozen or .* differs between nets 0 and 1"):
+        stack(frozen_first_layer(make(width=6, batch_norm=False)))
+    with pytest.raises(ConfigError, match=r"`2\.running_mean`"):
+        stack(used(make(width=6)))
+    assert len(stack(make(width=6))) == NETS
 
 
 def test_example_losses_of_shared_labels():

@@ -62,7 +62,7 @@ def test_against_a_loop_of_eager_nets(optimiser, make, sampling):
     starts, steps = stack(nets), 25
     moments = np.arange(1, steps + 1)
     found = train(
-        batched(nets[0]),
+        batched(nets[0], statistics="batch"),
         data,
         starts,
         optimiser,
@@ -90,10 +90,10 @@ def test_against_a_loop_of_eager_nets(optimiser, make, sampling):
 def test_a_net_does_not_depend_on_those_beside_it(chunk):
     nets, data = problem(batch_norm=False)
     given = {"steps": 70, "rates": RATES, "batch_sizes": SIZES, "seeds": SEEDS}
-    whole = train(batched(nets[0]), data, stack(nets), "adam", **given)
+    whole = train(batched(nets[0], statistics="batch"), data, stack(nets), "adam", **given)
     seen = []
     parts = train(
-        batched(nets[0]),
+        batched(nets[0], statistics="batch"),
         data,
         stack(nets),
         "adam",
@@ -143,11 +143,11 @@ def test_errors(wrong, message):
     nets, data = problem()
     given = {"steps": 40, "rates": RATES, "batch_sizes": SIZES, "seeds": SEEDS} | wrong
     with pytest.raises(ConfigError, match=message):
-        train(batched(nets[0]), data, stack(nets), "sgd", **given)
+        train(batched(nets[0], statistics="batch"), data, stack(nets), "sgd", **given)
 
 
 def test_an_unknown_optimiser_is_named():
     nets, data = problem()
     given = {"steps": 40, "rates": RATES, "batch_sizes": SIZES, "seeds": SEEDS}
     with pytest.raises(ConfigError, match="'sgd' or 'adam', not 'sdg'"):
-        train(batched(nets[0]), data, stack(nets), "sdg", **given)
+        train(batched(nets[0], statistics="batch"), data, stack(nets), "sdg", **given)

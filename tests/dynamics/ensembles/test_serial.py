@@ -32,7 +32,8 @@ def examples(nets: int, batch: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
 def test_equals_the_vectorised_path(shared: bool):
     nets = [conv(i) for i in range(3)]
     theta, (x, y) = stack(nets), examples(1 if shared else 3)
-    serial, batched = Serial(nets[0], class_losses), BatchedModule(nets[0])
+    serial = Serial(nets[0], class_losses, statistics="batch")
+    batched = BatchedModule(nets[0], statistics="batch")
     ours, theirs = serial.gradients(theta, x, y), batched.gradients(theta, x, y)
     # float64 sums of a few hundred terms of order one
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-12)
@@ -46,7 +47,9 @@ def test_equals_the_vectorised_path(shared: bool):
 def test_refuses_shares():
     x, y = examples(1)
     with pytest.raises(ConfigError, match="equal batch sizes"):
-        Serial(conv(0), class_losses).losses(stack([conv(0)]), x, y, torch.ones(1, 7).double() / 7)
+        Serial(conv(0), class_losses, statistics="batch").losses(
+            stack([conv(0)]), x, y, torch.ones(1, 7).double() / 7
+        )
 
 
 def families() -> dict[str, nn.Module]:

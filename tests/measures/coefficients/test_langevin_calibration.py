@@ -24,6 +24,9 @@ def test_step_of_a_quadratic_keeps_its_share():
     assert found.table["round"].tolist() == [r for r in range(6) for _ in range(4)]
     assert not found.table["diverged"].any()
     assert set(found.table.attrs["columns"]) == set(found.table.columns)
+    assert found.relaxation == pytest.approx(2 / (expected * 2))
+    free = calibrate(QUADRATIC, EMPTY, ORIGIN, Sgld(1.0, 50.0, 0.0, 10, burn_in=50), rounds=0)
+    assert free.relaxation == float("inf")
 
 
 def test_upper_bound():
@@ -74,6 +77,8 @@ def test_gradient_noise_bounds_the_step():
 def test_errors():
     with pytest.raises(ConfigError, match="between 0 and 1"):
         calibrate(QUADRATIC, EMPTY, ORIGIN, Sgld(1.0, 50.0, 2.0, 10), share=1.0)
+    with pytest.raises(ConfigError, match="pilots and examples ≥ 1 and rounds ≥ 0, found 0, 1024, 5"):
+        calibrate(QUADRATIC, EMPTY, ORIGIN, Sgld(1.0, 50.0, 2.0, 10), pilots=0)
     broken = Potential(lambda w: torch.where(w.abs().sum(1) > 0, torch.nan, 0.0) * w.sum(1), 3)
     with pytest.raises(MeasureError, match="localise more strongly"):
         calibrate(broken, EMPTY, ORIGIN, Sgld(1.0, 50.0, 2.0, 10))

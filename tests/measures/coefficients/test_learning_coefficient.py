@@ -1,12 +1,12 @@
 """The estimator against quadratics, normal crossings and linear networks; diagnoses; baselines."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
 from oracles import learning_coefficient as theory
+from oracles.closed_forms import EMPTY, linear_net
 from oracles.potential import Potential
 from torch import nn
 
@@ -15,11 +15,9 @@ from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import ConfigError, MeasureError
 from sgdiffusion.measures.coefficients import learning_coefficient as llc
 from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
-
-EMPTY = Examples(torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, 1))
 
 
 class PaddedNets(Batched):
@@ -100,21 +98,8 @@ def test_reduced_rank_regression_at_larger_sizes():
     check_reduced_rank(8, n_beta=3000.0, steps=30_000)
 
 
-def deep_problem(widths, rank):
-    """A linear torch net whose loss is ½‖product − diagonal‖² exactly: inputs √n e_i have unit covariance."""
-    layers = [nn.Linear(a, b, bias=False) for a, b in itertools.pairwise(widths)]
-    x = torch.eye(widths[0], dtype=torch.float64) * math.sqrt(widths[0])
-    y = torch.zeros(widths[0], widths[-1], dtype=torch.float64)
-    y[range(rank), range(rank)] = math.sqrt(widths[0])
-    point = [torch.zeros(b, a, dtype=torch.float64) for a, b in itertools.pairwise(widths)]
-    for matrix in point:
-        matrix[range(rank), range(rank)] = 1.0
-    net = batched(nn.Sequential(*layers).double(), "squared")
-    return net, Examples(x, y), torch.cat([m.flatten() for m in point])[None]
-
-
 def estimate_deep(widths, rank, *, n_beta, steps, chains, seed):
-    net, data, point = deep_problem(widths, rank)
+    net, data, point = linear_net(widths, rank)
     sgld = Sgld(1.0, n_beta, 1.0, steps // 10, steps // 2, 5, integrator="averaged")
     epsilon = calibrate(net, data, point, sgld, rounds=3, seed=seed).step_sizes
     found = llc.learning_coefficients(
@@ -199,6 +184,63 @@ def test_baselines_agree_and_pairing_narrows():
     )
 
 
+def test_baseline_is_the_loss_of_the_mode_the_network_is_in():
+    """Running statistics in evaluation mode; those of the batches only by name."""
+    g = torch.Generator().manual_seed(1)
+    layers = [nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2)]
+    net = nn.Sequential(*layers).double()
+    x, y = torch.randn(60, 3, generator=g, dtype=torch.float64), torch.arange(60) % 2
+    with torch.no_grad():
+        net.train()(20 * x)  # statistics that are not those of the data
+    data, chain = Examples(x, y), Sgld(1e-6, 1.0, 1.0, 8)
+
+    def baselines(statistics):
+        given = (batched(net, statistics=statistics), data, stack([net]), chain)
+        return [llc.learning_coefficients(*given, baseline=b).table.baseline[0] for b in ("paired", "full")]
+
+    running = nn.functional.cross_entropy(net.eval()(x), y).item()
+    assert baselines("running") == pytest.approx([running] * 2, rel=1e-9)
+    assert (by_batch := baselines("batch")) != pytest.approx([running] * 2, rel=1e-2)
+    batch = nn.functional.cross_entropy(net.train()(x), y).item()
+    assert by_batch == pytest.approx([batch] * 2, rel=1e-9)
+
+
+def test_an_all_frozen_network_has_no_coefficient():
+    net = nn.Linear(3, 2)
+    for p in net.parameters():
+        p.requires_grad_(False)
+    with pytest.raises(ConfigError, match="all are frozen"):
+        batched(net)
+
+
+def test_what_cannot_be_measured_is_refused_before_sampling():
+    class Untouched(Potential):
+        def gradients(self, theta, x, y, shares=None):
+            raise AssertionError("it was sampled")
+
+    net = Untouched(lambda w: w.pow(2).sum(1), 2)
+    points, chain = torch.zeros(2, 2, dtype=torch.float64), Sgld(1e-3, 1.0, 1.0, 20)
+    wrong = [
+        (points, Sgld(1e-3, 1.0, 1.0, 7), {}, r"one chain of 8 draws, found 4 of 7"),
+        (points, chain, {"chains": 0}, "one chain of 8 draws, found 0 of 20"),
+        (points, chain, {"baseline": "pared"}, "baseline must be 'paired' or 'full', found 'pared'"),
+        (points, chain, {"on_divergence": "ignore"}, "on_divergence must be 'raise' or 'flag'"),
+        (points, chain, {"step_sizes": torch.ones(3)}, "2 points need a positive step size each"),
+        (points, chain, {"step_sizes": -torch.ones(2)}, "positive step size"),
+        (points[0], chain, {}, r"rows of 2 weights, found \[2\]"),
+        (points[:, :1], chain, {}, r"rows of 2 weights, found \[2, 1\]"),
+    ]
+    for given, plan, options, message in wrong:
+        with pytest.raises(ConfigError, match=message):
+            llc.learning_coefficients(net, EMPTY, given, plan, **options)
+
+
+def test_recipe_takes_its_temperature_from_all_examples():
+    chain = llc.recipe(500, batch_size=100)
+    assert chain.n_beta == 500 / math.log(500)
+    assert (chain.batch_size, chain.integrator) == (100, "averaged")
+
+
 def test_default_n_beta():
     assert llc.default_n_beta(1000) == 1000 / math.log(1000)
     with pytest.raises(MeasureError, match="two examples"):
@@ -224,7 +266,8 @@ def test_divergence_is_an_error_that_names_chain_draw_and_step():
 
 def flags_of(traces, weights=100):
     losses = np.asarray(traces, dtype=float)[None]
-    return llc.summarise(losses, np.zeros_like(losses), 1.0, np.array([1e-3]), weights).table.diagnoses[0]
+    given = (losses, np.zeros_like(losses), 1.0, np.array([1e-3]), weights, np.zeros((1, 4)))
+    return llc.summarise(*given).table.diagnoses[0]
 
 
 def test_flags():

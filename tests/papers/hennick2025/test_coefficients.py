@@ -9,7 +9,7 @@ from torch import nn
 
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import ConfigError, MeasureError
 from sgdiffusion.papers.hennick2025 import coefficients as study
 from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity
 
@@ -50,6 +50,11 @@ def close(row: pd.Series, expected: float) -> bool:
 )
 def test_temperatures(rule, batch, expected: float):
     assert study.n_beta(rule, N, batch) == pytest.approx(expected)
+
+
+def test_a_misspelt_temperature_is_refused():
+    with pytest.raises(ConfigError, match=r"temperature must be 'batch' or .*, found 'bacth'"):
+        study.n_beta("bacth", N, 10)
 
 
 def test_regular_model_has_its_closed_form():

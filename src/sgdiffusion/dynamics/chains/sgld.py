@@ -10,9 +10,9 @@ variance ε, so that ε/2 is the time step of dw = −½∇U dt + dW. The litera
 noise 2ε, is the same chain at twice our ε.
 
 At a finite step this chain (integrator "euler") inflates the variance of a direction of stiffness h by the
-factor 1/(1 − εh/4). The integrator "averaged" uses (ξ_t + ξ_{t+1})/2 in the place of ξ_t (Leimkuhler &
-Matthews 2013): its stationary variance is right for every quadratic, its error otherwise O(ε²), at the same
-cost.
+factor 1/(1 − εh/4). The integrator "averaged", the default, uses (ξ_t + ξ_{t+1})/2 in the place of ξ_t
+(Leimkuhler & Matthews 2013): its stationary variance is right for every quadratic, its error otherwise O(ε²),
+at the same cost. Both add the noise of mini-batch gradients to what they inject (measures' `step_bias`).
 
 Each chain has its own seed, and its path depends on no other chain beside rounding.
 """
@@ -27,8 +27,9 @@ from torch import Tensor
 
 from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
 from sgdiffusion.dynamics.examples import Examples, gather
-from sgdiffusion.errors import ConfigError
+from sgdiffusion.errors import ConfigError, require_choice
 
+Integrator = Literal["averaged", "euler"]
 _BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: calls are dear, not numbers
 
 
@@ -39,7 +40,8 @@ class Sgld:
     step_size: float
     """ε; may be overridden per chain."""
     n_beta: float
-    """nβ, the inverse temperature times the number of examples; n/ln n for the learning coefficient."""
+    """nβ, the inverse temperature times the number of examples; n/ln n for the learning coefficient, n being
+    the number of all examples that L_n is the mean over, whatever the batch size."""
     localisation: float
     """γ."""
     draws: int
@@ -49,9 +51,10 @@ class Sgld:
     """Steps from draw to draw."""
     batch_size: int | None = None
     """Examples per step, drawn with replacement; None: all examples in every step."""
-    integrator: Literal["euler", "averaged"] = "euler"
+    integrator: Integrator = "averaged"
 
     def __post_init__(self) -> None:
+        require_choice("integrator", self.integrator, Integrator)
         if not (self.step_size > 0 and self.n_beta > 0 and self.localisation >= 0):
             raise ConfigError(f"SGLD needs step_size > 0, n_beta > 0 and localisation ≥ 0, found {self}")
         batch = 1 if self.batch_size is None else self.batch_size
@@ -78,6 +81,8 @@ class Chains:
     """[C, d]: weights after the last step (of a diverged chain: where it began)."""
     kept: Tensor
     """[C, k, d]: weights at the kept draws."""
+    forces: Tensor | None
+    """[C, draws]: ‖nβ ∇L_B + γ(w − c)‖² at the draws, NaN once diverged; with the integrator "euler"."""
 
 
 def chain_seeds(seed: int, chains: int) -> list[int]:
@@ -163,7 +168,7 @@ def sample(
         rows = slice(first, first + size)
         update = _Update(sgld, steps[rows], centres[rows])
         compared = None if references is None else references[rows]
-        recorder = _Recorder(starts[rows], sgld.draws, keep, compared)
+        recorder = _Recorder(starts[rows], sgld, keep, compared)
         parts.append(_sample_chunk(net, data, sgld, starts[rows], seeds[rows], update, recorder))
         if progress is not None:
             progress(min(first + size, len(starts)) * sgld.steps, len(starts) * sgld.steps)
@@ -172,12 +177,14 @@ def sample(
 
 def _join(parts: list[Chains]) -> Chains:
     references = [p.references for p in parts if p.references is not None]
+    forces = [p.forces for p in parts if p.forces is not None]
     return Chains(
         losses=torch.cat([p.losses for p in parts]),
         references=torch.cat(references) if references else None,
         diverged=torch.cat([p.diverged for p in parts]),
         final=torch.cat([p.final for p in parts]),
         kept=torch.cat([p.kept for p in parts]),
+        forces=torch.cat(forces) if forces else None,
     )
 
 
@@ -186,7 +193,7 @@ class _Update:
 
     def __init__(self, sgld: Sgld, step_sizes: Tensor, centres: Tensor):
         scale = step_sizes[:, None]
-        self._centres, self._local = centres, sgld.localisation > 0
+        self._centres, self._local, self._sgld = centres, sgld.localisation > 0, sgld
         self._pull = scale * (sgld.localisation / 2)
         self._drift = scale * (-sgld.n_beta / 2)
         self._noise = scale.sqrt()
@@ -195,6 +202,11 @@ class _Update:
         """No further movement of these chains."""
         for factor in (self._pull, self._drift, self._noise):
             factor[chains] = 0
+
+    def force(self, theta: Tensor, gradient: Tensor) -> Tensor:
+        """‖nβ g + γ(w − c)‖² [C]."""
+        pull = self._sgld.localisation * (theta - self._centres)
+        return pull.add_(gradient, alpha=self._sgld.n_beta).square_().sum(1)
 
     def step(self, theta: Tensor, gradient: Tensor, normals: Tensor) -> None:
         if self._local:
@@ -220,6 +232,7 @@ def _sample_chunk(
         since = step - sgld.burn_in
         if since >= 0 and since % sgld.every == 0:
             recorder.record(since // sgld.every, losses, theta, net, x, y)
+            recorder.record_force(since // sgld.every, theta, gradient, update)
         update.step(theta, gradient, streams.normals())
         if not bool(torch.isfinite(losses).all()):
             recorder.give_up(max(0, since // sgld.every), losses, theta, update)
@@ -236,11 +249,12 @@ def _examples(data: Examples, streams: Streams, batch: int | None) -> tuple[Tens
 class _Recorder:
     """Losses and weights at the draws; a chain that diverges goes back to its start and stays there."""
 
-    def __init__(self, starts: Tensor, draws: int, keep: int, references: Tensor | None):
+    def __init__(self, starts: Tensor, sgld: Sgld, keep: int, references: Tensor | None):
         chains = len(starts)
         self._starts, self._keep, self._reference_points = starts, keep, references
-        self._losses = torch.full((chains, draws), torch.nan, dtype=torch.float64)
+        self._losses = torch.full((chains, sgld.draws), torch.nan, dtype=torch.float64)
         self._references = None if references is None else self._losses.clone()
+        self._forces = self._losses.clone() if sgld.integrator == "euler" else None
         self._diverged = torch.full((chains,), -1)
         self._kept: list[Tensor] = []
 
@@ -251,6 +265,10 @@ class _Recorder:
         if self._keep and draw % self._keep == 0:
             self._kept.append(theta.clone())
 
+    def record_force(self, draw: int, theta: Tensor, gradient: Tensor, update: _Update) -> None:
+        if self._forces is not None:
+            self._forces[:, draw] = update.force(theta, gradient)
+
     def give_up(self, draw: int, losses: Tensor, theta: Tensor, update: _Update) -> None:
         lost = ~torch.isfinite(losses).cpu()
         self._diverged[lost & (self._diverged < 0)] = draw
@@ -260,6 +278,8 @@ class _Recorder:
     def finish(self, theta: Tensor) -> Chains:
         for chain in torch.nonzero(self._diverged >= 0)[:, 0]:
             self._losses[chain, self._diverged[chain] :] = torch.nan
+            if self._forces is not None:
+                self._forces[chain, self._diverged[chain] :] = torch.nan
         empty = theta.new_empty(len(theta), 0, theta.shape[1])
         kept = torch.stack(self._kept, 1) if self._kept else empty
-        return Chains(self._losses, self._references, self._diverged, theta, kept)
+        return Chains(self._losses, self._references, self._diverged, theta, kept, self._forces)

@@ -12,8 +12,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.ensembles.batched import Batched, BatchedModule, Loss, example_losses
-from sgdiffusion.errors import ConfigError
+from sgdiffusion.dynamics.ensembles.batched import (
+    Batched,
+    BatchedModule,
+    Loss,
+    Statistics,
+    coupling,
+    example_losses,
+    require_alike,
+)
+from sgdiffusion.errors import ConfigError, require_choice
 
 Activation = Literal["relu", "tanh", "none"]
 _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Identity: "none"}
@@ -35,8 +43,8 @@ class Stage:
 
 
 def stages_of(net: nn.Module) -> list[Stage] | None:
-    """The stages of a perceptron, or None when the net is something else."""
-    if not isinstance(net, nn.Sequential):
+    """The stages of a perceptron, or None when the net is something else or partly frozen."""
+    if not isinstance(net, nn.Sequential) or not all(p.requires_grad for p in net.parameters()):
         return None
     stages: list[Stage] = []
     offset = 0
@@ -58,24 +66,37 @@ def _follows_linear(stages: list[Stage]) -> bool:
     return bool(stages) and stages[-1].norm is None and stages[-1].activation == "none"
 
 
-def batched(net: nn.Module, loss: Loss = "cross-entropy") -> Batched:
-    """The fastest path there is for nets of this architecture."""
-    if stages_of(net) is None:
-        return BatchedModule(net, loss)
-    return BatchedMlp(net, loss)
+def batched(net: nn.Module, loss: Loss = "cross-entropy", *, statistics: Statistics = "running") -> Batched:
+    """The fastest path there is for nets of this architecture.
+
+    `statistics` of batch-norm: the net's "running" ones (evaluation mode), or those of each "batch".
+    """
+    if _fast_stages(net, statistics) is None:
+        return BatchedModule(net, loss, statistics=statistics)
+    return BatchedMlp(net, loss, statistics=statistics)
+
+
+def _fast_stages(net: nn.Module, statistics: Statistics) -> list[Stage] | None:
+    stages = stages_of(net)
+    normed = stages is not None and any(s.norm is not None for s in stages)
+    return None if normed and statistics != "batch" else stages
 
 
 class BatchedMlp(Batched):
-    """Perceptrons as products of stacked matrices."""
+    """Perceptrons as products of stacked matrices; batch-norm by the batch alone."""
 
-    def __init__(self, net: nn.Module, loss: Loss = "cross-entropy"):
-        stages = stages_of(net)
+    def __init__(self, net: nn.Module, loss: Loss = "cross-entropy", *, statistics: Statistics = "running"):
+        require_choice("loss", loss, Loss)
+        self.couples = coupling(net, statistics)
+        stages = _fast_stages(net, statistics)
         if stages is None:
-            raise ConfigError("BatchedMlp needs a chain of linear layers; use BatchedModule for other nets")
+            raise ConfigError(
+                "BatchedMlp needs a chain of linear layers, none of them frozen, and batch-norm by "
+                'statistics="batch"; use BatchedModule for other nets'
+            )
         self.stages, self._loss = stages, loss
         self.weights = sum(p.numel() for p in net.parameters())
         self.units = sum(s.fan_out for s in stages)
-        self.couples = any(s.norm is not None for s in stages)
 
     def _matrix(self, theta: Tensor, stage: Stage) -> Tensor:
         end = stage.weight + stage.fan_out * stage.fan_in
@@ -147,6 +168,7 @@ class BatchedMlp(Batched):
         """Losses [M] and their derivatives with respect to the outputs [M, b, classes]."""
         weight = 1 / out.shape[1] if shares is None else shares.unsqueeze(-1)
         if self._loss == "squared":
+            require_alike(out, y)
             slope = out - y
             return (0.5 * slope.square() * weight).sum((1, 2)), slope.mul_(weight)
         logits = out.log_softmax(-1)

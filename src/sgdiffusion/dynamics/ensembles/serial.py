@@ -5,8 +5,7 @@ weights fills the device alone; computing several at once would only multiply th
 So here M nets are a loop over the rows of θ, with the module's own code and ordinary autograd.
 
 The loss of an example is a parameter: cross-entropy of its class for images, the mean cross-entropy of its
-next tokens for texts. Batch-norm takes the means and variances of the examples given, as training sees them.
-Dropout is off.
+next tokens for texts. Batch-norm and dropout are as in `batched`.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.ensembles.batched import FunctionalNet, example_losses
+from sgdiffusion.dynamics.ensembles.batched import FunctionalNet, Statistics, example_losses
 from sgdiffusion.errors import ConfigError
 
 ExampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -52,8 +51,8 @@ class Logits(nn.Module):
 class Serial(FunctionalNet):
     """Losses and gradients of one architecture at the rows of θ, row by row."""
 
-    def __init__(self, net: nn.Module, example_loss: ExampleLoss):
-        super().__init__(net)
+    def __init__(self, net: nn.Module, example_loss: ExampleLoss, *, statistics: Statistics = "running"):
+        super().__init__(net, statistics)
         self._loss = example_loss
 
     def _loss_of(self, row: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ direction. Both are held below a stated share in the direction of largest stiffn
 and where a pilot chain goes from there.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,9 @@ class Calibration:
 
     step_sizes: Tensor
     table: pd.DataFrame
+    relaxation: float
+    """Steps 2/(εγ), at the smallest ε, in which a direction that the localisation alone holds comes to
+    equilibrium: a burn-in should be as long. Infinite without localisation."""
 
 
 def calibrate(
@@ -50,7 +54,7 @@ def calibrate(
     points: Tensor,
     sgld: Sgld,
     *,
-    share: float = 0.05,
+    share: float = 0.1,
     rounds: int = 5,
     pilots: int = 2,
     examples: int = 1024,
@@ -64,6 +68,10 @@ def calibrate(
     """
     if not 0 < share < 1:
         raise ConfigError(f"calibrate: the allowed share of the error must be between 0 and 1, found {share}")
+    if min(pilots, examples) < 1 or rounds < 0:
+        raise ConfigError(
+            f"calibrate needs pilots and examples ≥ 1 and rounds ≥ 0, found {pilots}, {examples}, {rounds}"
+        )
     size = nets_at_once(net, min(examples, len(data)), data.x[0].numel())
     steps, tables = [], []
     for first in range(0, len(points), size):
@@ -74,7 +82,9 @@ def calibrate(
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     table.attrs["columns"] = dict(COLUMNS)
-    return Calibration(torch.cat(steps), table)
+    step_sizes = torch.cat(steps)
+    pull = float(step_sizes.min()) * sgld.localisation
+    return Calibration(step_sizes, table, 2 / pull if pull > 0 else math.inf)
 
 
 def _narrow(bounds: "_Bounds", starts: Tensor, rounds: int, first: int) -> tuple[Tensor, pd.DataFrame]:
@@ -107,6 +117,13 @@ def _rows(
     table = pd.DataFrame(columns).assign(round=number)
     table["point"], table["pilot"] = np.divmod(first * pilots + np.arange(len(steps)), pilots)
     return table[list(COLUMNS)]
+
+
+def curvature_product(net: Batched, theta: Tensor, directions: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """∇²L v at each row of θ, v being a unit vector, by a central difference of gradients."""
+    reach = 1e-2 if theta.dtype == torch.float32 else 1e-4
+    ends = [net.gradients(theta + s * reach * directions, x, y)[1] for s in (1, -1)]
+    return (ends[0] - ends[1]) / (2 * reach)
 
 
 class _Bounds:
@@ -147,12 +164,6 @@ class _Bounds:
             "noise_step": 4 * self._share / (sgld.n_beta**2 * noise).clamp_min(tiny),
         }
 
-    def _product(self, theta: Tensor, direction: Tensor) -> Tensor:
-        """∇²L v by a central difference of gradients."""
-        reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / direction.norm(dim=1, keepdim=True)
-        ends = [self._net.gradients(theta + s * reach * direction, self._x, self._y)[1] for s in (1, -1)]
-        return (ends[0] - ends[1]) / (2 * reach)
-
     def _top(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Leading eigenvector and |eigenvalue| by power iteration from a random vector."""
         generator = torch.Generator(theta.device).manual_seed(chain_seeds(self._seed, 1)[0])
@@ -160,7 +171,7 @@ class _Bounds:
         direction = (v / v.norm()).expand_as(theta)
         length = theta.new_zeros(len(theta))
         for _ in range(_POWER_ITERATIONS):
-            image = self._product(theta, direction)
+            image = curvature_product(self._net, theta, direction, self._x, self._y)
             length = image.norm(dim=1)
             direction = torch.where(length[:, None] > 0, image / length[:, None], direction)
         return direction, length

@@ -4,7 +4,12 @@
 
 the mean over chains that start at w*. All chains of all points are one batched computation (chains.sgld).
 Near a minimum whose loss has curvatures a_i, λ̂ = ½ Σ nβ a_i/(nβ a_i + γ), which is r/2 for r curved
-directions and weak localisation. nβ = n/ln n by default: the temperature of Watanabe's WBIC.
+directions and weak localisation. nβ is n/ln n with all n examples: the temperature of Watanabe's WBIC
+(`recipe`); the size of the mini-batches does not enter.
+
+The interval is Student's over chains. Its lower end also allows for the step, which can only inflate λ̂
+(`step_bias`). It says nothing of the limit n → ∞: of a singular model λ̂ at finite nβ is below λ, by about
+(m − 1)/ln nβ, nor of chains that had no time to leave w*.
 """
 
 import math
@@ -21,18 +26,21 @@ from sgdiffusion.dynamics.chains.averages import average_loss
 from sgdiffusion.dynamics.chains.sgld import Chains, Sgld, chain_seeds, sample
 from sgdiffusion.dynamics.ensembles.batched import Batched
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import ConfigError, MeasureError, require_choice
+from sgdiffusion.measures.coefficients.step_bias import step_bias
 from sgdiffusion.measures.statistics import convergence
 from sgdiffusion.measures.statistics.intervals import student
 
 Array = NDArray[np.float64]
 Baseline = Literal["paired", "full"]
+Divergence = Literal["raise", "flag"]
 
 COLUMNS = {
     "point": "index of the weight vector w*",
     "llc": "λ̂, mean over the chains that stayed finite; NaN when none did (then flagged)",
-    "low": "lower end of the 95 % interval over chains (Student), over draws with one chain",
+    "low": "lower end of the 95 % interval over chains (Student; over draws with one), less step_bias",
     "high": "upper end of that interval",
+    "step_bias": "by how much the step may have inflated λ̂",
     "chains": "chains that stayed finite",
     "draws": "draws per chain",
     "r_hat": "split rank-normalised R̂ of the losses of the draws",
@@ -71,10 +79,21 @@ class Coefficients:
 
 
 def default_n_beta(examples: int) -> float:
-    """n/ln n."""
+    """n/ln n, n being the number of all examples."""
     if examples < 2:
         raise MeasureError(f"nβ = n/ln n needs at least two examples, found {examples}")
     return examples / math.log(examples)
+
+
+def recipe(
+    examples: int, *, batch_size: int | None = None, localisation: float = 10.0, draws: int = 200
+) -> Sgld:
+    """The recommended chain for n examples: nβ = n/ln n, averaged noise; its step is for `calibrate` to find.
+
+    The burn-in has to be at least the calibration's `relaxation`.
+    """
+    beta = default_n_beta(examples)
+    return Sgld(1.0, beta, localisation, draws, burn_in=500, every=5, batch_size=batch_size)
 
 
 def learning_coefficients(
@@ -87,7 +106,7 @@ def learning_coefficients(
     seed: int = 0,
     baseline: Baseline = "paired",
     step_sizes: Tensor | None = None,
-    on_divergence: Literal["raise", "flag"] = "raise",
+    on_divergence: Divergence = "raise",
     progress: Callable[[int, int], None] | None = None,
 ) -> Coefficients:
     """λ̂ at each row of `points` [S, d], from `chains` chains each.
@@ -96,7 +115,12 @@ def learning_coefficients(
     over all examples ("full").
     `step_sizes` [S] belong to the points.
     """
+    require_choice("baseline", baseline, Baseline)
+    require_choice("on_divergence", on_divergence, Divergence)
+    _check(net, points, sgld, chains, step_sizes)
     starts = points.repeat_interleave(chains, dim=0)
+    own = points.new_full((len(points),), sgld.step_size) if step_sizes is None else step_sizes
+    steps = own.repeat_interleave(chains, dim=0)
     seeds = [s for point in chain_seeds(seed, len(points)) for s in chain_seeds(point, chains)]
     paths = sample(
         net,
@@ -104,12 +128,12 @@ def learning_coefficients(
         starts,
         sgld,
         seeds,
-        step_sizes=None if step_sizes is None else step_sizes.repeat_interleave(chains, dim=0),
+        step_sizes=steps,
         references=starts if baseline == "paired" else None,
         progress=progress,
     )
     if on_divergence == "raise":
-        _refuse_divergence(paths, sgld, chains, step_sizes)
+        _refuse_divergence(paths, chains, own)
     if baseline == "paired":
         assert paths.references is not None
         below = paths.references
@@ -119,16 +143,30 @@ def learning_coefficients(
         below = level.repeat_interleave(chains)[:, None].expand_as(paths.losses)
     shape = (len(points), chains, sgld.draws)
     losses, levels = (v.cpu().numpy().reshape(shape) for v in (paths.losses, below))
-    steps_used = np.full(len(points), sgld.step_size) if step_sizes is None else step_sizes.cpu().numpy()
-    return summarise(losses, levels, sgld.n_beta, steps_used, points.shape[1])
+    bias = step_bias(net, data, paths, sgld, steps, seed=chain_seeds(seed, 1)[0]).numpy()
+    return summarise(losses, levels, sgld.n_beta, own.cpu().numpy(), points.shape[1], bias.reshape(shape[:2]))
 
 
-def _refuse_divergence(paths: Chains, sgld: Sgld, chains: int, step_sizes: Tensor | None) -> None:
+def _check(net: Batched, points: Tensor, sgld: Sgld, chains: int, step_sizes: Tensor | None) -> None:
+    """What would otherwise be found after the sampling, or not at all."""
+    if points.ndim != 2 or not len(points) or points.shape[1] != net.weights:
+        raise ConfigError(
+            f"points must be rows of {net.weights} weights, found {list(points.shape)}: make them by `stack`"
+        )
+    if chains < 1 or sgld.draws < convergence.LEAST:
+        raise ConfigError(
+            f"λ̂ needs at least one chain of {convergence.LEAST} draws, found {chains} of {sgld.draws}"
+        )
+    if step_sizes is not None and (len(step_sizes) != len(points) or not bool((step_sizes > 0).all())):
+        raise ConfigError(f"{len(points)} points need a positive step size each, found {step_sizes.tolist()}")
+
+
+def _refuse_divergence(paths: Chains, chains: int, step_sizes: Tensor) -> None:
     lost = [(i, int(draw)) for i, draw in enumerate(paths.diverged) if draw >= 0]
     if not lost:
         return
     index, draw = lost[0]
-    step = sgld.step_size if step_sizes is None else float(step_sizes[index // chains])
+    step = float(step_sizes[index // chains])
     raise MeasureError(
         f"{len(lost)} of {len(paths.diverged)} Langevin chains blew up, first at point {index // chains}, "
         f"chain {index % chains}, draw {draw}: its loss is not finite at step size {step:.3g}. "
@@ -137,30 +175,36 @@ def _refuse_divergence(paths: Chains, sgld: Sgld, chains: int, step_sizes: Tenso
 
 
 def summarise(
-    losses: Array, baselines: Array, n_beta: float, step_sizes: Array, weights: int
+    losses: Array, baselines: Array, n_beta: float, step_sizes: Array, weights: int, bias: Array
 ) -> Coefficients:
-    """Estimates, intervals and diagnoses from losses and baselines [points, chains, draws]; NaN: diverged."""
+    """Estimates, intervals and diagnoses from losses and baselines [points, chains, draws], NaN: diverged,
+    and the step's bias [points, chains].
+    """
     traces = n_beta * (losses - baselines)
     rows = [
-        _row(i, traces[i], losses[i], baselines[i], float(step_sizes[i]), weights) for i in range(len(traces))
+        _row(i, traces[i], losses[i], baselines[i], float(step_sizes[i]), weights, bias[i])
+        for i in range(len(traces))
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["columns"] = dict(COLUMNS)
     return Coefficients(table, traces)
 
 
-def _row(point: int, traces: Array, losses: Array, below: Array, step: float, weights: int) -> dict[str, Any]:
+def _row(
+    point: int, traces: Array, losses: Array, below: Array, step: float, weights: int, bias: Array
+) -> dict[str, Any]:
     alive = np.isfinite(traces).all(axis=-1)
     diverged = int((~alive).sum())
     row: dict[str, Any] = {"point": point, "chains": int(alive.sum()), "draws": traces.shape[-1]}
     row |= {"step_size": step, "diverged": diverged, "diagnoses": "diverged" if diverged else ""}
     if not alive.any():
         return row | dict.fromkeys(
-            ("llc", "low", "high", "r_hat", "ess", "drift", "baseline", "mean_loss"), math.nan
+            ("llc", "low", "high", "step_bias", "r_hat", "ess", "drift", "baseline", "mean_loss"), math.nan
         )
     kept = traces[alive]
     low, high = interval(kept)
-    row |= {"llc": float(kept.mean()), "low": low, "high": high}
+    excess = float(bias[alive].mean())
+    row |= {"llc": float(kept.mean()), "low": low - excess, "high": high, "step_bias": excess}
     row |= {"r_hat": float(convergence.r_hat(kept)), "ess": float(convergence.effective_sample_size(kept))}
     row |= {"drift": float(convergence.drift(kept))}
     row |= {"baseline": float(below[alive].mean()), "mean_loss": float(losses[alive].mean())}

@@ -15,14 +15,14 @@ from scipy.special import ndtri
 from sgdiffusion.errors import MeasureError
 
 Array = NDArray[np.float64]
-_LEAST = 8  # draws: below this, halves are too short to have a variance worth the name
+LEAST = 8  # draws: below this, halves are too short to have a variance worth the name
 
 
 def _traces(values: ArrayLike) -> Array:
     traces = np.asarray(values, dtype=np.float64)
-    if traces.ndim < 2 or traces.shape[-1] < _LEAST:
+    if traces.ndim < 2 or traces.shape[-1] < LEAST:
         raise MeasureError(
-            f"convergence needs traces [chains, draws] of at least {_LEAST} draws, found {traces.shape}"
+            f"convergence needs traces [chains, draws] of at least {LEAST} draws, found {traces.shape}"
         )
     return traces
 

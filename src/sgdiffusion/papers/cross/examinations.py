@@ -106,7 +106,7 @@ def coefficients(
     """λ̂ at every (training's seed, time), all chains at once; batch-norm by the mini-batch."""
     first = next(iter(points.values()))
     rows = torch.stack([parameters_to_vector(m.parameters()).detach() for m in points.values()])
-    table = coefficient_table(batched(first), data, rows, plan, seed=seed)
+    table = coefficient_table(batched(first, statistics="batch"), data, rows, plan, seed=seed)
     seeds, times = zip(*points, strict=True)
     named = table.assign(network=network, seed=seeds, time=times, weights=rows.shape[1])
     return documented(named, COEFFICIENT_COLUMNS)

@@ -12,12 +12,12 @@ from torch import Tensor
 from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import Batched
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import MeasureError, require_choice
 from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
 from sgdiffusion.measures.statistics.bootstrap import bootstrap, spearman
 from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity, Temperature
+from sgdiffusion.papers.hennick2025.settings import Langevin, NamedTemperature, Sensitivity, Temperature
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Progress = Callable[[int, int], None]
@@ -48,6 +48,7 @@ def n_beta(rule: Temperature, examples: int, batch_size: int | None) -> float:
     """
     if isinstance(rule, int | float):
         return float(rule)
+    require_choice("temperature", rule, NamedTemperature)
     if rule == "posterior":
         return float(examples)
     return default_n_beta(examples if rule == "examples" or batch_size is None else batch_size)

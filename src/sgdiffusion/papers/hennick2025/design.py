@@ -136,7 +136,7 @@ def train_part(
         seeds = part["seed"].tolist()
         nets = [network(data.x.shape[1], classes, width, depth, s) for s in seeds]
         trained = train(
-            batched(nets[0]),
+            batched(nets[0], statistics="batch"),
             data,
             stack(nets),
             part["optimiser"].iloc[0],
@@ -204,7 +204,8 @@ def measure_sensitivity(
 
 def group_net(group: Group, data: Examples) -> Batched:
     """The batched net of a group's architecture."""
-    return batched(network(data.x.shape[1], int(data.y.max()) + 1, group.width, group.depth, 0))
+    net = network(data.x.shape[1], int(data.y.max()) + 1, group.width, group.depth, 0)
+    return batched(net, statistics="batch")
 
 
 EVALUATION_COLUMNS = {

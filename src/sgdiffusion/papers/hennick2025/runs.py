@@ -107,7 +107,7 @@ def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
     diagnoses, per run whose estimates are all finite.
     """
     values = coefficients.pivot(index="run", columns="step", values="llc")
-    half = (coefficients["high"] - coefficients["low"]) / 2
+    half = coefficients["high"] - coefficients["llc"]  # the lower end also allows for the step
     error = half / student(np.maximum(coefficients["chains"] - 1, 1))
     errors = coefficients.assign(error=error).pivot(index="run", columns="step", values="error")
     finite = np.isfinite(values).all(axis=1)

@@ -7,7 +7,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from sgdiffusion.config.models import Assumption, Data, Fraction, Strict
 
 Count = Annotated[int, Field(ge=0)]
-Temperature = Literal["batch", "examples", "posterior"] | PositiveFloat
+NamedTemperature = Literal["batch", "examples", "posterior"]
+Temperature = NamedTemperature | PositiveFloat
 Window = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 VisionNet = Literal["resnet18", "resnet34", "vgg16"]
 VisionSet = Literal["tiny-imagenet", "cifar10", "cifar100"]

@@ -109,7 +109,7 @@ def coefficients(
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """λ̂ at each kept instant: one after the other, because a few copies of such weights fill a device."""
-    net, parts = Serial(problem.net, problem.loss), []
+    net, parts = Serial(problem.net, problem.loss, statistics="batch"), []
     device = problem.train.x.device
     for i, (row, step) in enumerate(zip(theta, steps, strict=True)):
         part = coefficient_table(net, problem.train, row[None].to(device), plan, seed=seed + i)
@@ -122,7 +122,7 @@ def coefficients(
 @torch.no_grad()
 def average_test_loss(problem: Problem, theta: Tensor, batch_size: int) -> float:
     """Mean over the test examples, in batches of the training's size (batch-norm by the batch)."""
-    net, test = Serial(problem.net, problem.loss), problem.test
+    net, test = Serial(problem.net, problem.loss, statistics="batch"), problem.test
     size = min(batch_size, len(test))
     rows = theta[None].to(test.x.device)
     losses = [
