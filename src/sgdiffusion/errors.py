@@ -19,3 +19,11 @@ class TrainingError(UserError):
 
 class MeasureError(UserError):
     """A measurement is not defined on what it was given."""
+
+
+class InputError(MeasureError):
+    """What a user gave cannot be measured: the argument, what was found there and the remedy."""
+
+    def __init__(self, argument: str, found: str, remedy: str) -> None:
+        super().__init__(f"{argument}: {found}; {remedy}")
+        self.argument, self.found, self.remedy = argument, found, remedy
