@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from sgdiffusion.dynamics.ensembles.batched import Batched, BatchedModule, Loss, example_losses
 from sgdiffusion.errors import ConfigError
-from sgdiffusion.inputs.losses import require_same_shape
 
 Activation = Literal["relu", "tanh", "none"]
 _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Identity: "none"}
@@ -148,7 +147,6 @@ class BatchedMlp(Batched):
         """Losses [M] and their derivatives with respect to the outputs [M, b, classes]."""
         weight = 1 / out.shape[1] if shares is None else shares.unsqueeze(-1)
         if self._loss == "squared":
-            require_same_shape(out[:1], y[:1])
             slope = out - y
             return (0.5 * slope.square() * weight).sum((1, 2)), slope.mul_(weight)
         logits = out.log_softmax(-1)
