@@ -23,6 +23,14 @@ class MeasureError(UserError):
     """A measurement is not defined on what it was given."""
 
 
+class InputError(MeasureError):
+    """What a user gave cannot be measured: the argument, what was found there and the remedy."""
+
+    def __init__(self, argument: str, found: str, remedy: str) -> None:
+        super().__init__(f"{argument}: {found}; {remedy}")
+        self.argument, self.found, self.remedy = argument, found, remedy
+
+
 def require_choice(name: str, value: object, choices: Any) -> None:
     """Refuses a value that is none of a Literal's, naming those."""
     allowed = get_args(choices)

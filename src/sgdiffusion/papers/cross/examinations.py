@@ -19,7 +19,8 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.noise.gradients import Loss, PerExampleGradients, cross_entropy
+from sgdiffusion.inputs.losses import Loss, cross_entropy
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.pair_balance import pair_balances
 from sgdiffusion.measures.noise.spectra import spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
@@ -165,7 +166,7 @@ def _balances(net: nn.Module, data: Examples, loss: Loss) -> dict[str, float]:
     double = copy.deepcopy(net).double().eval()
     out: dict[str, float] = {}
     for i, pair in enumerate(pair_balances(PerExampleGradients(double, (data.x, data.y), loss)), start=1):
-        noise, norms = (torch.tensor(side) for side in (pair[:2], pair[2:]))
+        noise, norms = (torch.tensor(side) for side in (pair[:2], pair[2:4]))
         out[f"noise-{i}"] = float(torch.log10(noise[0] / noise[1]))
         out[f"norms-{i}"] = float(torch.log10(norms[0] / norms[1]))
     return out
