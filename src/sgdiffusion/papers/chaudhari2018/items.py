@@ -33,7 +33,7 @@ SPECTRUM_QUANTITIES = {
 NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
-FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
+FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "displacement", "circulation", "gradients"]
 FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
 
 
@@ -199,7 +199,7 @@ TRAJECTORIES = {
             "checkpoints": of_variants(TRAJECTORY, "checkpoints.pt"),
             "trajectory": of_variants(TRAJECTORY, "trajectory.zarr"),
         },
-        outputs={"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
+        outputs={"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
     ),
 }
 THEORY = {
@@ -286,7 +286,7 @@ TABLES = {
     ),
     "table_sensitivity": Item(
         "tables:sensitivity_table",
-        {"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
+        {"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
     ),
     "table_spectra_sensitivity": Item(
         "tables:variants_table",
@@ -307,5 +307,6 @@ QUANTITIES = (
         "theory",
         "readings",
         "variants-small-fc",
+        f"variants-{TRAJECTORY}",
     ),
 )
