@@ -1,5 +1,6 @@
 """Chaudhari & Soatto 2018 in the workflow: every study, figure and table, and what each is made from."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,12 @@ NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
 FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "displacement", "circulation", "gradients"]
+CYCLE_CLAIMS = (
+    "fig3a-low-frequencies",
+    "fig3a-stationary-modes",
+    "assumption3-steady-state",
+    "fig3a-periodic",
+)
 FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
 
 
@@ -92,6 +99,20 @@ def noise_settings(plan: Plan) -> dict[str, Any]:
         "rates": {name: run.schedule[-1].rate for name, run in runs.items()},
         "batches": {name: run.batch_size for name, run in runs.items()},
     }
+
+
+def accepted(plan: Plan) -> dict[str, tuple[float, float]]:
+    """What the claims on Fig 3a accept, by the ends of the quantities' names; a p-value of 1 % beside it."""
+    claims = [c for c in plan.claims[plan.paper] if c.id in CYCLE_CLAIMS]
+    found = {
+        region.quantity.removeprefix("fig3a."): (
+            -math.inf if region.low is None else region.low,
+            math.inf if region.high is None else region.high,
+        )
+        for claim in claims
+        for region in claim.accept
+    }
+    return {**found, "circulation_p": (0.0, 0.01)}
 
 
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
@@ -203,6 +224,12 @@ TRAJECTORIES = {
     ),
 }
 THEORY = {
+    "cycle-tests": Study(
+        run="cycle-tests",
+        function="cycle_tests:measure",
+        settings={"run": settings_of("cycle-tests"), "regions": accepted},
+        outputs={"quantities": "quantities/cycle-tests.csv"},
+    ),
     "double-well": Study(
         run="double-well",
         function="double_well:measure",
@@ -288,6 +315,7 @@ TABLES = {
         "tables:sensitivity_table",
         {"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
     ),
+    "table_cycle_tests": Item("tables:cycle_tests_table", {"quantities": "quantities/cycle-tests.csv"}),
     "table_spectra_sensitivity": Item(
         "tables:variants_table",
         {"quantities": "quantities/variants-small-fc.csv"},
@@ -299,6 +327,7 @@ QUANTITIES = (
     f"trajectory-{TRAJECTORY}",
     *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
     *(
+        "cycle-tests",
         "fig4a",
         "fig4b",
         "fig4c",

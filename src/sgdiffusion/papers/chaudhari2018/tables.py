@@ -117,3 +117,12 @@ def sensitivity_table(quantities: pd.DataFrame) -> pd.DataFrame:
     chosen = table[table["quantity"].isin(SENSITIVE)][["variant", *QUANTITY_COLUMNS]]
     ordered = chosen.sort_values("quantity", kind="stable", ignore_index=True)
     return ordered.assign(quantity=ordered["quantity"].map(SENSITIVE))
+
+
+def cycle_tests_table(quantities: pd.DataFrame) -> pd.DataFrame:
+    """Size and power: one row per kind of path, one column per number, the share that its claim accepts."""
+    parts = quantities["quantity"].str.split(".", expand=True)
+    table = quantities.assign(path=parts[1], number=parts[2])
+    wide = table.pivot(index="path", columns="number", values="value")
+    order = [*dict.fromkeys(table["number"])]
+    return wide.loc[[*dict.fromkeys(table["path"])], order].reset_index()
