@@ -97,6 +97,17 @@ def diffusion_matrix(
     return gram.finish(convention)
 
 
+def centred_rows(gradients: Iterable[Any], precision: Precision) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """All g_k − ḡ as one array (N, d), and ḡ."""
+    blocks = [_to_numpy(as_block(rows), precision) for rows in gradients]
+    if not blocks:
+        raise MeasureError("no gradients: the stream is empty")
+    centred = np.concatenate(blocks)
+    mean = centred.mean(0, dtype=np.float64)
+    centred -= mean.astype(centred.dtype)
+    return centred, mean
+
+
 def gram_matrix(
     gradients: Iterable[Any],
     *,
@@ -107,14 +118,8 @@ def gram_matrix(
 
     The cheap side when N < d; it holds all N gradients. The result is a ``DiffusionMatrix`` of order N.
     """
-    blocks = [_to_numpy(as_block(rows), precision) for rows in gradients]
-    if not blocks:
-        raise MeasureError("no gradients: the stream is empty")
-    centred = np.concatenate(blocks)
-    del blocks
+    centred, mean = centred_rows(gradients, precision)
     examples = len(centred)
-    mean = centred.mean(0, dtype=np.float64)
-    centred -= mean.astype(centred.dtype)
     scale = normalisation(examples, convention)
     lower = _syrk(precision)(scale, centred.T, trans=1, lower=1)
     _require_finite(lower.diagonal())

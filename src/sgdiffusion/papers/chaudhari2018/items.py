@@ -31,6 +31,7 @@ DIVERSITY = {"mnist": "fig1a", "cifar10": "fig2a", "cifar100": "fig2b", "augment
 SPECTRUM_QUANTITIES = {
     f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in SPECTRA.values()
 }
+CONSTANCY = ("small-lenet", "small-fc")  # the networks of Fig 1, on which Remark 13 is made
 NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
@@ -144,6 +145,17 @@ NOISE = {
             "quantities": "quantities/spectra-{run}-{evaluation}.csv",
         },
         where={"evaluation": "plain|augmented"},
+    ),
+    "constancy": Study(
+        function="constancy:measure",
+        settings={"run": settings_of()},
+        inputs={"data": prepared(), "checkpoints": of_seeds("checkpoints.pt")},
+        outputs={"constancy": "{run}/constancy.parquet", "quantities": "quantities/constancy-{run}.csv"},
+        where={"run": "|".join(CONSTANCY)},
+        threads=2,
+        mem_mb=8000,
+        minutes=120,
+        gpu=True,
     ),
     # a job for each run: a number's record then names its own run and data alone
     "errors": Study(
@@ -303,6 +315,9 @@ TABLES = {
         ]},
         lambda plan: {"published": published_spectra(plan)},
     ),
+    "table_constancy": Item(
+        "tables:constancy_table", {run: f"{run}/constancy.parquet" for run in CONSTANCY}
+    ),
     "table_minibatch": Item("tables:minibatch_table", tables("minibatch", ["minibatch"])),
     "table_remarks": Item(
         "tables:remarks_of_runs",
@@ -325,6 +340,7 @@ TABLES = {
 QUANTITIES = (
     *SPECTRUM_QUANTITIES,
     f"trajectory-{TRAJECTORY}",
+    *(f"constancy-{run}" for run in CONSTANCY),
     *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
     *(
         "cycle-tests",

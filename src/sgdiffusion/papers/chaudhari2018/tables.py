@@ -79,6 +79,21 @@ def variants_table(quantities: pd.DataFrame, name: str, published: Mapping[str, 
     return table[columns].reset_index(drop=True)
 
 
+def constancy_table(**runs: pd.DataFrame) -> pd.DataFrame:
+    """Remark 13: how alike D is at two instants or two seeds, mean over seeds or pairs, one row per run and
+    pair of instants.
+    """
+    parts = [table.assign(run=name) for name, table in runs.items()]
+    groups = ["run", "kind", "fraction", "other_fraction"]
+    found = pd.concat(parts).groupby(groups, sort=False, as_index=False)
+    return found.agg(
+        pairs=("cosine", "size"),
+        cosine=("cosine", "mean"),
+        overlap=("overlap", "mean"),
+        trace_ratio=("trace_ratio", "mean"),
+    )
+
+
 def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.DataFrame:
     """Remarks R15 and R16 per run; ``runs`` maps a name to (statistics, learning rate η, batch size b).
 
