@@ -12,6 +12,7 @@ from sgdiffusion.measures.trajectories import fluctuations as measures
 from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, ornstein_uhlenbeck
 from sgdiffusion.papers.chaudhari2018 import tables as published
 from sgdiffusion.papers.chaudhari2018 import trajectories as study
+from sgdiffusion.papers.chaudhari2018 import trajectory_numbers as numbers_of
 
 BURN_IN, LENGTH = 100, 1500
 
@@ -23,8 +24,11 @@ def history(kind, seed=0, weights=40):
     else:
         fit = Fit(np.array([0.9]), np.array([1.0]), np.zeros(1))
         path = ornstein_uhlenbeck(generator, BURN_IN + LENGTH, fit, weights)
-    if kind == "periodic":
-        path += 0.5 * np.sin(2 * np.pi * 0.2 * np.arange(len(path)))[:, None]
+    if kind == "loop":  # 25 turns, all weights on one closed curve, most of their variance
+        angle = 2 * np.pi * np.arange(len(path)) / 60
+        path += 8 * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ generator.normal(size=(2, weights))
+    if kind == "drift":
+        path = path + 30 * np.sqrt(np.arange(len(path)))[:, None]  # it slows down: a steady one has no power
     return np.concatenate([path, np.ones((len(path), 2))], axis=1).astype(np.float32)
 
 
@@ -32,12 +36,15 @@ def tables(kind, seed=0, every=1):
     weights = history(kind, seed)
     epochs = every * np.arange(len(weights))
     generator = np.random.default_rng(100 + seed)
-    return study.trajectory_tables(weights, epochs, burn_in=every * BURN_IN, generator=generator, seed=seed)
+    parameters = np.repeat(["head", "rest"], [20, 22])
+    return study.trajectory_tables(
+        weights, epochs, burn_in=every * BURN_IN, generator=generator, seed=seed, parameters=parameters
+    )
 
 
 @pytest.fixture(scope="module")
 def by_kind():
-    return {kind: tables(kind) for kind in ("brownian", "bound", "periodic")}
+    return {kind: tables(kind) for kind in ("brownian", "bound", "loop", "drift")}
 
 
 def test_columns_are_documented(by_kind):
@@ -52,32 +59,67 @@ def test_weights_at_rest_are_left_out(by_kind):
 
 def test_series_and_lengths(by_kind):
     found = by_kind["bound"]
-    assert set(found.spectrum["series"]) == {study.SGD, study.WHITE, study.OU}
+    assert set(found.spectrum["series"]) == set(numbers_of.SUFFIXES)
     assert set(found.autocorrelation["series"]) == {study.SGD, study.BROWNIAN, study.OU}
     assert found.autocorrelation["lag"].max() == LENGTH - 1
     np.testing.assert_allclose(found.autocorrelation["band"], measures.white_band(LENGTH))
     assert (found.autocorrelation["low"] <= found.autocorrelation["high"]).all()
 
 
-def test_verdicts_on_known_processes(by_kind):
-    """40 weights, each null rejected for all weights of the other process and for none of its own."""
-    numbers = {
-        kind: {**study._weight_numbers(t.weights), **study._autocorrelation_numbers(t.autocorrelation)}
-        for kind, t in by_kind.items()
+def all_numbers(found):
+    return {
+        **numbers_of._spectrum_numbers(found.spectrum),
+        **numbers_of._weight_numbers(found.weights),
+        **numbers_of._autocorrelation_numbers(found.autocorrelation),
+        **numbers_of._displacement_numbers(found.displacement),
+        **numbers_of._circulation_numbers(found.circulation),
     }
-    assert numbers["brownian"]["b.not_brownian_weights"][0] == 0
-    assert numbers["bound"]["b.not_brownian_weights"][0] == 1
-    assert numbers["bound"]["a.periodic_weights"][0] == 0
-    assert numbers["periodic"]["a.periodic_weights"][0] == 1
-    # independent Brownian paths: their mean is inside the region of single paths, but outside the white band
-    assert numbers["brownian"]["b.outside_brownian"][0] == 0
-    assert numbers["brownian"]["b.outside_white_band_brownian"][0] > 0.5
-    assert numbers["bound"]["b.outside_ornstein_uhlenbeck"][0] == 0
+
+
+@pytest.fixture(scope="module")
+def numbers(by_kind):
+    return {kind: {k: v for k, (v, _) in all_numbers(found).items()} for kind, found in by_kind.items()}
+
+
+def test_random_walks_are_told_from_bound_paths(by_kind, numbers):
+    """40 weights: the null is rejected for all weights of the other process and for none of its own."""
+    assert numbers["brownian"]["b.not_brownian_weights"] == 0
+    assert numbers["bound"]["b.not_brownian_weights"] == 1
+    # walks leave the band of white noise; their mean over weights stays in the region of such means
+    assert numbers["brownian"]["b.outside_white_band_brownian"] > 0.5
+    assert numbers["brownian"]["b.outside_brownian"] < 0.05
     # r = 0.9^τ falls below 1/e at τ = 9.5, and φ̂ is found
-    assert numbers["bound"]["b.decorrelation"][0] == pytest.approx(10, abs=2)
+    assert numbers["bound"]["b.decorrelation"] == pytest.approx(10, abs=2)
     assert by_kind["bound"].weights["phi"].mean() == pytest.approx(0.9, abs=0.01)
     law = (1 - 0.9**100) / (100 * (1 - 0.9))
-    assert numbers["bound"]["b.variance_ratio"][0] == pytest.approx(law, rel=0.2)
+    assert numbers["bound"]["b.variance_ratio"] == pytest.approx(law, rel=0.2)
+
+
+def test_only_a_loop_returns_and_only_a_drift_is_ballistic(numbers):
+    exponents = {kind: found["a.displacement_exponent"] for kind, found in numbers.items()}
+    assert exponents["drift"] == pytest.approx(1, abs=0.1)
+    assert exponents["brownian"] == pytest.approx(0.5, abs=0.15)  # 40 weights, a tenth of the path
+    assert exponents["bound"] < 0.15
+    assert numbers["drift"]["a.displacement_exponent_brownian"] == pytest.approx(0.5, abs=0.1)
+    falls = {kind: found["a.return_fall"] for kind, found in numbers.items()}
+    assert falls["loop"] > 0.7
+    assert max(falls["drift"], falls["bound"], falls["brownian"]) < 0.2
+    assert numbers["drift"]["a.least_displacement"] > 0.5  # it slows
+
+
+def test_only_a_loop_goes_round(numbers):
+    assert numbers["loop"]["a.circulation_p"] <= 0.01
+    assert numbers["loop"]["a.rotating_planes"] > 0.25
+    for kind in ("brownian", "bound", "drift"):
+        assert numbers[kind]["a.rotating_planes"] < 0.1
+        assert numbers[kind]["a.circulation_p"] > 0.01
+
+
+def test_a_drift_is_the_low_frequency_excess_and_goes_with_its_trend(numbers):
+    found = numbers["drift"]
+    assert found["a.drift_power"] > 3 > 1.5 > found["a.drift_power_detrended"]
+    assert found["a.trend_cubic"] > found["a.trend_line"] > 0.9
+    assert found["a.drift_power_first_layer"] == pytest.approx(found["a.drift_power_other_weights"], rel=0.2)
 
 
 def test_decorrelation_is_compared_with_brownian_paths(by_kind):
@@ -86,16 +128,17 @@ def test_decorrelation_is_compared_with_brownian_paths(by_kind):
     assert (by_kind["brownian"].weights["decorrelation_p"] < 0.05).sum() <= 7
 
 
-def test_spectrum_numbers_of_white_and_bound_increments(by_kind):
-    white = study._spectrum_numbers(by_kind["brownian"].spectrum)
+def test_spectrum_numbers_of_white_and_bound_increments(numbers):
+    white, bound = numbers["brownian"], numbers["bound"]
     # few bins of 40 weights at low frequency: relative s.e. 1/√(40·10)
-    assert white["a.slow_power"][0] == pytest.approx(1, abs=4 / np.sqrt(400))
-    assert abs(white["a.slope_high"][0]) < 0.05
-    bound = study._spectrum_numbers(by_kind["bound"].spectrum)
+    assert white["a.slow_power"] == pytest.approx(1, abs=4 / np.sqrt(400))
+    assert abs(white["a.slope_high"]) < 0.05
+    # amplitudes of Gaussian noise are Rayleigh: s.d./mean = √(4/π − 1)
+    assert white["a.sd_over_mean"] == pytest.approx(np.sqrt(4 / np.pi - 1), abs=0.05)
     # increments of an AR(1): little power at low frequency, 4/(1 + φ)² · (1 + φ)/2 = 2/(1 + φ) at the highest
-    assert bound["a.slow_power"][0] < 0.6
-    assert bound["a.fast_power"][0] == pytest.approx(2 / 1.9, abs=0.05)
-    assert bound["a.slow_power_ornstein_uhlenbeck"][0] == pytest.approx(bound["a.slow_power"][0], abs=0.25)
+    assert bound["a.slow_power"] < 0.6
+    assert bound["a.fast_power"] == pytest.approx(2 / 1.9, abs=0.05)
+    assert bound["a.slow_power_ornstein_uhlenbeck"] == pytest.approx(bound["a.slow_power"], abs=0.25)
 
 
 def test_units_are_epochs_whatever_the_spacing(by_kind):
@@ -133,7 +176,7 @@ def test_binning_keeps_means():
     [
         ({"burn_in": 10_000}, "0 snapshots after the burn-in"),
         ({"epochs": np.arange(BURN_IN + LENGTH) ** 2}, "evenly spaced"),
-        ({"weights": np.ones((BURN_IN + LENGTH, 3))}, "no weight moves"),
+        ({"weights": np.ones((BURN_IN + LENGTH, 42))}, "no weight moves"),
     ],
 )
 def test_errors(change, message):
@@ -141,6 +184,7 @@ def test_errors(change, message):
         "weights": history("bound"),
         "epochs": np.arange(BURN_IN + LENGTH),
         "burn_in": BURN_IN,
+        "parameters": np.repeat("all", 42),
         "generator": np.random.default_rng(0),
     }
     with pytest.raises(MeasureError, match=message):
@@ -186,8 +230,8 @@ def test_quantities_over_seeds(by_kind):
         for mode in ("evaluation", "training")
     ]
     gradients = pd.concat(parts, ignore_index=True)
-    table = study.quantities([by_kind["bound"], tables("bound", seed=1)], gradients, burn_in=100)
-    assert list(table.columns) == study.QUANTITY_COLUMNS
+    table = numbers_of.quantities([by_kind["bound"], tables("bound", seed=1)], gradients, burn_in=100)
+    assert list(table.columns) == numbers_of.QUANTITY_COLUMNS
     assert table["quantity"].is_unique
     assert (table["n"] == 2).all()
     assert (table["low"] <= table["value"]).all()
@@ -207,7 +251,7 @@ def test_quantities_over_seeds(by_kind):
 
 def test_one_seed_has_no_interval(by_kind):
     gradients = pd.DataFrame({"epoch": np.arange(1, 50), "norm": 1.0, "mode": "evaluation", "seed": 0})
-    table = study.quantities([by_kind["bound"]], gradients, burn_in=1000)
+    table = numbers_of.quantities([by_kind["bound"]], gradients, burn_in=1000)
     assert (table["low"] == table["high"]).all()
     assert "fig3c.fall_after_burn_in_evaluation" not in set(table["quantity"])
 
@@ -226,20 +270,19 @@ def test_long_lag_tables_are_thinned_evenly():
 
 def test_sensitivity_table():
     rows = [
-        ["fig3a.slope_high", 1.0, 0.9, 1.1, 2, "", "seeds"],
-        ["fig3a.other", 5.0, 5.0, 5.0, 1, "", "seeds"],
+        [f"{variant}.fig3a.{name}", value, 0.9, 1.1, 2, "", "seeds"]
+        for variant, value in (("unchanged", 1.0), ("rate-0.01", 2.0))
+        for name in ("slope_high", "other")
     ]
-    one = pd.DataFrame(rows, columns=study.QUANTITY_COLUMNS)
-    other = one.assign(value=2.0, variant="batch-32")
-    table = published.sensitivity_table(pd.concat([one.assign(variant="unchanged"), other]))
-    assert table["variant"].tolist() == ["unchanged", "batch-32"]
+    table = published.sensitivity_table(pd.DataFrame(rows, columns=numbers_of.QUANTITY_COLUMNS))
+    assert table["variant"].tolist() == ["unchanged", "rate-0.01"]
     assert table["value"].tolist() == [1.0, 2.0]
     assert set(table["quantity"]) == {"slope at high frequency"}
 
 
 def test_every_sensitive_number_is_measured(by_kind):
     gradients = pd.DataFrame({"epoch": np.arange(1, 50), "norm": 1.0, "mode": "evaluation", "seed": 0})
-    table = study.quantities([by_kind["bound"]], gradients, burn_in=1000)
+    table = numbers_of.quantities([by_kind["bound"]], gradients, burn_in=1000)
     assert set(published.SENSITIVE) <= set(table["quantity"])
 
 
@@ -247,4 +290,4 @@ def test_a_trajectory_without_slow_frequencies_is_refused(by_kind):
     spectrum = by_kind["bound"].spectrum
     fast = spectrum[spectrum["frequency"] >= 0.1 * spectrum["frequency"].max()]
     with pytest.raises(MeasureError, match=r"too short for Fig\. 3: .* slow band"):
-        study._spectrum_numbers(fast)
+        numbers_of._spectrum_numbers(fast)

@@ -97,6 +97,14 @@ def diffusion_matrix(
     return gram.finish(convention)
 
 
+def centred_rows(gradients: Iterable[Any], precision: Precision) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """All gradients less their mean (N, d), and the mean in double precision."""
+    centred = _all_rows(gradients, precision)
+    mean = centred.mean(0, dtype=np.float64)
+    centred -= mean.astype(centred.dtype)
+    return centred, mean
+
+
 def gram_matrix(
     gradients: Iterable[Any],
     *,
@@ -108,10 +116,8 @@ def gram_matrix(
     The cheap side when N < d; it holds all N gradients, once where N is known beforehand. The result is a
     ``DiffusionMatrix`` of order N.
     """
-    centred = _all_rows(gradients, precision)
+    centred, mean = centred_rows(gradients, precision)
     examples = len(centred)
-    mean = centred.mean(0, dtype=np.float64)
-    centred -= mean.astype(centred.dtype)
     scale = normalisation(examples, convention)
     lower = _syrk(precision)(scale, centred.T, trans=1, lower=1)
     _require_finite(lower.diagonal())

@@ -43,7 +43,7 @@ def moving(weights: Array) -> NDArray[np.bool_]:
     """
     _require_path(weights)
     epsilon = np.finfo(weights.dtype).eps
-    spread = np.concatenate([np.diff(block, axis=0).std(axis=0) for block in _blocks(weights)])
+    spread = np.concatenate([np.diff(block, axis=0).std(axis=0) for block in blocks(weights)])
     return spread > 4 * epsilon * np.abs(weights).max(axis=0)
 
 
@@ -65,7 +65,7 @@ def increment_spectrum(weights: Array) -> Spectrum:
     _require_path(weights)
     total: Any = 0.0
     squares: Any = 0.0
-    for block in _blocks(weights):
+    for block in blocks(weights):
         power = periodogram(np.diff(block, axis=0))
         total, squares = total + np.sqrt(power).sum(axis=1), squares + power.sum(axis=1)
     count = weights.shape[1]
@@ -94,6 +94,22 @@ def periodogram(series: Array) -> Array:
     return np.asarray(power / (n * variance))
 
 
+def power_below(weights: Array, cycles: int) -> Array:
+    """Mean of A_i² of `increment_spectrum` over the frequencies of 1 … cycles − 1 turns in the whole path.
+
+    Per weight; white noise has 1. A drift puts its power here, and nowhere else.
+    """
+    _require_path(weights)
+    n = len(weights) - 1
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(1, cycles), np.arange(n)) / n)
+    parts = []
+    for block in blocks(weights):
+        increments = np.diff(block, axis=0)
+        power = np.square(np.abs(waves @ increments)).mean(axis=0)
+        parts.append(power / (n * increments.var(axis=0)))
+    return np.concatenate(parts)
+
+
 class Autocorrelation(NamedTuple):
     """Sample autocorrelations at chosen lags and the lag at which each first falls below 1/e."""
 
@@ -109,8 +125,8 @@ def autocorrelation(weights: Array, lags: Sequence[int] | Array) -> Autocorrelat
     if chosen.min() < 0 or chosen.max() >= n:
         raise MeasureError(f"lags must lie between 0 and {n - 1}, found {chosen.min()} to {chosen.max()}")
     values, times = [], []
-    for block in _blocks(weights):
-        r = _autocovariance(block - block.mean(axis=0))
+    for block in blocks(weights):
+        r = autocovariance(block - block.mean(axis=0))
         if not (r[0] > 0).all():
             raise MeasureError("a weight that does not move has no autocorrelation: leave it out (`moving`)")
         r /= r[0]
@@ -120,7 +136,7 @@ def autocorrelation(weights: Array, lags: Sequence[int] | Array) -> Autocorrelat
     return Autocorrelation(np.concatenate(values, axis=1), np.concatenate(times))
 
 
-def _autocovariance(series: Array) -> Array:
+def autocovariance(series: Array) -> Array:
     """Σ_{k≤n−τ} y_k y_{k+τ} for τ = 0 … n − 1, per column, by a zero-padded transform."""
     n = len(series)
     length = fft.next_fast_len(2 * n - 1, real=True)
@@ -164,7 +180,7 @@ def variance_ratio(weights: Array, span: int) -> VarianceRatio:
         raise MeasureError(f"the span of a variance ratio must lie between 2 and {n // 10}, found {span}")
     ratios, scores = [], []
     shares = np.square(2 * (span - np.arange(1, span)) / span)[:, None]
-    for block in _blocks(weights):
+    for block in blocks(weights):
         increments = np.diff(block, axis=0)
         centred = increments - increments.mean(axis=0)
         total = np.square(centred).sum(axis=0)
@@ -172,7 +188,7 @@ def variance_ratio(weights: Array, span: int) -> VarianceRatio:
         spans = np.square(sums[span:] - sums[:-span]).sum(axis=0)
         unbiased = span * (n - span + 1) * (1 - span / n)
         ratio = (spans / unbiased) / (total / (n - 1))
-        products = _autocovariance(np.square(centred))[1:span]
+        products = autocovariance(np.square(centred))[1:span]
         ratios.append(ratio)
         scores.append((ratio - 1) / np.sqrt((shares * products / np.square(total)).sum(axis=0)))
     return VarianceRatio(np.concatenate(ratios), 2 * ndtr(-np.abs(np.concatenate(scores))))
@@ -186,7 +202,7 @@ def monte_carlo_p(observed: Array, simulated: Array) -> Array:
     return np.asarray(np.minimum(1.0, 2 * (1 + np.minimum(below, above)) / (len(draws) + 1)))
 
 
-def _blocks(weights: Array) -> Iterator[Array]:
+def blocks(weights: Array) -> Iterator[Array]:
     for start in range(0, weights.shape[1], BLOCK):
         yield np.asarray(weights[:, start : start + BLOCK], dtype=np.float64)
 

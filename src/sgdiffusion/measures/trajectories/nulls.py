@@ -58,3 +58,13 @@ def ornstein_uhlenbeck(
         noise = fit.sigma[weight] * generator.standard_normal(burn_in + n)
         out[:, column] = lfilter([1.0], [1.0, -fit.phi[weight]], noise)[burn_in:]
     return out
+
+
+def covariant_brownian(generator: np.random.Generator, covariance: Array, n: int, paths: int) -> Array:
+    """Random walks (paths, n, weights) from 0 whose steps have the given covariance between the weights.
+
+    Weights that move together make a mean over them vary between paths as much as a single weight does.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.cumsum(generator.standard_normal((paths, n, len(values))) @ root.T, axis=1)

@@ -1,5 +1,6 @@
 """Chaudhari & Soatto 2018 in the workflow: every study, figure and table, and what each is made from."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -30,10 +31,17 @@ DIVERSITY = {"mnist": "fig1a", "cifar10": "fig2a", "cifar100": "fig2b", "augment
 SPECTRUM_QUANTITIES = {
     f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in SPECTRA.values()
 }
+CONSTANCY = ("small-lenet", "small-fc")  # the networks of Fig 1, on which Remark 13 is made
 NETWORKS = [*dict.fromkeys(run for run, _ in SPECTRA.values())]
 TRAJECTORY = "tiny-fc"
 TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
-FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "gradients"]
+FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "displacement", "circulation", "gradients"]
+CYCLE_CLAIMS = (
+    "fig3a-low-frequencies",
+    "fig3a-stationary-modes",
+    "assumption3-steady-state",
+    "fig3a-periodic",
+)
 FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
 
 
@@ -94,6 +102,20 @@ def noise_settings(plan: Plan) -> dict[str, Any]:
     }
 
 
+def accepted(plan: Plan) -> dict[str, tuple[float, float]]:
+    """What the claims on Fig 3a accept, by the ends of the quantities' names; a p-value of 1 % beside it."""
+    claims = [c for c in plan.claims[plan.paper] if c.id in CYCLE_CLAIMS]
+    found = {
+        region.quantity.removeprefix("fig3a."): (
+            -math.inf if region.low is None else region.low,
+            math.inf if region.high is None else region.high,
+        )
+        for claim in claims
+        for region in claim.accept
+    }
+    return {**found, "circulation_p": (0.0, 0.01)}
+
+
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
 TRAININGS = {
     "network": training("train_network", where=rf"(?!{TRAJECTORY}(/|-variants\.))[a-z0-9.-]+", gpu=True),
@@ -123,6 +145,17 @@ NOISE = {
             "quantities": "quantities/spectra-{run}-{evaluation}.csv",
         },
         where={"evaluation": "plain|augmented"},
+    ),
+    "constancy": Study(
+        function="constancy:measure",
+        settings={"run": settings_of()},
+        inputs={"data": prepared(), "checkpoints": of_seeds("checkpoints.pt")},
+        outputs={"constancy": "{run}/constancy.parquet", "quantities": "quantities/constancy-{run}.csv"},
+        where={"run": "|".join(CONSTANCY)},
+        threads=2,
+        mem_mb=8000,
+        minutes=120,
+        gpu=True,
     ),
     # a job for each run: a number's record then names its own run and data alone
     "errors": Study(
@@ -199,10 +232,16 @@ TRAJECTORIES = {
             "checkpoints": of_variants(TRAJECTORY, "checkpoints.pt"),
             "trajectory": of_variants(TRAJECTORY, "trajectory.zarr"),
         },
-        outputs={"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
+        outputs={"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
     ),
 }
 THEORY = {
+    "cycle-tests": Study(
+        run="cycle-tests",
+        function="cycle_tests:measure",
+        settings={"run": settings_of("cycle-tests"), "regions": accepted},
+        outputs={"quantities": "quantities/cycle-tests.csv"},
+    ),
     "double-well": Study(
         run="double-well",
         function="double_well:measure",
@@ -276,6 +315,9 @@ TABLES = {
         ]},
         lambda plan: {"published": published_spectra(plan)},
     ),
+    "table_constancy": Item(
+        "tables:constancy_table", {run: f"{run}/constancy.parquet" for run in CONSTANCY}
+    ),
     "table_minibatch": Item("tables:minibatch_table", tables("minibatch", ["minibatch"])),
     "table_remarks": Item(
         "tables:remarks_of_runs",
@@ -286,8 +328,9 @@ TABLES = {
     ),
     "table_sensitivity": Item(
         "tables:sensitivity_table",
-        {"quantities": f"{TRAJECTORY}-variants/quantities.csv"},
+        {"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
     ),
+    "table_cycle_tests": Item("tables:cycle_tests_table", {"quantities": "quantities/cycle-tests.csv"}),
     "table_spectra_sensitivity": Item(
         "tables:variants_table",
         {"quantities": "quantities/variants-small-fc.csv"},
@@ -297,8 +340,10 @@ TABLES = {
 QUANTITIES = (
     *SPECTRUM_QUANTITIES,
     f"trajectory-{TRAJECTORY}",
+    *(f"constancy-{run}" for run in CONSTANCY),
     *(f"errors-{run}" for run in [*NETWORKS, TRAJECTORY]),
     *(
+        "cycle-tests",
         "fig4a",
         "fig4b",
         "fig4c",
@@ -307,5 +352,6 @@ QUANTITIES = (
         "theory",
         "readings",
         "variants-small-fc",
+        f"variants-{TRAJECTORY}",
     ),
 )

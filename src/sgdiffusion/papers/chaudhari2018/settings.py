@@ -36,4 +36,14 @@ class MinibatchNoise(Strict):
     assumptions: list[Assumption] = []
 
 
-Run = DoubleWell | MinibatchNoise | TheoryChecks
+class CycleTests(Strict):
+    """Fig 3a: size and power of the tests for cycles, on simulated paths."""
+
+    kind: Literal["cycle-tests"]
+    repeats: PositiveInt = Field(description="paths of each kind")
+    snapshots: PositiveInt = Field(description="length of a path")
+    autocorrelations: Annotated[int, Field(ge=2)] = Field(description="paths whose autocorrelation is judged")
+    assumptions: list[Assumption] = []
+
+
+Run = DoubleWell | MinibatchNoise | TheoryChecks | CycleTests

@@ -33,6 +33,7 @@ from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 
 Checkpoints = Mapping[tuple[int, float], nn.Module]
+INSTANTS = (0.2, 0.4, 1.0)  # of Figs 1 and 2; earlier checkpoints are baselines of Remark 13
 
 _KEYS = {
     "seed": "number of the training run",
@@ -247,7 +248,8 @@ def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dic
     if evaluation == "augmented":
         names = (task.wildcards["run"], seed, "augmented evaluation")
         examples = augmented(chosen.x_train, chosen.y_train, 1, generator(task.root_seed, *names))
-    instants = {(seed, f): module.to(task.device) for f, module in stored.modules(checkpoints).items()}
+    kept = {f: module for f, module in stored.modules(checkpoints).items() if f in INSTANTS}
+    instants = {(seed, f): module.to(task.device) for f, module in kept.items()}
     eigenvalues, found = spectra_table(instants, examples, evaluation=evaluation)
     return {"eigenvalues": eigenvalues, "statistics": found}
 

@@ -14,13 +14,17 @@ TABLE_COLUMNS = [
     "closer",
 ]  # fmt: skip
 SENSITIVE = {
+    "fig3a.drift_power": "power below ten cycles",
+    "fig3a.drift_power_detrended": "the same, cubic trend removed",
     "fig3a.slow_power": "power of slow modes",
     "fig3a.slope_high": "slope at high frequency",
-    "fig3a.periodic_weights": "weights with a spectral line",
+    "fig3a.displacement_exponent": "growth of the displacement",
+    "fig3a.return_fall": "fall of the displacement",
+    "fig3a.circulation": "circulation, correlation of halves",
     "fig3b.outside_white_band": "large lags outside the white-noise band",
-    "fig3b.outside_brownian": "large lags outside the Brownian region",
     "fig3b.not_brownian_weights": "weights that reject a random walk",
-    "fig3b.variance_ratio": "variance ratio",
+    "fig3b.variance_ratio": "displacement over Brownian, longest span",
+    "fig3b.variance_ratio_tenth": "displacement over Brownian, a tenth of the path",
     "fig3b.decorrelation": "decorrelation time",
     "fig3c.fall_evaluation": "fall of the gradient norm",
 }
@@ -75,6 +79,21 @@ def variants_table(quantities: pd.DataFrame, name: str, published: Mapping[str, 
     return table[columns].reset_index(drop=True)
 
 
+def constancy_table(**runs: pd.DataFrame) -> pd.DataFrame:
+    """Remark 13: how alike D is at two instants or two seeds, mean over seeds or pairs, one row per run and
+    pair of instants.
+    """
+    parts = [table.assign(run=name) for name, table in runs.items()]
+    groups = ["run", "kind", "fraction", "other_fraction"]
+    found = pd.concat(parts).groupby(groups, sort=False, as_index=False)
+    return found.agg(
+        pairs=("cosine", "size"),
+        cosine=("cosine", "mean"),
+        overlap=("overlap", "mean"),
+        trace_ratio=("trace_ratio", "mean"),
+    )
+
+
 def remarks_table(runs: Mapping[str, tuple[pd.DataFrame, float, int]]) -> pd.DataFrame:
     """Remarks R15 and R16 per run; ``runs`` maps a name to (statistics, learning rate η, batch size b).
 
@@ -107,8 +126,18 @@ def minibatch_table(minibatch: pd.DataFrame) -> pd.DataFrame:
 
 
 def sensitivity_table(quantities: pd.DataFrame) -> pd.DataFrame:
-    """What Fig 3 rests on, from the quantities of every variant: one row per number and variant."""
-    chosen = quantities[quantities["quantity"].isin(SENSITIVE)]
-    columns = ["variant", *QUANTITY_COLUMNS]
-    table = chosen[columns].sort_values("quantity", kind="stable", ignore_index=True)
-    return table.assign(quantity=table["quantity"].map(SENSITIVE))
+    """What Fig 3 rests on, from the quantities `<variant>.fig3…`: one row per number and variant."""
+    parts = quantities["quantity"].str.rsplit(".fig3", n=1, expand=True)
+    table = quantities.assign(variant=parts[0], quantity="fig3" + parts[1])
+    chosen = table[table["quantity"].isin(SENSITIVE)][["variant", *QUANTITY_COLUMNS]]
+    ordered = chosen.sort_values("quantity", kind="stable", ignore_index=True)
+    return ordered.assign(quantity=ordered["quantity"].map(SENSITIVE))
+
+
+def cycle_tests_table(quantities: pd.DataFrame) -> pd.DataFrame:
+    """Size and power: one row per kind of path, one column per number, the share that its claim accepts."""
+    parts = quantities["quantity"].str.split(".", expand=True)
+    table = quantities.assign(path=parts[1], number=parts[2])
+    wide = table.pivot(index="path", columns="number", values="value")
+    order = [*dict.fromkeys(table["number"])]
+    return wide.loc[[*dict.fromkeys(table["path"])], order].reset_index()
