@@ -28,7 +28,8 @@ STUDIES = {
         ("tails", "stationary_laws:tails", "Tails", "exponents", "survival"),
         ("moments", "stationary_laws:second_moments", "Moments", "moments", "rising"),
         ("inversion", "tanh:inversion", "Inversion", "inversion"),
-        ("table-one", "stationary_laws:table_one", "TableOne", "laws", "findings"),
+        ("table-one", "table_one:table_one", "TableOne", "laws", "ends"),
+        ("closed-forms", "closed_forms:closed_forms", "ClosedForms", "findings"),
         ("subnetworks", "subnetworks:subnetworks", "Subnetworks", "subnetworks"),
     )
 }
@@ -72,7 +73,8 @@ FIGURES = {
 }
 TABLES = {
     "table1": item("tables:table_one_table", "table-one/laws"),
-    "table_findings": item("tables:findings_table", "table-one/findings"),
+    "table_ends": item("tables:ends_table", "table-one/ends"),
+    "table_findings": item("tables:findings_table", "closed-forms/findings"),
     "table_distances": item("tables:distances_table", "densities/distances"),
     "table_tails": item("tables:tails_table", "tails/exponents"),
     "table_transition": item("tables:transition_table", "transition/located"),

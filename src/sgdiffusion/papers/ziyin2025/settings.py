@@ -161,6 +161,12 @@ class TableOne(Simulation):
     accuracy: Accuracy
 
 
+class ClosedForms(Simulation):
+    """The closed forms evaluated; nothing to set."""
+
+    kind: Literal["closed-forms"]
+
+
 class Subnetworks(Simulation):
     """Theorem 4.1."""
 
@@ -174,5 +180,5 @@ class Subnetworks(Simulation):
 
 Run = (
     Plane | BalanceRate | TwoLayer | Densities | Convergence | TanhSigns | Transition | Regimes | Tails
-    | Moments | Inversion | DepthScaling | TableOne | Subnetworks
+    | Moments | Inversion | DepthScaling | TableOne | ClosedForms | Subnetworks
 )  # fmt: skip

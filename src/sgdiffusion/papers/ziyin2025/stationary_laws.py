@@ -1,6 +1,4 @@
-"""Table 1, the tails of Fig 5 left and the diverging E[v²] of Ziyin, Li & Ueda (2025), each against
-simulation.
-"""
+"""The tails of Fig 5 left and the diverging E[v²] of Ziyin, Li & Ueda (2025), each against simulation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,34 +8,13 @@ import pandas as pd
 
 from sgdiffusion.dynamics.chains.diagonal import GaussianData, balanced, run_sgd
 from sgdiffusion.dynamics.chains.sde_diagonal import run_effective
-from sgdiffusion.measures.laws import ks
 from sgdiffusion.measures.laws.tails import Tail, tail_exponent
-from sgdiffusion.measures.statistics.intervals import Estimate, share
+from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.ziyin2025.common import NORMAL, Array, Linear, law_named, named_seed, plain, shifted
 from sgdiffusion.papers.ziyin2025.theory import discrete, phases
-from sgdiffusion.papers.ziyin2025.theory.data_law import (
-    DataConstants,
-    gaussian_linear,
-    near_interpolation,
-    uncorrelated,
-)
-from sgdiffusion.papers.ziyin2025.theory.findings import findings
-from sgdiffusion.papers.ziyin2025.theory.laws import deep, depth_one, depth_zero, infinite_depth
-from sgdiffusion.papers.ziyin2025.theory.stationary import PointMass, StationaryLaw
-from sgdiffusion.papers.ziyin2025.theory.table_one import interpolation_depth_one, interpolation_depth_zero
+from sgdiffusion.papers.ziyin2025.theory.data_law import gaussian_linear, uncorrelated
 
-TABLE_COLUMNS = {
-    "row": "id of the row of Table 1",
-    "depth": "D",
-    "decay": "γ in ℓ + γ‖θ‖²",
-    "case": "general: Δ > 0; interpolation: y = kx; offset: y = kx − c/x",
-    "law": "the stationary law (g = α₁v² − 2α₂v + α₃, J = ∫ dv/g, b = β₁ + γ)",
-    "distance": "sup |F_n − F| of simulated draws; share farther than 1 % from the point for point masses",
-    "critical": "distance rejected at 1 %",
-    "p_value": "probability of a larger distance if the law is true; NaN for point masses",
-    "n": "independent chains",
-}
 TAIL_COLUMNS = {
     "simulator": "sde, sgd",
     "depth": "D",
@@ -85,96 +62,6 @@ TAIL_DATA = uncorrelated(1.0, 21.0, 1.0, 1.0)
 # At D = 0 both signs of v have a tail; with xy of mean 1 they differ by terms of order 1/(Tv), which bias the
 # fitted exponent by −0.1 at the coldest temperature, with mean 0 they are alike.
 SHALLOW_TAIL_DATA = uncorrelated(1.0, 21.0, 0.0, 1.0)
-
-
-def _general(depth: int, decay: float) -> tuple[DataConstants, StationaryLaw, float, str]:
-    c, temperature = law_named("above").constants, 0.1
-    if depth == 0:
-        text = "g^{−1−b/(2Tα₁)} exp{−(α₂b − α₁β₂) J/(Tα₁)}"
-        return c, depth_zero(c, temperature, decay), temperature, text
-    text = "v^{−3/2+(β₂−γ)/(2Tα₃)} g^{−1−(β₂−γ)/(4Tα₃)} exp{−(α₃β₁ − α₂(β₂−γ)) J/(2Tα₃)}"
-    return c, depth_one(c, temperature, decay), temperature, text
-
-
-def _special(
-    depth: int, decay: float, c_offset: float
-) -> tuple[DataConstants, StationaryLaw | PointMass, float, str]:
-    constants, temperature = near_interpolation(1.0, c_offset, 1.0, 3.0), 0.1
-    make = interpolation_depth_zero if depth == 0 else interpolation_depth_one
-    law = make(constants, temperature, decay)
-    if isinstance(law, PointMass):
-        return constants, law, temperature, "δ(v − k)"
-    if depth == 0:
-        text = "|v − k|^{−2−b/(Tα₁)} exp{−o/(Tα₁|v − k|)}, v < k, o = c + γk"
-    else:
-        text = "v^{−3/2+e} |v − k|^{−2−e} exp{−o/(2Tα₁k|v − k|)}, v < k, o = c + γ, e = (β₁ − o/k)/(2Tα₁k)"
-    return constants, law, temperature, text
-
-
-def _table_rows() -> list[tuple[str, int, float, str]]:
-    rows = [
-        (f"d{depth}.{case}{'.decay' if decay else ''}", depth, decay, case)
-        for depth in (0, 1)
-        for case in ("general", "interpolation")
-        for decay in (0.0, 0.1)
-    ]
-    return rows + [(f"d{depth}.offset", depth, 0.0, "offset") for depth in (0, 1)]
-
-
-def table_one(
-    *, chains: int = 50_000, duration: float = 20.0, accuracy: float = 0.05, seed: int = 0, threads: int = 1
-) -> dict[str, pd.DataFrame]:
-    """Every law of Table 1 (in the corrected form) against the SDE; and the list of findings."""
-    rows, quantities = [], []
-    for name, depth, decay, case in _table_rows():
-        law: StationaryLaw | PointMass
-        if case == "general":
-            constants, law, temperature, text = _general(depth, decay)
-        else:
-            constants, law, temperature, text = _special(depth, decay, 0.2 if case == "offset" else 0.0)
-        k = constants.alpha2 / constants.alpha1
-        paths = run_effective(
-            np.full(chains, 0.8 * k), plain(constants), temperature, [duration], depth=depth, decay=decay,
-            accuracy=accuracy, seed=named_seed(seed, "table1", name), threads=threads,
-        ).require_bounded()  # fmt: skip
-        v, critical = paths.v[:, 0], ks.critical_value(chains, 0.01)
-        if isinstance(law, PointMass):
-            away = share(int((np.abs(v - law.location) > 0.01 * k).sum()), chains)
-            rows.append((name, depth, decay, case, text, away.value, critical, np.nan, chains))
-            quantities.append(estimated(f"table1.{name}.away", away, over="chains"))
-            continue
-        found = ks.distance(v, law.cdf)
-        rows.append((name, depth, decay, case, text, found.statistic, critical, found.p_value, chains))
-        quantities.append(quantity(f"table1.{name}.ks_p", found.p_value, n=chains, over="draws"))
-    for depth in (0, 1):
-        of_depth = [r for r in rows if r[1] == depth and np.isfinite(r[7])]
-        least = min(1.0, min(r[7] for r in of_depth) * len(of_depth))  # Bonferroni
-        quantities.append(quantity(f"table1.d{depth}.ks_p", least, n=chains, over="draws"))
-    found_forms = pd.DataFrame(findings())
-    for row in found_forms.to_dict("records"):
-        quantities.append(quantity(f"finding.{row['finding']}.printed", row["printed_value"]))
-        quantities.append(quantity(f"finding.{row['finding']}.derived", row["derived_value"]))
-    quantities += depth_limits()
-    return {
-        "laws": documented(rows, TABLE_COLUMNS),
-        "findings": found_forms,
-        "quantities": pd.DataFrame(quantities),
-    }
-
-
-def depth_limits(temperature: float = 0.05, shallow: int = 32) -> list[dict[str, Any]]:
-    """The three regimes of infinite depth, of κ = d/(DT): collapse, a law of its own, concentration at v*."""
-    c = law_named("above").constants
-    narrow, wide = infinite_depth(c, 1e-3 / temperature), infinite_depth(c, 1e3 / temperature)
-    own, finite = infinite_depth(c, 1 / temperature), deep(c, temperature, shallow, shallow)
-    v = own.quantile(np.linspace(0.001, 0.999, 999))
-    window = np.array([0.9, 1.1]) * c.minimiser
-    return [
-        quantity("limit.narrow.near_zero", float(narrow.cdf(0.1 * c.minimiser))),
-        quantity("limit.own.distance", float(np.abs(own.cdf(v) - finite.cdf(v)).max())),
-        quantity("limit.own.near_minimiser", float(np.subtract(*own.cdf(window)[::-1]))),
-        quantity("limit.wide.near_minimiser", float(np.subtract(*wide.cdf(window)[::-1]))),
-    ]
 
 
 def _survival(simulator: str, depth: int, temperature: float, draws: Array) -> pd.DataFrame:

@@ -6,48 +6,23 @@ factors; "scope" rows are correct formulas whose stated or implied range is too 
 """
 
 import math
-from typing import TypedDict
 
 import numpy as np
 from scipy import integrate as quad
 
-from sgdiffusion.papers.ziyin2025.theory import discrete, laws, phases, table_one
+from sgdiffusion.papers.ziyin2025.theory import discrete, laws, misprints, phases, table_one
 from sgdiffusion.papers.ziyin2025.theory.data_law import DataConstants, gaussian_linear, linear_law
+from sgdiffusion.papers.ziyin2025.theory.discrepancy import Discrepancy
+from sgdiffusion.papers.ziyin2025.theory.discrepancy import row as row_of
 from sgdiffusion.papers.ziyin2025.theory.fokker_planck import EffectiveDiffusion, relative_current
-from sgdiffusion.papers.ziyin2025.theory.stationary import StationaryLaw, between
-
-
-class Discrepancy(TypedDict):
-    """One row of the table."""
-
-    finding: str
-    source: str
-    kind: str
-    printed: str
-    derived: str
-    measure: str
-    printed_value: float
-    derived_value: float
-
-
-def _row(name: str, source: str, kind: str, printed: str, derived: str, measure: str) -> Discrepancy:
-    return Discrepancy(
-        finding=name,
-        source=source,
-        kind=kind,
-        printed=printed,
-        derived=derived,
-        measure=measure,
-        printed_value=math.nan,
-        derived_value=math.nan,
-    )
+from sgdiffusion.papers.ziyin2025.theory.stationary import StationaryLaw
 
 
 def table_one_decay() -> Discrepancy:
     """The exponent of the depth-1 interpolation law with decay carries a β₁ that does not belong there."""
-    row = _row(
+    row = row_of(
         "table1-decay-factor",
-        "Table 1, depth 1, interpolation, weight decay",
+        "Table 1 and eq. 107, interpolation with weight decay",
         "formula",
         "exp{−(β₁γ/(2Tα₁))/(k(k−v))}",
         "exp{−(γ/(2Tα₁))/(k(k−v))}",
@@ -57,12 +32,7 @@ def table_one_decay() -> Discrepancy:
     model = EffectiveDiffusion(constants, temperature, 1, 1, decay)
     law = table_one.interpolation_depth_one(constants, temperature, decay)
     assert isinstance(law, StationaryLaw)
-    extra = (constants.beta1 - 1) * decay / (2 * temperature * constants.alpha1)
-
-    def printed_mass(t: np.ndarray) -> np.ndarray:
-        return law.log_mass(t) - extra * np.exp(np.minimum(np.logaddexp(0, t), 700))
-
-    printed = StationaryLaw("Table 1 as printed", printed_mass, between(1.0), law.hints, None, law.origin)
+    printed = table_one.printed_interpolation_with_decay(constants, temperature, decay)
     v = law.quantile(np.linspace(0.05, 0.95, 19))
     row["printed_value"] = float(relative_current(printed, model, v).max())
     row["derived_value"] = float(relative_current(law, model, v).max())
@@ -71,12 +41,12 @@ def table_one_decay() -> Discrepancy:
 
 def corollary_decay() -> Discrepancy:
     """The rate of |u² − w²| under decay γ(u² + w²), from Itô's formula at one state."""
-    row = _row(
+    row = row_of(
         "cor33-decay-factor",
-        "Corollary 3.3 with weight decay",
+        "remark after Corollary 3.3, weight decay",
         "formula",
         "T C₀ + γ",
-        "T C₀ + 4γ for ℓ + γ‖θ‖² (2γ for ℓ + (γ/2)‖θ‖²)",
+        "T C₀ + 4γ for ℓ + γ‖θ‖² (2γ for ℓ + (γ/2)‖θ‖²), as the paper's own eq. 7 has it",
         "relative error of the rate at one state (u, w) = (1.3, 0.6), Itô",
     )
     c, temperature, decay, u, w = gaussian_linear(1.0, 1.0), 0.1, 0.3, 1.3, 0.6
@@ -91,13 +61,15 @@ def corollary_decay() -> Discrepancy:
 
 def lower_limit() -> Discrepancy:
     """The integral in eq. 14 does not exist from zero."""
-    row = _row(
+    row = row_of(
         "eq14-lower-limit",
         "Eq. 14",
         "formula",
         "∫₀^{|v|} in the exponent",
-        "∫_{v₀}^{|v|} from any fixed v₀ > 0 (the constant is in the normalisation)",
-        "ratio of the integral from 1e-6 to 1 to that from 1e-3 to 1, D = 2 (1 if convergent at zero)",
+        "∫_{v₀}^{|v|} from any fixed v₀ > 0 (the constant is in the normalisation); the appendix, eqs 94–97, "
+        "has the indefinite integral",
+        "smallest ratio, over D = 1, 2, 3, of the integral from 1e-6 to 1 to that from 1e-3 to 1 "
+        "(1 if convergent at zero)",
     )
     c = gaussian_linear(1.0, 1.0)
 
@@ -112,19 +84,21 @@ def lower_limit() -> Discrepancy:
         )
         return value
 
-    row["printed_value"] = integral(1e-6, 4 / 3) / integral(1e-3, 4 / 3)
+    # |v|^{−2D/(D+1)} is not integrable at zero for any D ≥ 1
+    row["printed_value"] = min(integral(1e-6, p) / integral(1e-3, p) for p in (1.0, 4 / 3, 3 / 2))
     row["derived_value"] = 1.0
     return row
 
 
 def interpolation_mass() -> Discrepancy:
     """The interpolation laws without decay cannot be normalised at v = k."""
-    row = _row(
+    row = row_of(
         "table1-interpolation-mass",
         "Table 1, interpolation without weight decay (both depths)",
         "formula",
         "v^{−3/2+…}|v−k|^{−2−β₁/(2Tα₁k)} and |v−k|^{−2−β₁/(Tα₁)} as densities",
-        "δ(v − k): the singularity at k is not integrable; k has neither drift nor noise and attracts",
+        "δ(v − k) at depth 0, and at depth 1 up to T_c: the singularity at k is not integrable, k has "
+        "neither drift nor noise and attracts; above T_c (1 − z) δ(v) + z δ(v − k), z by the start",
         "mass of the printed depth-0 density with |v−k| in (1e-6, 1) over that in (1e-3, 1) "
         "(1 if it can be normalised); largest |v−k| of the derived law",
     )
@@ -139,7 +113,7 @@ def interpolation_mass() -> Discrepancy:
 def star_range() -> Discrepancy:
     """T* bounds the sub-regime b only where the merging stationary points are positive."""
     k, noise = 1.0, 4.0
-    row = _row(
+    row = row_of(
         "fig4-star-range",
         "Fig 4, T*",
         "scope",
@@ -171,7 +145,7 @@ def _has_maximum(alpha1: float, temperature: float, constants: DataConstants, v:
 def second_order_incomplete() -> Discrepancy:
     """At the transition β₂ is of order T, and the law of App. A.3 keeps one of several equal terms."""
     k, noise = 0.05, 1.0
-    row = _row(
+    row = row_of(
         "second-order-incomplete",
         "App. A.3, T_c = β₂/(α₃ + β₂²)",
         "scope",
@@ -192,7 +166,7 @@ def second_order_incomplete() -> Discrepancy:
 def discrete_transition() -> Discrepancy:
     """Discrete SGD at S = 1 with a strong signal never collapses, although both orders give a T_c."""
     k, noise = 1.0, 1.0
-    row = _row(
+    row = row_of(
         "no-discrete-transition",
         "Eq. 15 and App. A.3, T_c = k/(2k² + σ²)",
         "scope",
@@ -207,18 +181,20 @@ def discrete_transition() -> Discrepancy:
 
 
 def deep_transition() -> Discrepancy:
-    """For D ≥ 2 there is no transition temperature: eq. 14 is normalisable at every T."""
-    row = _row(
+    """For D ≥ 2 there is no transition temperature: eq. 14 can be normalised at every T."""
+    row = row_of(
         "no-deep-transition",
         "Eq. 14, D ≥ 2",
-        "scope",
-        "phase transition at T_c = β₂/α₃",
-        "only at D = 1; for D ≥ 2 the density vanishes at v → 0 like exp(−c/(T v^{1−2/(D+1)})) at every T",
-        "T/T_c; probability P(v > 0) of the density, D = 2",
+        "extension",
+        "T_c = β₂/α₃, stated for D = 1",
+        "for D ≥ 2 no transition: the density vanishes at v → 0 like exp(−c/(T v^{1−2/(D+1)})) at every T; "
+        "yet far above T_c little of it lies near v*",
+        "share below v*/10 at 3 T_c: 1 at D = 1, where only δ(v) is left; of eq. 14 at D = 2",
     )
     c = gaussian_linear(1.0, 1.0)
-    row["printed_value"] = 3.0
-    row["derived_value"] = float(laws.deep(c, 3 * phases.critical_temperature(c), 2).sf(0.0))
+    law = laws.deep(c, 3 * phases.critical_temperature(c), 2)
+    row["printed_value"] = 1.0
+    row["derived_value"] = float(law.cdf(0.1 * c.minimiser))
     return row
 
 
@@ -234,4 +210,4 @@ def findings() -> list[Discrepancy]:
         discrete_transition,
         deep_transition,
     )
-    return [check() for check in checks]
+    return [check() for check in (*checks, *misprints.CHECKS)]

@@ -106,6 +106,15 @@ class PointMass:
 
 
 @dataclass(frozen=True)
+class TwoPoints:
+    """The law (1 − z) δ(v) + z δ(v − location): both attract, and the start decides z, `weight`(start)."""
+
+    location: float
+    weight: Callable[[float], float]
+    reason: str
+
+
+@dataclass(frozen=True)
 class StationaryLaw:
     """A normalisable density p(v).
 
