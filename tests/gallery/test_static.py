@@ -139,6 +139,7 @@ def test_provenance_and_command_stand_with_each_figure(parsed: Page):
     words = parsed.words()
     assert words.count("digits, prepared full, substitute (content aaaaaaaa)") >= 3
     assert "cpu, cuda" in words
+    assert "trainings 0, 1; random streams from root seed 7" in words
     assert "1 min 31 s in 2 jobs, at most 0.9 GB of memory" in words
     assert re.search(r"rebuild \S*figures/tiny/chaudhari2018/fig1\.pdf", words)
 

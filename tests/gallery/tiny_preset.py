@@ -96,7 +96,8 @@ def record(name: str) -> dict:
     step = {"output": "results/x", "rule": "train", "code_digest": "c", "device": "cuda", "wall_s": 90.0,
             "peak_mb": 900.0}  # fmt: skip
     return {"output": name, "rule": "plot", "preset": "tiny", "code_digest": "d", "device": "cpu",
-            "wall_s": 1.0, "peak_mb": 100.0, "seeds": [0, 1], "runs": ["net"], "data": data,
+            "wall_s": 1.0, "peak_mb": 100.0, "seeds": [0, 1], "root_seeds": [7],
+            "runs": ["net"], "data": data,
             "git": {"commit": "f" * 40, "dirty": False}, "upstream": [step]}  # fmt: skip
 
 

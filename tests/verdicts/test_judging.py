@@ -92,13 +92,13 @@ def test_tables_are_joined_and_empty_cells_stay_empty():
     """Read back from a file as the workflow reads them, where an empty cell is a NaN."""
     tables = []
     for quantities in ({"q": measured(0.4, 0.6)}, {}):
-        text = verdict_table([claim()], quantities, "full", [])[0].to_csv(index=False)
+        text = verdict_table([claim()], quantities, "full", [])[0].assign(note="n").to_csv(index=False)
         tables.append(pd.read_csv(io.StringIO(text)))
     both = join_verdicts(one=tables[0], two=tables[1])
     assert both["paper"].tolist() == ["one", "two"]
     assert both["obstacle"].tolist() == ["", "not run"]
     assert both["interval"].tolist() == ["[0.4, 0.6] over 5 seeds", ""]
-    assert list(both.columns) == ["paper", *VERDICT_COLUMNS]
+    assert list(both.columns) == ["paper", *VERDICT_COLUMNS, "note"]
 
 
 def test_names_in_html_are_one_word():

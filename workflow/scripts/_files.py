@@ -60,8 +60,11 @@ def write(path: str, content: Any) -> None:
 
 
 def publish(output: Any, table: pd.DataFrame, record: dict[str, Any]) -> None:
-    """Writes a final table as csv, Markdown and LaTeX, each with the note on data and scale."""
-    note = substitute_note(record)
+    """Writes a final table as csv, Markdown and LaTeX, each with the note on data and scale.
+
+    A table with a column `note` has its own, row by row.
+    """
+    note = "" if "note" in table else substitute_note(record)
     (table.assign(note=note) if note else table).to_csv(output.csv, index=False)
     Path(output.md).write_text(markdown(table, note), encoding="utf-8")
     caption = f"% {note}\n" if note else ""

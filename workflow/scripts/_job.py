@@ -40,6 +40,7 @@ class Run:
             rule=snakemake.rule,
             config_digest=config_digest({k: v for k, v in snakemake.params.items() if k not in OWN}),
             code_digest=snakemake.params.get("code", ""),
+            root_seeds=[seed] if (seed := snakemake.params.get("root_seed")) is not None else [],
             device=self.device,
             threads=snakemake.threads,
         )

@@ -55,17 +55,25 @@ def commit_text(records: Iterable[Mapping[str, Any]]) -> str:
     return ", ".join(sorted(found))
 
 
+def seeds_text(records: Iterable[Mapping[str, Any]]) -> str:
+    """Which trainings were repeated, and the numbers that every random stream descends from."""
+    seeds, roots = (sorted({s for r in records for s in r.get(k, [])}) for k in ("seeds", "root_seeds"))
+    parts = [f"trainings {', '.join(map(str, seeds))}"] if seeds else []
+    if roots:
+        parts.append(f"random streams from root seed {', '.join(map(str, roots))}")
+    return "; ".join(parts) or "nothing random"
+
+
 def provenance(records: Sequence[Mapping[str, Any]], preset: str) -> Provenance:
     """Of a figure, a table, or a whole paper."""
     jobs = steps(records)
-    seeds = sorted({s for r in records for s in r["seeds"]})
     devices = sorted({str(job.get("device", "cpu")) for job in jobs})
     peak = max((job.get("peak_mb") or 0.0 for job in jobs), default=0.0)
     wall = sum(job.get("wall_s") or 0.0 for job in jobs)
     return Provenance(
         data=data_text(records),
         scale="the paper's own" if preset == "full" else f"reduced (preset {preset})",
-        seeds=", ".join(map(str, seeds)) or "no training",
+        seeds=seeds_text(records),
         device=", ".join(devices),
         commit=commit_text(records),
         cost=f"{duration(wall)} in {len(jobs)} jobs, at most {peak / 1000:.1f} GB of memory",

@@ -43,6 +43,7 @@ class Record:
     rule: str
     runs: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    root_seeds: list[int] = field(default_factory=list)  # what its random streams descend from
     data: list[DataUse] = field(default_factory=list)
     config_digest: str = ""
     code_digest: str = ""
@@ -113,7 +114,7 @@ def _merged(records: list[dict[str, Any]], key: str) -> list[Any]:
     """The union of a list-valued field, in order of appearance."""
     merged: list[Any] = []
     for record in records:
-        merged.extend(item for item in record[key] if item not in merged)
+        merged.extend(item for item in record.get(key, []) if item not in merged)
     return merged
 
 
@@ -137,7 +138,7 @@ def compose(
         "platform": f"{platform.system()} {platform.machine()}",
     }
     together = [mine, *before]
-    for key in ("runs", "seeds", "data"):
+    for key in ("runs", "seeds", "root_seeds", "data"):
         mine[key] = _merged(together, key)
     mine["data_status"] = data_status(mine["data"])
     steps = [step for r in before for step in [*r.get("upstream", []), _step(r)]]

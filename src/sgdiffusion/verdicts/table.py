@@ -96,5 +96,5 @@ def verdict_table(
 
 def join_verdicts(**papers: pd.DataFrame) -> pd.DataFrame:
     """The verdict tables of all papers, one below the other; cells that are empty stay so."""
-    joined = pd.concat([t.assign(paper=p) for p, t in papers.items()])[["paper", *VERDICT_COLUMNS]]
+    joined = pd.concat([t.assign(paper=p) for p, t in papers.items()])[["paper", *VERDICT_COLUMNS, "note"]]
     return joined.astype(object).fillna("")
