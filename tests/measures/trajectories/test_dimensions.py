@@ -23,18 +23,50 @@ def correlated_curves(runs, slope, tau, sigma, seed):
 
 @pytest.mark.parametrize("tau", [0.05, 1.0])
 def test_slopes_and_their_intervals(tau):
-    """400 curves: no bias, errors that are the actual spread, intervals that hold the slope in 95 %.
+    """400 curves of another family of residuals: no bias, intervals that hold the slope in 95 %.
 
-    τ is estimated from 60 points only: where it is long the intervals are known to fall short of 95 % a
-    little.
+    The shorter τ makes them nearly independent: errors may then be up to twice the spread.
     """
     found = power_laws(TIMES, correlated_curves(400, 0.4, tau, 0.1, seed=1), first=1, last=3000)
     spread = found.slope.std()
     assert abs(found.slope.mean() - 0.4) < 4 * spread / 20
-    assert found.error.median() == pytest.approx(spread, rel=0.25)
-    covered = ((found.low <= 0.4) & (found.high >= 0.4)).mean()
-    assert 0.86 < covered < 0.99
-    assert found.correlation_time.median() == pytest.approx(tau, rel=0.6) or tau < 0.1
+    assert 0.9 * spread < found.error.median() < (2 if tau < 0.1 else 1.4) * spread
+    assert ((found.low <= 0.4) & (found.high >= 0.4)).mean() >= 0.92
+
+
+def covered_share(hurst, dimension, per_decade, steps=1000, paths=400):
+    """Share of the last decade's intervals that hold H, for paths of fractional Brownian motion."""
+    g = np.random.default_rng(round(1000 * hurst) + dimension)
+    times = np.unique(np.rint(np.geomspace(1, steps, round(per_decade * math.log10(steps)))).astype(int))
+    reach = [
+        np.linalg.norm(walks.fractional_brownian(hurst, 100, steps, g, dimension)[:, times - 1], axis=-1)
+        for _ in range(paths // 100)
+    ]
+    found = power_laws(times, np.concatenate(reach), first=steps / 10, last=steps)
+    share = ((found.low <= hurst) & (hurst <= found.high)).mean()
+    ratio = found.error.median() / found.slope.std()
+    print(
+        f"\nH {hurst}, {dimension} dimensions, {per_decade} a decade: {share:.3f}, error/spread {ratio:.2f}"
+    )
+    return share, ratio
+
+
+@pytest.mark.parametrize("hurst", [0.2, 0.5, 0.75])
+def test_intervals_of_single_paths(hurst):
+    """400 paths in 4 dimensions: 95 % is expected, with a standard error of 1.1 %."""
+    share, ratio = covered_share(hurst, 4, 20)
+    assert share >= 0.92
+    assert ratio < 2  # wider ones would say nothing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per_decade", [20, 40])
+@pytest.mark.parametrize("dimension", [1, 4, 20, 50])
+@pytest.mark.parametrize("hurst", [0.2, 0.25, 0.35, 0.5, 0.65, 0.75])
+def test_intervals_of_single_paths_in_many_settings(hurst, dimension, per_decade):
+    share, ratio = covered_share(hurst, dimension, per_decade)
+    assert share >= 0.92
+    assert ratio < 2.2
 
 
 def test_ordinary_fit_is_the_textbook_one():
@@ -51,18 +83,27 @@ def test_ordinary_fit_is_the_textbook_one():
     assert (row.points, row["first"], row["last"]) == (inside.sum(), TIMES[inside][0], TIMES[inside][-1])
 
 
-def test_error_is_the_sandwich_at_the_chosen_correlation():
+def test_error_is_the_mean_sandwich_by_restricted_likelihood():
+    """The slow way: inverses and determinants of each covariance, the likelihood of Harville (1974)."""
     curve = correlated_curves(1, 0.3, 0.5, 0.2, seed=3)
     u, y = np.log(TIMES), np.log(curve[0])
     x = np.stack([np.ones_like(u), u], 1)
+    logs, variances, exponents = [], [], np.linspace(0.01, 0.96, 20)
+    for h in exponents:
+        s, t = TIMES[:, None].astype(float), TIMES.astype(float)
+        c = 0.5 * (s ** (2 * h) + t ** (2 * h) - np.abs(s - t) ** (2 * h))
+        k = (c / (s * t) ** h) ** 2 + 1e-9 * np.eye(len(u))
+        inverse, inv = np.linalg.inv(k), np.linalg.inv(x.T @ x)
+        rest = y - x @ np.linalg.solve(x.T @ inverse @ x, x.T @ inverse @ y)
+        variance = rest @ inverse @ rest / (len(u) - 2)
+        variances.append(variance * (inv @ x.T @ k @ x @ inv)[1, 1])
+        logs.append(-0.5 * ((len(u) - 2) * np.log(variance) + np.linalg.slogdet(k)[1]))
+        logs[-1] -= 0.5 * np.linalg.slogdet(x.T @ inverse @ x)[1]
+    weights = np.exp(np.array(logs) - max(logs))
+    weights /= weights.sum()
     row = power_laws(TIMES, curve, first=1, last=3000).iloc[0]
-    k = np.exp(-np.abs(u[:, None] - u) / row.correlation_time)
-    inverse = np.linalg.inv(k)
-    rest = y - x @ np.linalg.solve(x.T @ inverse @ x, x.T @ inverse @ y)
-    variance = rest @ inverse @ rest / (len(u) - 2)
-    inv = np.linalg.inv(x.T @ x)
-    spread = inv @ x.T @ k @ x @ inv
-    assert row.error == pytest.approx(math.sqrt(variance * spread[1, 1]), rel=1e-8)
+    assert row.error == pytest.approx(math.sqrt(weights @ variances), rel=1e-5)
+    assert row.roughness == pytest.approx(weights @ exponents, rel=1e-5)
 
 
 def test_a_naive_error_is_far_too_small():

@@ -4,10 +4,16 @@
 
 d_s is 2λ̄ times the log-log slope, and d_s ≤ λ̄ says no more than slope ≤ 1/2.
 
-The points of one path are correlated, so that the error of an ordinary fit is far too small. Residuals are
-taken as a stationary process in ln t with the covariance σ² exp(−|Δ ln t|/τ); τ is the maximum of the
-restricted likelihood on a grid. The slope is that of ordinary least squares, as in the paper; its error is
-that of this covariance. Many runs recorded at the same times are fitted together.
+The points of one path are correlated over the whole window, so that the error of an ordinary fit is far too
+small. A self-similar Gaussian path of exponent H has corr(w_i(s), w_i(t)) = r_H(ln t/s) in each coordinate,
+
+    r_H(v) = cosh(Hv) − ½ |2 sinh(v/2)|^{2H},
+
+and in many dimensions residuals of ln R with the covariance σ² r_H², stationary in ln t. The slope is that of
+ordinary least squares, as in the paper; its squared error is the mean over H of that under σ² r_H², weighted
+by the restricted likelihood of the residuals: a window of a decade does not determine H, and the best H alone
+would give intervals that are too short. H is free, not tied to the slope. Many runs recorded at the same
+times are fitted together.
 """
 
 from collections.abc import Sequence
@@ -32,7 +38,7 @@ COLUMNS = {
     "intercept": "ln R at t = 1 on the fitted line",
     "r2": "1 − residual/total sum of squares of ln R, the power law",
     "r2_brownian": "the same with the slope held at 1/2; negative: worse than a constant",
-    "correlation_time": "τ of the residuals, in ln t",
+    "roughness": "H of the residuals' covariance, mean by likelihood: small if rough, 1 if smooth",
     "points": "recorded times in the window",
     "first": "first time of the window",
     "last": "last time of the window",
@@ -41,30 +47,44 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Correlation:
-    """Whitening matrices of exp(−|Δ ln t|/τ) on a grid of τ; they depend on the times alone."""
+    """Covariances of residuals on a grid of a parameter, with their whitening matrices; they depend on the
+    times alone.
+    """
 
-    times: Array
-    taus: Array
+    values: Array
+    """The parameter."""
     covariances: Array
     whiteners: Array
     log_dets: Array
 
     @classmethod
-    def at(cls, times: Array) -> "Correlation":
+    def exponential(cls, times: Array) -> "Correlation":
+        """exp(−|Δ ln t|/τ)."""
         u = np.log(times)
         gap, span = float(np.diff(u).mean()), float(u[-1] - u[0])
         # from uncorrelated neighbours to as long as the window; longer ones cannot be told from a change of R
         taus = np.geomspace(0.2 * gap, span, 24)
-        covariances = np.exp(-np.abs(u[:, None] - u[None, :])[None] / taus[:, None, None])
+        return cls._of(taus, np.exp(-np.abs(u[:, None] - u[None, :])[None] / taus[:, None, None]))
+
+    @classmethod
+    def self_similar(cls, times: Array) -> "Correlation":
+        """r_H(Δ ln t)²."""
+        u, exponents = np.log(times), np.linspace(0.01, 0.96, 20)  # H → 0 is white
+        lag, h = np.abs(u[:, None] - u[None, :])[None], exponents[:, None, None]
+        r = np.cosh(h * lag) - 0.5 * (2 * np.sinh(lag / 2)) ** (2 * h)
+        return cls._of(exponents, r**2 + 1e-9 * np.eye(len(u)))  # smooth ones are singular to rounding
+
+    @classmethod
+    def _of(cls, values: Array, covariances: Array) -> "Correlation":
         factors = np.linalg.cholesky(covariances)
-        identity = np.broadcast_to(np.eye(len(u)), covariances.shape)
+        identity = np.broadcast_to(np.eye(covariances.shape[-1]), covariances.shape)
         whiteners: Array = np.linalg.solve(factors, identity).astype(np.float64)
         log_dets = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
-        return cls(times, taus, covariances, whiteners, log_dets)
+        return cls(values, covariances, whiteners, log_dets)
 
 
 def log_likelihoods(correlation: Correlation, residuals: Array) -> Array:
-    """Log-likelihood [τ, runs] of residuals [runs, times], σ² at its maximum."""
+    """Log-likelihood [values, runs] of residuals [runs, times], σ² at its maximum."""
     n = residuals.shape[1]
     white = np.einsum("kij,rj->kri", correlation.whiteners, residuals)
     variance = np.maximum((white**2).sum(-1) / n, 1e-300)  # an exact fit has no finite likelihood
@@ -127,11 +147,11 @@ def power_laws(
     t = np.asarray(times, dtype=np.float64)
     curves, inside = positive_curves(displacements, t), window_of(t, first, last)
     t, y = t[inside], np.log(curves[:, inside])
-    correlation = Correlation.at(t)
+    correlation = Correlation.self_similar(t)
     x = np.stack([np.ones_like(t), np.log(t)], 1)
     ordinary = np.linalg.lstsq(x, y.T, rcond=None)[0].T
-    best = _restricted_best(correlation, x, y)
-    error = _slope_error(correlation, x, y, best)
+    weights, variances = _slope_variances(correlation, x, y)
+    error = np.sqrt((weights * variances).sum(0))
     half = student(len(t) - 2, level) * error
     slope = ordinary[:, 1]
     table = pd.DataFrame(
@@ -144,7 +164,7 @@ def power_laws(
             "intercept": ordinary[:, 0],
             "r2": _r2(y, ordinary @ x.T),
             "r2_brownian": _r2(y, _brownian(t, y)),
-            "correlation_time": correlation.taus[best],
+            "roughness": correlation.values @ weights,
             "points": len(t),
             "first": t[0],
             "last": t[-1],
@@ -165,33 +185,25 @@ def _r2(y: Array, fit: Array) -> Array:
     return 1 - ((y - fit) ** 2).sum(1) / np.where(total > 0, total, np.nan)
 
 
-def _restricted_best(correlation: Correlation, x: Array, y: Array) -> NDArray[np.int64]:
-    """Index of the τ that maximises the restricted likelihood, for each run."""
-    n, p = x.shape
-    values = np.empty((len(correlation.taus), len(y)))
-    for k, whitener in enumerate(correlation.whiteners):
-        wx, wy = whitener @ x, y @ whitener.T
-        q, r = np.linalg.qr(wx)
-        rest = ((wy - wy @ q @ q.T) ** 2).sum(1)
-        log_rest = np.log(np.maximum(rest, 1e-300))
-        values[k] = -0.5 * ((n - p) * log_rest + correlation.log_dets[k]) - np.log(np.abs(np.diag(r))).sum()
-    return values.argmax(0)
+def _slope_variances(correlation: Correlation, x: Array, y: Array) -> tuple[Array, Array]:
+    """Weights by restricted likelihood, and squared errors of the ordinary slope, [values, runs] each.
 
-
-def _slope_error(correlation: Correlation, x: Array, y: Array, best: NDArray[np.int64]) -> Array:
-    """Standard error of the ordinary slope [runs]: (XᵀX)⁻¹ Xᵀ K X (XᵀX)⁻¹ σ², σ² from the whitened fit."""
-    error = np.empty(len(y))
+    The latter are those of (XᵀX)⁻¹ Xᵀ K X (XᵀX)⁻¹ σ², with σ² from the whitened fit.
+    """
     n, p = x.shape
     inverse = np.linalg.inv(x.T @ x)
-    for k in np.unique(best):
-        rows = best == k
-        whitener, covariance = correlation.whiteners[k], correlation.covariances[k]
-        wx, wy = whitener @ x, y[rows] @ whitener.T
-        general = np.linalg.lstsq(wx, wy.T, rcond=None)[0].T
-        variance = ((wy - general @ wx.T) ** 2).sum(1) / (n - p)
-        spread = inverse @ x.T @ covariance @ x @ inverse
-        error[rows] = np.sqrt(variance * spread[1, 1])
-    return error
+    likelihoods, variances = np.empty((2, len(correlation.values), len(y)))
+    for k, (whitener, covariance) in enumerate(
+        zip(correlation.whiteners, correlation.covariances, strict=True)
+    ):
+        q, r = np.linalg.qr(whitener @ x)
+        white = y @ whitener.T
+        rest = np.maximum(((white - white @ q @ q.T) ** 2).sum(1), 1e-300)  # 0 for an exact fit
+        likelihoods[k] = -0.5 * ((n - p) * np.log(rest) + correlation.log_dets[k])
+        likelihoods[k] -= np.log(np.abs(np.diag(r))).sum()
+        variances[k] = rest / (n - p) * (inverse @ x.T @ covariance @ x @ inverse)[1, 1]
+    weights = np.exp(likelihoods - likelihoods.max(0))
+    return weights / weights.sum(0), variances
 
 
 def ensemble_law(

@@ -112,7 +112,7 @@ def compare(
             f"holding out {held_out:.0%} of {len(u)} points leaves {cut} to fit: need {LEAST_POINTS} and one "
             "more"
         )
-    correlation = Correlation.at(t[inside])
+    correlation = Correlation.exponential(t[inside])
     parts = [_model_table(name, u, y, cut, correlation) for name in MODELS]
     table = pd.concat(parts, ignore_index=True)
     table["delta_bic"] = table["bic"] - table.groupby("run")["bic"].transform("min")
