@@ -19,7 +19,7 @@ STUDIES = {
     for run_id, *rest in (
         ("plane", "plane:contrast", "Plane", "paths", "imbalance"),
         ("balance-rate", "plane:balance_rates", "BalanceRate", "rates"),
-        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds"),
+        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds", "windows"),
         ("densities", "densities:densities", "Densities", "histograms", "distances"),
         ("convergence", "densities:convergence", "Convergence", "convergence"),
         ("tanh-signs", "tanh:signs", "TanhSigns", "signs"),
@@ -50,7 +50,7 @@ def item(function: str, *paths: str) -> Item:
 FIGURES = {
     "fig1": item("balance:fig1", "plane/paths"),
     "fig2a": item("balance:fig2a", "two-layer/norms"),
-    "fig2b": item("balance:fig2b", "two-layer/norms"),
+    "fig2b": item("balance:fig2b", "two-layer/norms", "two-layer/windows"),
     "fig3a": item("densities:fig3a", "densities/histograms"),
     "fig3b": item("densities:fig3b", "densities/histograms"),
     "fig3c": item("densities:fig3c", "tanh-signs/signs"),
@@ -68,7 +68,11 @@ FIGURES = {
     ),
     "theorem41": item("depth:theorem41", "subnetworks/subnetworks"),
     "checks": item(
-        "checks:checks", "two-layer/norms", "balance-rate/rates", "convergence/convergence", "moments/moments"
+        "checks:checks",
+        "two-layer/windows",
+        "balance-rate/rates",
+        "convergence/convergence",
+        "moments/moments",
     ),
 }
 TABLES = {

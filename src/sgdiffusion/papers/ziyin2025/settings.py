@@ -48,7 +48,7 @@ class TwoLayer(Simulation):
 
     kind: Literal["two-layer"]
     n_examples: PositiveInt
-    steps: Annotated[int, Field(ge=2)]
+    span: PositiveFloat  # T·t of every training
     rates: list[PositiveFloat] = Field(min_length=1)
     batches: list[PositiveInt] = Field(min_length=1)
     seeds: PositiveInt
