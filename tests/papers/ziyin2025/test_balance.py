@@ -102,7 +102,9 @@ def test_quantities_are_ratios_over_seeds(small):
     assert set(windows.attrs["columns"]) == set(windows.columns)
     assert len(windows) == 7 * 11
     assert [r["quantity"] for r in again] == [q for q in rows if f".{case.name}." in q]
-    assert {"lambda4.x0.7.over_predicted", "lambda4.x1.4.start"} <= set(rows)
+    # (λu, w/λ) starts at λ⁴ times the ratio of norms, and each λ from the same trained weights
+    starts = [rows[f"lambda4.x{s}.start"]["value"] for s in ("0.7", "1.4")]
+    assert starts[1] / starts[0] == pytest.approx(2.0**4, rel=1e-3)
 
 
 def test_offsets_at_rest_are_those_of_eq_44():

@@ -187,7 +187,7 @@ class _Runs:
         nets = [_net(self._seed, s, case.outputs, case.bias) for s in range(self._seeds)]
         if starts is not None:
             for net, weights in zip(nets, starts, strict=True):
-                torch.nn.utils.vector_to_parameters(weights, net.parameters())
+                torch.nn.utils.vector_to_parameters(weights.clone(), net.parameters())
                 _out_of_balance(net, case.scale)
         trained = _train(nets, data, case, self._span, self._seed)
         steps, paths = trained.kept_steps.astype(float), []

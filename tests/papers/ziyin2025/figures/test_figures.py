@@ -161,9 +161,9 @@ def test_fig4_colours_regimes_and_compares_checks(tmp_path):
     left, right = figure.axes
     (mesh,) = left.collections
     colours = np.asarray(mesh.get_array()).reshape(160, 160)
-    noise, t = np.linspace(0.02, 2.0, 160)[80], np.linspace(0.003, 0.7, 160)[100]
+    noise, t = np.linspace(0.02, 4.0, 160)[40], np.linspace(0.003, 0.7, 160)[100]
     expected = ziyin2025_phases.REGIMES.index(regime(gaussian_linear(1.0, noise), t))
-    assert colours[100, 80] == expected
+    assert colours[100, 40] == expected
     sigma, critical = line(left, "$T_c$")
     assert critical[50] == pytest.approx(critical_temperature(gaussian_linear(1.0, sigma[50])))
     ratio, _ = points(right, "simulated ± 95 %")
@@ -171,26 +171,43 @@ def test_fig4_colours_regimes_and_compares_checks(tmp_path):
 
 
 def test_transition_marks_located_and_predicted_temperatures(tmp_path):
-    growth = [("weak", "sde" if b == 0 else "sgd", b, t, 0.1 - t, 0.01) for b in (0, 1) for t in (0.05, 0.15)]
     located = [
-        ("weak", "sde", 0, 0.1, 0.09, 0.11, 0.1, 0.098, 0.1),
-        ("weak", "sgd", 1, 0.09, 0.08, 0.1, 0.1, 0.098, 0.092),
+        ("weak", 0.1, "sde", 0, 0.0, 0.1, 0.09, 0.11, 0.1, 0.095, 0.1),
+        ("weak", 0.1, "sgd", 1, 0.0, 0.093, 0.09, 0.095, 0.1, 0.095, 0.093),
+        ("weak", 0.1, "sde", 0, 0.03, 0.07, 0.06, 0.08, 0.07, 0.06, 0.07),
     ]
-    collapse = [("weak", t, h, 0.2 + t, 0.1, 0.4) for t in (0.05, 0.15) for h in (5.0, 50.0)]
+    collapse = [("weak", t, h, 0.5 * t, 0.4 * t, 0.6 * t) for t in (0.05, 0.15) for h in (50.0, 200.0)]
+    scan = [(k, 1.0, b, 1 - 7 * k**2, 1 - k**2, 1 - k**2) for k in (0.05, 0.1) for b in (1, 4)]
+    names = "law k simulator batch decay located low high first_order second_order exact"
     figure = drawn(
         ziyin2025_phases.transition_figure(
-            table("law simulator batch temperature growth error", growth),
-            table("law simulator batch located low high first_order second_order exact", located),
+            table(names, located),
             table("law temperature horizon collapsed low high", collapse),
+            table("k noise batch exact second printed", scan),
         ),
         tmp_path,
-    )  # fmt: skip
-    left, middle, right = figure.axes
-    x, y = points(left, "SGD, S = 1")
-    assert x == pytest.approx([0.5, 1.5])
-    assert y == pytest.approx([0.05, -0.05])
-    assert [t.get_text() for t in middle.get_xticklabels()] == ["SDE", "S = 1"]
-    assert points(right, "t = 50")[1] == pytest.approx([0.25, 0.35])
+    )
+    left, right = figure.axes
+    assert line(left, "exact, S = 4")[1] == pytest.approx([1 - 7 * 0.05**2, 0.93])
+    assert points(right, "t = 200")[0] == pytest.approx([0.5, 1.5])
+
+
+def test_discrete_depth_shows_distances_and_escapes(tmp_path):
+    approach = [(d, k, k / 2, 1000, 0.1 * k, 0.01, 0.02, 1.0) for d in (1, 2) for k in (0.1, 0.2)]
+    escapes = [
+        (s, d, r, t, r if s == "sgd" else 0.0, 0.0, 1.0)
+        for s, d in (("sgd", 1), ("sgd", 2), ("sde", 1)) for r in (0.2, 0.5) for t in (20.0, 500.0)
+    ]  # fmt: skip
+    figure = drawn(
+        ziyin2025_depth.discrete_depth(
+            table("depth k rate n distance band critical tail", approach),
+            table("simulator depth rate time escaped low high", escapes),
+        ),
+        tmp_path,
+    )
+    left, right = figure.axes
+    assert points(left, "D = 2")[1] == pytest.approx([0.01, 0.02])
+    assert points(right, "SGD, D = 1")[1] == pytest.approx([20, 50])
 
 
 def test_fig5a_compares_exponents_with_theory(tmp_path):
