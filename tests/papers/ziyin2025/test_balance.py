@@ -1,15 +1,20 @@
 """Fig 2 and Theorem 3.1: the expected change of a step by enumeration, and a small training."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.papers.ziyin2025.balance import (
+    Case,
     _balance,
     _integral,
+    _layers,
     _net,
+    _out_of_balance,
     _quantities,
+    _windows,
     noisy_identity,
     two_layer,
 )
@@ -17,20 +22,23 @@ from sgdiffusion.papers.ziyin2025.balance import (
 
 @pytest.fixture(scope="module")
 def small():
-    return two_layer(n_examples=60, steps=60, seeds=2)
+    return two_layer(n_examples=60, span=5e-4, rates=(0.005, 0.005, 0.01), batches=(1, 1, 10), seeds=2)
 
 
 def test_expected_change_of_a_step_by_enumeration():
     """η²(wᵀC₂w − uᵀC₁u) + η²(‖∇_u L‖² − ‖∇_w L‖²) over all single examples, S = 1."""
-    data, net, rate = noisy_identity(12, 4), _net(4, 0).double(), 0.01
-    first, second = (m.weight for m in net.modules() if isinstance(m, torch.nn.Linear))
-    before = float((first**2).sum().detach() - (second**2).sum().detach())
+    data, net, rate = noisy_identity(12, 4), _net(4, 0, bias=True).double(), 0.01
+    first, second = _layers(net)
+    weights = [first.weight, first.bias, second.weight]
+
+    def imbalance(parts):
+        return (parts[0] ** 2).sum() + (parts[1] ** 2).sum() - (parts[2] ** 2).sum()
+
     changes = []
     for x, y in zip(data.x.double(), data.y.double(), strict=True):
-        loss = 0.5 * ((net(x[None]) - y) ** 2).sum()
-        gu, gw = torch.autograd.grad(loss, [first, second])
-        after = ((first - rate * gu) ** 2).sum() - ((second - rate * gw) ** 2).sum()
-        changes.append(float(after.detach()) - before)
+        gradients = torch.autograd.grad(((net(x[None]) - y) ** 2).sum(), weights)
+        after = [p - rate * g for p, g in zip(weights, gradients, strict=True)]
+        changes.append(float((imbalance(after) - imbalance(weights)).detach()))
     found = _balance(torch.nn.utils.parameters_to_vector(net.parameters()).detach(), net, data)
     noise = float((found.w_noise - found.u_noise).sum())
     mean = float((found.u_gradient - found.w_gradient).sum())
@@ -44,29 +52,85 @@ def test_integral_is_exact_for_lines():
 
 def test_records_of_a_small_training(small):
     norms = small["norms"]
-    assert set(norms["batch"]) == {1, 10}
+    names = [
+        "s1.e0.005",
+        "s10.e0.01",
+        "s1.e0.005.bias",
+        "s1.e0.005.out5",
+        "s1.e0.005.out5.x0.7",
+        "s1.e0.005.out5.x1.4",
+    ]
+    assert sorted(set(norms["case"])) == sorted(names)
     start = norms[norms["step"] == 0]
-    assert (start[["change", "predicted", "corrected"]] == 0).all().all()
+    assert (start[["change", "predicted", "printed", "corrected"]] == 0).all().all()
     # uniform ±1/√fan-in: E‖u‖² = 200 · 20/(3 · 20), E‖w‖² = 20 · 200/(3 · 200)
-    assert start["u_squared"].mean() == pytest.approx(200 / 3, rel=0.05)
-    assert start["w_squared"].mean() == pytest.approx(20 / 3, rel=0.05)
+    fresh = start[start["case"] == "s10.e0.01"]
+    assert fresh["u_squared"].mean() == pytest.approx(200 / 3, rel=0.05)
+    assert fresh["w_squared"].mean() == pytest.approx(20 / 3, rel=0.05)
     assert set(norms.attrs["columns"]) == set(norms.columns)
+    last = norms[norms["step"] == norms.groupby("case")["step"].transform("max")]
+    assert (last["time"] * last["rate"] / last["batch"]).to_numpy() == pytest.approx(5e-4, rel=0.2)
     bounds = small["bounds"]
     assert (bounds["low"] <= bounds["high"]).all()
     assert (bounds["unit_low"] <= bounds["unit_high"]).all()
+    assert bounds["full_rank"].between(0, 1).all()
+
+
+def test_out_of_balance_is_the_same_function():
+    net, data = _net(1, 0, bias=True), noisy_identity(7, 1)
+    before = _balance(torch.nn.utils.parameters_to_vector(net.parameters()).detach(), net, data)
+    outputs = net(data.x.double())
+    after_net = _out_of_balance(net, 1.5).double()
+    assert torch.allclose(after_net(data.x.double()), outputs, rtol=1e-5, atol=1e-5)
+    after = _balance(torch.nn.utils.parameters_to_vector(after_net.parameters()).detach(), after_net, data)
+    assert after.norm_ratio == pytest.approx(before.norm_ratio * 1.5**4, rel=1e-4)
+    # uᵀC₁u grows as λ², wᵀC₂w falls as λ⁻²: λ⁴ = wᵀC₂w/uᵀC₁u brings them together
+    assert after.noise_ratio == pytest.approx(before.noise_ratio * 1.5**4, rel=1e-4)
 
 
 def test_quantities_are_ratios_over_seeds(small):
     rows = {r["quantity"]: r for r in small["quantities"].to_dict("records")}
-    norms = small["norms"]
-    part = norms[(norms["batch"] == 10) & (norms["step"] >= 30)]
+    norms, case = small["norms"], Case(0.01, 10)
+    mine = norms[norms["case"] == case.name]
+    part = mine[mine["step"] >= 0.5 * mine["step"].max()]
     ratio = [p["u_noise"].mean() / p["w_noise"].mean() for _, p in part.groupby("seed")]
-    assert rows["fig2.s10.noise_ratio"]["value"] == pytest.approx(np.mean(ratio))
-    assert rows["fig2.s10.noise_ratio"]["n"] == 2
-    again = _quantities(norms[norms["batch"] == 1], small["bounds"][small["bounds"]["batch"] == 1], "s1")
-    assert [r["quantity"] for r in again] == [q for q in rows if ".s1." in q]
+    assert rows[f"fig2.{case.name}.noise_ratio"]["value"] == pytest.approx(np.mean(ratio))
+    assert rows[f"fig2.{case.name}.noise_ratio"]["n"] == 2
+    bounds = small["bounds"]
+    again = _quantities(_windows(mine, case), bounds[bounds["case"] == case.name], case)
+    windows = small["windows"]
+    assert set(windows.attrs["columns"]) == set(windows.columns)
+    assert len(windows) == 7 * 11
+    assert [r["quantity"] for r in again] == [q for q in rows if f".{case.name}." in q]
+    # (λu, w/λ) starts at λ⁴ times the ratio of norms, and each λ from the same trained weights
+    starts = [rows[f"lambda4.x{s}.start"]["value"] for s in ("0.7", "1.4")]
+    assert starts[1] / starts[0] == pytest.approx(2.0**4, rel=1e-3)
+
+
+def test_offsets_at_rest_are_those_of_eq_44():
+    """A table at rest with mean gradient p: uᵀC₁u − wᵀC₂w = S p, as printed p."""
+    case, n = Case(0.01, 10), 11
+    columns = {
+        "step": np.arange(n),
+        "u_noise": 104.0,
+        "w_noise": 100.0,
+        "pull": 0.4,
+        "u_squared": 2.0,
+        "w_squared": 1.0,
+    }
+    path = pd.DataFrame(
+        {**columns, "seed": 0, "change": 1.0, "predicted": 1.0, "printed": 1.0, "corrected": 1.0}
+    )
+    bounds = pd.DataFrame(
+        {"norm_ratio": [2.0], "low": [1.0], "high": [3.0], "unit_median": [1.0], "full_rank": [1.0]}
+    )
+    value = {r["quantity"]: r["value"] for r in _quantities(_windows(path, case), bounds, case)}
+    assert value["eq44.s10.e0.01.offset"] == pytest.approx(4 / 102)
+    assert value["eq44.s10.e0.01.offset_minus_corrected"] == pytest.approx(0, abs=1e-12)
+    assert value["eq44.s10.e0.01.offset_minus_printed"] == pytest.approx(3.6 / 102)
+    assert value["eq4.s10.e0.01.inside"] == 1.0
 
 
 def test_divergence_names_the_case():
     with pytest.raises(TrainingError, match=r"diverged at learning rate 10\.0, batch 1: lower the rate"):
-        two_layer(n_examples=20, steps=60, seeds=1, rates=[10.0], batches=[1])
+        two_layer(n_examples=20, span=6000.0, seeds=1, rates=[10.0], batches=[1])

@@ -14,6 +14,7 @@ from sgdiffusion.papers.ziyin2025.phases import (
     locate,
     regimes,
     transition,
+    transition_scan,
 )
 from sgdiffusion.papers.ziyin2025.tables import transition_table
 from sgdiffusion.papers.ziyin2025.theory import discrete, phases
@@ -58,13 +59,25 @@ def test_chains_that_leave_zero_are_an_error(monkeypatch):
 
 
 def test_transition_is_located_where_it_is_exactly():
-    found = transition(chains=4000, batches=(0, 1), horizons=(20.0, 60.0), seed=5)
+    found = transition(chains=4000, batches=(0, 1), signals=(0.15,), horizons=(20.0, 60.0), seed=5)
     table = transition_table(found["located"])
     error = (table["high"] - table["low"]) / (2 * 1.96)
     assert (np.abs(table["located"] - table["exact"]) < 4 * error).all()
     collapse = found["collapse"].pivot(index="temperature", columns="horizon", values="collapsed")
     assert (collapse.iloc[-1] > collapse.iloc[0]).all()
     assert collapse.iloc[-1].is_monotonic_increasing
+
+
+def test_shift_of_weak_signals_is_that_of_the_quartic_expansion():
+    """1 − 9k²/σ² over 1 − 2k²/σ²: −7 at S = 1; the printed order gives −1."""
+    table, rows = transition_scan(1.0)
+    value = {r["quantity"]: r["value"] for r in rows}
+    assert value["tc.limit.s1.shift"] == pytest.approx(-7, abs=1)  # at k = 0.02 and 0.03
+    assert value["tc.limit.s1.explained"] == pytest.approx(1 / 7, rel=0.12)
+    for batch in (1, 2, 4):
+        assert value[f"tc.limit.s{batch}.over_first_order"] == pytest.approx(1, abs=1e-3)
+    assert (table["second"] <= table["printed"]).all()
+    assert np.isnan(table.set_index(["batch", "k"]).loc[(4, 0.15), "exact"])  # no transition there
 
 
 def test_errors_of_both_orders_are_compared():

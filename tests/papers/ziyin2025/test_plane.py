@@ -7,10 +7,12 @@ from sgdiffusion.errors import ConfigError, MeasureError
 from sgdiffusion.measures.statistics.intervals import share
 from sgdiffusion.papers.ziyin2025.common import law_named
 from sgdiffusion.papers.ziyin2025.plane import (
+    NOISE_RATES,
     RATE,
     START,
     _ratio,
     balance_rates,
+    bound_rate,
     contrast,
     matched_noise,
 )
@@ -37,11 +39,46 @@ def test_gd_follows_a_loop_of_its_own(drawn):
 
 
 def test_three_methods_differ_as_published(drawn):
-    end = drawn["imbalance"].groupby("method").last()
+    table = drawn["imbalance"]
+    end = (
+        table[(table["method"] != "gd-noise") | (table["rate"] == min(NOISE_RATES))].groupby("method").last()
+    )
     assert end.loc["gd", "rms"] == pytest.approx(1.0, abs=0.02)
     assert end.loc["sgd", "rms"] < 0.5  # 600 steps are 1.5 e-folds of the contraction
     assert end.loc["gd-noise", "rms"] > 1.05
     assert (drawn["imbalance"]["low"] <= drawn["imbalance"]["high"]).all()
+
+
+def test_small_steps_of_gd_with_noise_make_a_martingale(drawn):
+    """E(u² − w²) stays as it is and its mean square grows by 4s² ∫E(u² + w²)dt; so does a loop of its own."""
+    table = drawn["imbalance"]
+    last = table[(table["method"] == "gd-noise") & (table["rate"] == min(NOISE_RATES))].iloc[-1]
+    assert last["mean"] == pytest.approx(1, abs=4 * last["mean_error"])
+    assert last["rms"] == pytest.approx(last["martingale"], rel=0.25)  # 200 chains
+    law, rate, rng = law_named("between"), 0.0025, np.random.default_rng(3)
+    c, s = law.constants, matched_noise(law, rate)
+    u, w = (np.full(1000, x) for x in START)
+    q0, area = START[0] ** 2 - START[1] ** 2, 0.0
+    for _ in range(round(600 * RATE / rate)):
+        area += rate * float((u**2 + w**2).mean())
+        g = 2 * (c.beta1 * u * w - c.beta2)
+        u, w = (
+            u - rate * g * w + s * rng.standard_normal(1000),
+            w - rate * g * u + s * rng.standard_normal(1000),
+        )
+    predicted = np.sqrt(1 + 4 * s**2 / rate * area / q0**2)
+    assert last["martingale"] == pytest.approx(predicted, rel=0.1)
+    assert np.sqrt((((u**2 - w**2) / q0) ** 2).mean()) == pytest.approx(predicted, rel=0.1)
+
+
+def test_the_bound_of_the_imbalance_holds_for_every_chain_of_the_sde():
+    found = balance_rates(chains=20, decays=(0.0, 0.03), duration=8.0, seed=3)
+    value = found["quantities"].set_index("quantity")["value"]
+    for decay in ("0", "0.03"):
+        assert value[f"eq7.sde.g{decay}.largest"] <= 1 + 1e-9
+    law = law_named("between")
+    v = np.linspace(-3, 5, 2001)
+    assert bound_rate(law, 0.1, 0.0) == pytest.approx(0.4 * law.constants.noise(v).min(), rel=1e-4)
 
 
 def test_injected_noise_has_the_variance_of_sgd_at_the_balanced_minimum():

@@ -57,7 +57,7 @@ def test_claims_speak_of_every_figure_and_theorem():
         ("densities", {"laws": ["odd"]}, ["laws.0", "'above'"]),
         ("densities", {"accuracy": 2.0}, ["accuracy", "less than or equal to 1"]),
         ("plane", {"chains": 1}, ["chains", "greater than or equal to 2"]),
-        ("two-layer", {"batches": [1]}, ["rates and batches are pairs, found 2 and 1"]),
+        ("two-layer", {"batches": [1]}, ["rates and batches are pairs, found 4 and 1"]),
         ("transition", {"kind": "tails"}, ["runs.transition"]),
     ],
 )

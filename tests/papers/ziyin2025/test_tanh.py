@@ -22,6 +22,9 @@ def test_shallow_model_keeps_wrong_signs_more_often():
     found = signs(chains=400, duration=100.0, temperatures=(0.05,), seed=2)
     rows = {r["quantity"]: r for r in found["quantities"].to_dict("records")}
     assert rows["fig3c.t0.05.d0.wrong_sign"]["low"] > rows["fig3c.t0.05.d1.wrong_sign"]["high"]
+    table = found["signs"].drop_duplicates("depth").set_index("depth")
+    for depth in (0, 1):
+        assert rows[f"fig3c.t0.05.d{depth}.no_sign"]["value"] == table.loc[depth, "no_sign"]
     bins = found["signs"].groupby("depth")
     mass = bins.apply(lambda p: (p["density"] * (p["high"] - p["low"])).sum())
     assert (mass > 0.97).all()

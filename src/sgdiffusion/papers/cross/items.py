@@ -30,7 +30,7 @@ def two_layer(plan: Plan) -> dict[str, Any]:
     """The first case of Ziyin, Li & Ueda's Fig 2: arguments of the training of its nets."""
     run = plan.run("two-layer", ZIYIN)
     case = {"rate": run.rates[0], "batch": run.batches[0]}
-    return case | {"n_examples": run.n_examples, "steps": run.steps, "seeds": run.seeds}
+    return case | {"n_examples": run.n_examples, "span": run.span, "seeds": run.seeds}
 
 
 def narrow_and_deep(plan: Plan) -> str:

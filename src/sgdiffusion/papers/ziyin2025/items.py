@@ -19,16 +19,18 @@ STUDIES = {
     for run_id, *rest in (
         ("plane", "plane:contrast", "Plane", "paths", "imbalance"),
         ("balance-rate", "plane:balance_rates", "BalanceRate", "rates"),
-        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds"),
+        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds", "windows"),
         ("densities", "densities:densities", "Densities", "histograms", "distances"),
         ("convergence", "densities:convergence", "Convergence", "convergence"),
         ("tanh-signs", "tanh:signs", "TanhSigns", "signs"),
-        ("transition", "phases:transition", "Transition", "growth", "located", "collapse"),
+        ("transition", "phases:transition", "Transition", "growth", "located", "collapse", "scan"),
         ("regimes", "phases:regimes", "Regimes", "regimes"),
         ("tails", "stationary_laws:tails", "Tails", "exponents", "survival"),
         ("moments", "stationary_laws:second_moments", "Moments", "moments", "rising"),
         ("inversion", "tanh:inversion", "Inversion", "inversion"),
         ("table-one", "table_one:table_one", "TableOne", "laws", "ends"),
+        ("weights-law", "weights_law:weights_law", "WeightsLaw", "distances"),
+        ("discrete-depth", "discrete_depth:discrete_depth", "DiscreteDepth", "approach", "escapes"),
         ("closed-forms", "closed_forms:closed_forms", "ClosedForms", "findings"),
         ("subnetworks", "subnetworks:subnetworks", "Subnetworks", "subnetworks"),
     )
@@ -50,7 +52,7 @@ def item(function: str, *paths: str) -> Item:
 FIGURES = {
     "fig1": item("balance:fig1", "plane/paths"),
     "fig2a": item("balance:fig2a", "two-layer/norms"),
-    "fig2b": item("balance:fig2b", "two-layer/norms"),
+    "fig2b": item("balance:fig2b", "two-layer/norms", "two-layer/windows"),
     "fig3a": item("densities:fig3a", "densities/histograms"),
     "fig3b": item("densities:fig3b", "densities/histograms"),
     "fig3c": item("densities:fig3c", "tanh-signs/signs"),
@@ -64,15 +66,21 @@ FIGURES = {
     ),
     "fig7": item("balance:fig7", "plane/imbalance"),
     "transition": item(
-        "phases:transition_figure", "transition/growth", "transition/located", "transition/collapse"
+        "phases:transition_figure", "transition/located", "transition/collapse", "transition/scan"
     ),
+    "discrete-depth": item("depth:discrete_depth", "discrete-depth/approach", "discrete-depth/escapes"),
     "theorem41": item("depth:theorem41", "subnetworks/subnetworks"),
     "checks": item(
-        "checks:checks", "two-layer/norms", "balance-rate/rates", "convergence/convergence", "moments/moments"
+        "checks:checks",
+        "two-layer/windows",
+        "balance-rate/rates",
+        "convergence/convergence",
+        "moments/moments",
     ),
 }
 TABLES = {
     "table1": item("tables:table_one_table", "table-one/laws"),
+    "table_weights": item("tables:weights_table", "weights-law/distances"),
     "table_ends": item("tables:ends_table", "table-one/ends"),
     "table_findings": item("tables:findings_table", "closed-forms/findings"),
     "table_distances": item("tables:distances_table", "densities/distances"),

@@ -1,7 +1,7 @@
 """Fig 4 of Ziyin, Li & Ueda (2025): the transition located by simulation, and a check inside every regime."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from sgdiffusion.dynamics.chains.sde_diagonal import run_effective
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.laws.tails import hill
 from sgdiffusion.measures.statistics.intervals import Estimate, share
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.ziyin2025.common import NORMAL, Array, Linear, law_named, named_seed, plain
 from sgdiffusion.papers.ziyin2025.densities import COLLAPSE_TIME, RELAXATIONS, relaxation_rate
 from sgdiffusion.papers.ziyin2025.theory import discrete, phases
@@ -25,20 +25,31 @@ GROWTH_COLUMNS = {
     "law": "name of the data law",
     "simulator": _SIMULATOR,
     "batch": "S; 0 for the SDE",
+    "decay": "γ in ℓ + γ‖θ‖²",
     "temperature": "T = η/S",
     "growth": "d⟨log v⟩/dt near v = 0, per unit of time (η steps); negative: v = 0 attracts",
     "error": "its standard error over chains",
 }
 LOCATION_COLUMNS = {
     "law": GROWTH_COLUMNS["law"],
+    "k": "slope of the data",
     "simulator": _SIMULATOR,
     "batch": GROWTH_COLUMNS["batch"],
+    "decay": GROWTH_COLUMNS["decay"],
     "located": "T at which the growth of ⟨log v⟩ is zero",
     "low": "lower end of its 95 % interval (bootstrap over chains' errors)",
     "high": "upper end",
-    "first_order": "β₂/α₃",
+    "first_order": "(β₂ − γ)/α₃",
     "second_order": "β₂/(α₃ + Sβ₂²) (S = 1 for the SDE)",
     "exact": "zero of E log|1 + 2η mean(xy)| for discrete SGD; β₂/α₃ for the SDE",
+}
+SCAN_COLUMNS = {
+    "k": "slope of the data",
+    "noise": "σ",
+    "batch": "S",
+    "exact": "T_c of discrete SGD (zero of E log|1 + 2η mean(xy)|) over β₂/α₃; NaN: it has none",
+    "second": "β₂/(α₃ + Sβ₂²) over β₂/α₃",
+    "printed": "β₂/(α₃ + β₂²) over β₂/α₃",
 }
 COLLAPSE_COLUMNS = {
     "law": GROWTH_COLUMNS["law"],
@@ -74,7 +85,15 @@ def _growth_of(values: Array, duration: float) -> tuple[float, float]:
 
 
 def growth(
-    law: Linear, batch: int, temperature: float, *, chains: int, duration: float, seed: int, threads: int = 1
+    law: Linear,
+    batch: int,
+    temperature: float,
+    *,
+    chains: int,
+    duration: float,
+    seed: int,
+    threads: int = 1,
+    decay: float = 0.0,
 ) -> tuple[float, float]:
     """Growth of ⟨log v⟩ near v = 0 with its standard error; batch 0 is the SDE. A quarter of the time is
     warm-up.
@@ -82,13 +101,16 @@ def growth(
     start = np.full(chains, START)
     if batch == 0:
         times = [duration / 4, duration]
-        paths = run_effective(start, plain(law.constants), temperature, times, seed=seed, threads=threads)
+        paths = run_effective(
+            start, plain(law.constants), temperature, times, decay=decay, seed=seed, threads=threads
+        )
     else:
         rate = temperature * batch
         steps = max(4, round(duration / rate))
         paths = run_sgd(
-            balanced(start, 1), law.data, rate, [steps // 4, steps], batch=batch, seed=seed, threads=threads
-        )
+            balanced(start, 1), law.data, rate, [steps // 4, steps], batch=batch, weight_decay=decay,
+            seed=seed, threads=threads,
+        )  # fmt: skip
     return _growth_of(paths.v, float(paths.times[1] - paths.times[0]))
 
 
@@ -112,10 +134,28 @@ def locate(temperatures: Array, values: Array, errors: Array, generator: np.rand
     return Estimate(best, float(low), float(high), errors.size)
 
 
+class Case(NamedTuple):
+    """One located transition: its data law, batch size (0: the SDE) and weight decay."""
+
+    law: str
+    data: Linear
+    batch: int
+    decay: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """`sde`, `sgd<S>`; the signal k where it is not the run's own, the decay."""
+        process = f"sgd{self.batch}" if self.batch else "sde"
+        signal = f".{self.law}" if self.law.startswith("k") else ""
+        return f"tc.{process}{signal}" + (".decay" if self.decay else "")
+
+
 def transition(
     *,
     law: str = "weak",
     batches: Sequence[int] = (0, 1, 4),
+    signals: Sequence[float] = (0.05, 0.15),
+    decay: float = 0.03,
     span: Sequence[float] = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2),
     chains: int = 100_000,
     duration: float = 20.0,
@@ -123,38 +163,94 @@ def transition(
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """T_c from the growth of log v near zero, for the SDE (batch 0) and SGD; and the collapse in finite
-    time.
+    """T_c from the growth of log v near zero, for the SDE (batch 0) and SGD; the collapse in finite time.
+
+    Besides, at S = 1, for other signals k; for the SDE with weight decay; and exactly over k and S.
     """
     data = law_named(law)
-    first = phases.critical_temperature(data.constants)
-    temperatures = first * np.array(span)
+    cases = [Case(law, data, batch) for batch in batches]
+    cases += [Case(f"k{k:g}", Linear(k, data.noise), 1) for k in signals] + [Case(law, data, 0, decay)]
     rows, located, quantities = [], [], []
-    for batch in batches:
-        name = "sde" if batch == 0 else "sgd"
-        found = np.array(
-            [
-                growth(
-                    data, batch, float(t), chains=chains, duration=duration, threads=threads,
-                    seed=named_seed(seed, "growth", law, batch, f"{t:.6g}"),
-                )
-                for t in temperatures
-            ]
-        )  # fmt: skip
-        rows += [(law, name, batch, t, g, e) for t, (g, e) in zip(temperatures, found, strict=True)]
-        generator = np.random.default_rng(named_seed(seed, "growth", law, batch, "bootstrap"))
-        at = locate(temperatures, found[:, 0], found[:, 1], generator)
-        second = phases.second_order_critical_temperature(data.constants, max(1, batch))
-        exact = discrete.critical_temperature(data.k, data.noise, batch) if batch else first
-        located.append((law, name, batch, at.value, at.low, at.high, first, second, exact))
-        quantities += _location_quantities(f"tc.{name}{batch or ''}", at, first, second, exact, chains)
-    collapse = _collapse(law, data, span, horizons, max(1, chains // 5), seed, threads)
+    for case in cases:
+        found, row = _located(case, np.array(span), chains, duration, seed, threads)
+        rows += found
+        located.append(row)
+        at, (first, second, exact) = Estimate(*row[5:8], chains), row[8:]
+        quantities += _location_quantities(case.name, at, first, second, exact, chains)
+    scan, of_scan = transition_scan(data.noise)
     return {
         "growth": documented(rows, GROWTH_COLUMNS),
         "located": documented(located, LOCATION_COLUMNS),
-        "collapse": collapse,
-        "quantities": pd.DataFrame(quantities),
+        "collapse": _collapse(law, data, span, horizons, max(1, chains // 5), seed, threads),
+        "scan": scan,
+        "quantities": pd.DataFrame(quantities + of_scan),
     }
+
+
+def _located(
+    case: Case, span: Array, chains: int, duration: float, seed: int, threads: int
+) -> tuple[list[tuple[Any, ...]], tuple[Any, ...]]:
+    """Rows of growth against T, and the row of its zero."""
+    constants, name = case.data.constants, "sgd" if case.batch else "sde"
+    first = phases.critical_temperature(constants, case.decay)
+    found = np.array(
+        [
+            growth(
+                case.data, case.batch, float(t), chains=chains, duration=duration, threads=threads,
+                seed=named_seed(seed, "growth", case.law, case.batch, f"{case.decay:g}", f"{t:.6g}"),
+                decay=case.decay,
+            )
+            for t in first * span
+        ]
+    )  # fmt: skip
+    generator = np.random.default_rng(named_seed(seed, "growth", case.name, "bootstrap"))
+    at = locate(first * span, found[:, 0], found[:, 1], generator)
+    second = phases.second_order_critical_temperature(constants, max(1, case.batch))
+    exact = discrete.critical_temperature(case.data.k, case.data.noise, case.batch) if case.batch else first
+    common = (case.law, name, case.batch, case.decay)
+    rows = [(*common, t, g, e) for t, (g, e) in zip(first * span, found, strict=True)]
+    known = (case.law, case.data.k, *common[1:])
+    return rows, (*known, at.value, at.low, at.high, first, second, exact)
+
+
+def _exact(k: float, noise: float, batch: int) -> float:
+    """T_c of discrete SGD; NaN where it has none."""
+    try:
+        return discrete.critical_temperature(k, noise, batch)
+    except MeasureError:
+        return np.nan
+
+
+def transition_scan(
+    noise: float,
+    signals: Sequence[float] = (0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.15),
+    batches: Sequence[int] = (1, 2, 4),
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """T_c of discrete SGD over k and S, exactly; its limit k → 0 and the coefficient of k²/σ² there.
+
+    Strong signals have no transition, at the larger S the sooner.
+    """
+    rows, quantities = [], []
+    for batch in batches:
+        for k in signals:
+            c = Linear(k, noise).constants
+            first, second = phases.critical_temperature(c), phases.second_order_critical_temperature(c, batch)
+            exact = _exact(k, noise, batch)
+            printed = phases.second_order_critical_temperature(c)
+            rows.append((k, noise, batch, exact / first, second / first, printed / first))
+        ratio = np.array([[r[0] / r[1], r[3], r[5]] for r in rows[-len(signals) :]])[:2]
+        # the ratio is 1 + a k²/σ² + O(k⁴): a line in k² through the two weakest signals
+        slope, limit = np.polyfit(ratio[:, 0] ** 2, ratio[:, 1], 1)
+        explained = np.polyfit(ratio[:, 0] ** 2, ratio[:, 2], 1)[0] / slope
+        quantities += [
+            quantity(f"tc.limit.s{batch}.over_first_order", limit),
+            quantity(f"tc.limit.s{batch}.shift", slope),
+            quantity(f"tc.limit.s{batch}.explained", explained),
+        ]
+        exists = [(r[0], abs(r[3] - 1)) for r in rows[-len(signals) :] if np.isfinite(r[3])]
+        quantities.append(quantity(f"tc.scan.s{batch}.largest_shift", max(shift for _, shift in exists)))
+        quantities.append(quantity(f"tc.scan.s{batch}.strongest_signal", max(k for k, _ in exists)))
+    return documented(rows, SCAN_COLUMNS), quantities
 
 
 def _location_quantities(

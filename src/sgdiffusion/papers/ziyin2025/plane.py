@@ -1,8 +1,10 @@
 """Fig 1 of Ziyin, Li & Ueda (2025), the journal's figure of u² − w² over time, and the rate of Corollary 3.3.
 
 One hidden unit, ℓ = (u w x − y)², y = kx + ε. GD on the expected loss conserves u² − w² up to O(η); SGD
-contracts it, since a step multiplies u² − w² by exactly 1 − η²G², G = ∂ℓ/∂(uw); GD with isotropic
-Gaussian noise lets it diffuse.
+contracts it, since a step multiplies u² − w² by exactly 1 − η²G², G = ∂ℓ/∂(uw); GD with isotropic Gaussian
+noise lets it diffuse. With noise of variance s² per weight and unit of time u² − w² is a martingale of
+gradient flow, E(u² − w²)² growing by 4s² ∫E(u² + w²)dt. GD has to take small steps to show it: large ones
+are unstable where the noise carries a weight far out, and pull u² − w² back.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from sgdiffusion.papers.ziyin2025.theory.phases import balance_rate
 METHODS = ("gd", "sgd", "gd-noise")
 START = (2.0, 0.2)  # (u, w) of every chain: |u² − w²| is about four times u² at balance
 RATE = 0.05  # η of Fig 1, batch size one
+NOISE_RATES = (0.05, 0.01, 0.0025)  # η of GD with noise, the same noise per unit of time; the last is drawn
 DRAWN = 3  # chains whose paths are drawn
 
 PATH_COLUMNS = {
@@ -37,7 +40,11 @@ IMBALANCE_COLUMNS = {
     "median": "median over chains of (u² − w²)/(u₀² − w₀²)",
     "low": "its 5 % quantile over chains",
     "high": "its 95 % quantile over chains",
+    "rate": "η",
+    "mean": "its mean over chains",
+    "mean_error": "standard error of the mean",
     "rms": "root mean square over chains of (u² − w²)/(u₀² − w₀²)",
+    "martingale": "the rms of a martingale, (1 + 4s² ∫E(u² + w²)dt/(u₀² − w₀²)²)^½; NaN without noise",
 }
 RATE_COLUMNS = {
     "simulator": "sgd: S = 1; sde: weights' SDE, Milstein",
@@ -53,12 +60,12 @@ RATE_COLUMNS = {
 
 
 def matched_noise(law: Linear, rate: float) -> float:
-    """The standard deviation of isotropic noise with SGD's variance per weight at the balanced minimum.
+    """Standard deviation, per weight and step of size `rate`, of noise with SGD's variance per unit of time.
 
-    There u² = w² = v*, so a step of SGD with S = 1 moves each weight by η √(4 g(v*) v*).
+    SGD's at η = RATE, S = 1 and the balanced minimum, where u² = w² = v*: T · 4 g(v*) v*.
     """
     c = law.constants
-    return rate * 2 * float(np.sqrt(c.noise(c.minimiser) * c.minimiser))
+    return 2 * float(np.sqrt(RATE * rate * c.noise(c.minimiser) * c.minimiser))
 
 
 def _imbalance(paths: Paths) -> Array:
@@ -66,40 +73,34 @@ def _imbalance(paths: Paths) -> Array:
     return np.asarray(paths.weights[:, :, 0, 0] ** 2 - paths.weights[:, :, 0, 1] ** 2)
 
 
-def _run(method: str, law: Linear, chains: int, steps: Array, seed: int, threads: int) -> Paths:
+def _run(method: str, law: Linear, rate: float, chains: int, times: Array, seed: int, threads: int) -> Paths:
     c = law.constants
     data: DataLaw = law.data if method == "sgd" else Population(c.beta1, c.beta2)
-    injected = matched_noise(law, RATE) if method == "gd-noise" else 0.0
-    start = np.tile(np.array(START), (chains, 1, 1))
+    injected = matched_noise(law, rate) if method == "gd-noise" else 0.0
+    start = np.tile(np.array(START), (DRAWN if method == "gd" else chains, 1, 1))
+    stream = named_seed(seed, "plane", method, f"{rate:g}")
+    steps = np.round(times / rate).astype(int)
     return run_sgd(
-        start, data, RATE, steps, injected=injected, seed=named_seed(seed, "plane", method), threads=threads
-    ).require_bounded()
+        start, data, rate, steps, injected=injected, seed=stream, threads=threads
+    ).require_bounded()  # fmt: skip
 
 
 def contrast(
     *, law: str = "between", chains: int = 2000, steps: int = 4000, seed: int = 0, threads: int = 1
 ) -> dict[str, pd.DataFrame]:
-    """Paths in the (u, w) plane and the imbalance over time of GD, SGD and GD with noise."""
-    records = np.unique(np.round(np.linspace(0, steps, min(steps, 400) + 1))).astype(int)
+    """Paths in the (u, w) plane and the imbalance over time of GD, SGD and GD with noise; `steps` of SGD."""
+    times = RATE * np.unique(np.round(np.linspace(0, steps, min(steps, 400) + 1)))
     drawn, curves, rows = [], [], []
     for method in METHODS:
-        paths = _run(method, law_named(law), chains, records, seed, threads)
-        for chain in range(min(DRAWN, chains)):
-            weights = paths.weights[chain, :, 0]
-            drawn.append(
-                pd.DataFrame(
-                    {
-                        "method": method,
-                        "chain": chain,
-                        "step": records,
-                        "u": weights[:, 0],
-                        "w": weights[:, 1],
-                    }
-                )
-            )
-        q = _imbalance(paths)
-        curves.append(_curve(method, paths.times, q / q[:, :1]))
-        rows += _contrast_quantities(method, q / q[:, :1])
+        for rate in NOISE_RATES if method == "gd-noise" else (RATE,):
+            paths = _run(method, law_named(law), rate, chains, times, seed, threads)
+            curve, relative = _curve(method, rate, law_named(law), paths), _imbalance(paths)
+            relative = relative / relative[:, :1]
+            curves.append(curve)
+            if method == "gd-noise":
+                rows += _diffusion_quantities(f"fig7.gd-noise.e{rate:g}", curve, chains)
+        drawn += [_path(method, c, paths) for c in range(min(DRAWN, len(relative)))]
+        rows += _contrast_quantities(method, relative)
     return {
         "paths": documented(pd.concat(drawn, ignore_index=True), PATH_COLUMNS),
         "imbalance": documented(pd.concat(curves, ignore_index=True), IMBALANCE_COLUMNS),
@@ -107,12 +108,33 @@ def contrast(
     }
 
 
-def _curve(method: str, times: Array, relative: Array) -> pd.DataFrame:
+def _path(method: str, chain: int, paths: Paths) -> pd.DataFrame:
+    u, w = paths.weights[chain, :, 0].T
+    return pd.DataFrame({"method": method, "chain": chain, "step": paths.steps, "u": u, "w": w})
+
+
+def _curve(method: str, rate: float, law: Linear, paths: Paths) -> pd.DataFrame:
+    q = _imbalance(paths)
+    relative = q / q[:, :1]
     low, median, high = np.quantile(relative, [0.05, 0.5, 0.95], axis=0)
+    martingale: Array | float = np.nan
+    if method == "gd-noise":
+        size = (paths.weights[:, :, 0] ** 2).sum(-1).mean(0)
+        area = np.concatenate([[0.0], np.cumsum(np.diff(paths.times) * (size[1:] + size[:-1]) / 2)])
+        martingale = np.sqrt(1 + 4 * matched_noise(law, rate) ** 2 / rate * area / q[0, 0] ** 2)
     return pd.DataFrame(
-        {"method": method, "time": times, "median": median, "low": low, "high": high,
-         "rms": np.sqrt((relative**2).mean(0))}
+        {"method": method, "rate": rate, "time": paths.times, "median": median, "low": low, "high": high,
+         "mean": relative.mean(0), "mean_error": relative.std(0) / np.sqrt(len(q)),
+         "rms": np.sqrt((relative**2).mean(0)), "martingale": martingale}
     )  # fmt: skip
+
+
+def _diffusion_quantities(name: str, curve: pd.DataFrame, chains: int) -> list[dict[str, Any]]:
+    last = curve.iloc[-1]
+    return [
+        quantity(f"{name}.mean", last["mean"], NORMAL * last["mean_error"], n=chains, over="chains"),
+        quantity(f"{name}.rms_over_martingale", last["rms"] / last["martingale"], n=chains, over="chains"),
+    ]
 
 
 def _contrast_quantities(method: str, relative: Array) -> list[dict[str, Any]]:
@@ -166,8 +188,19 @@ def balance_rates(
             rows.append((simulator, decay, temperature, *means))
             name = f"cor33.{simulator}.g{decay:g}"
             quantities.append(estimated(f"{name}.over_derived", derived, over="chains"))
+            bound = np.exp(-bound_rate(law_named(law), temperature, decay) * (times - times[0]))
+            largest = float((size / size[:, :1] / bound).max())
+            quantities.append(
+                quantity(f"eq7.{simulator}.g{decay:g}.largest", largest, n=chains, over="chains")
+            )
             quantities.append(estimated(f"{name}.over_printed", printed, over="chains"))
     return {"rates": documented(rows, RATE_COLUMNS), "quantities": pd.DataFrame(quantities)}
+
+
+def bound_rate(law: Linear, temperature: float, decay: float) -> float:
+    """4TΔ/α₁ + 4γ: the least rate of |u² − w²| whatever the weights, since g(v) ≥ Δ/α₁ (after eq. 8)."""
+    c = law.constants
+    return 4 * temperature * c.delta / c.alpha1 + 4 * decay
 
 
 def _rate_paths(

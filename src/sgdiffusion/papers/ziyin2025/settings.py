@@ -48,7 +48,7 @@ class TwoLayer(Simulation):
 
     kind: Literal["two-layer"]
     n_examples: PositiveInt
-    steps: Annotated[int, Field(ge=2)]
+    span: PositiveFloat  # T·t of every training
     rates: list[PositiveFloat] = Field(min_length=1)
     batches: list[PositiveInt] = Field(min_length=1)
     seeds: PositiveInt
@@ -96,6 +96,8 @@ class Transition(Simulation):
     kind: Literal["transition"]
     law: LawName
     batches: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    signals: list[PositiveFloat]
+    decay: PositiveFloat
     chains: Chains
     duration: PositiveFloat
 
@@ -161,6 +163,24 @@ class TableOne(Simulation):
     accuracy: Accuracy
 
 
+class WeightsLaw(Simulation):
+    """Eqs 14 and 15 from the SDE of all weights, over depths, widths, decay and data."""
+
+    kind: Literal["weights-law"]
+    chains: Chains
+
+
+class DiscreteDepth(Simulation):
+    """Discrete SGD at D ≥ 1: the way to the laws as η → 0, and escapes."""
+
+    kind: Literal["discrete-depth"]
+    law: LawName
+    signals: list[PositiveFloat] = Field(min_length=2)
+    rates: list[PositiveFloat] = Field(min_length=1)
+    depths: list[PositiveInt] = Field(min_length=1)
+    chains: Chains
+
+
 class ClosedForms(Simulation):
     """The closed forms evaluated; nothing to set."""
 
@@ -180,5 +200,5 @@ class Subnetworks(Simulation):
 
 Run = (
     Plane | BalanceRate | TwoLayer | Densities | Convergence | TanhSigns | Transition | Regimes | Tails
-    | Moments | Inversion | DepthScaling | TableOne | ClosedForms | Subnetworks
+    | Moments | Inversion | DepthScaling | TableOne | WeightsLaw | DiscreteDepth | ClosedForms | Subnetworks
 )  # fmt: skip

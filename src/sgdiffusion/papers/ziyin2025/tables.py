@@ -25,6 +25,11 @@ def table_one_table(laws: pd.DataFrame) -> pd.DataFrame:
     return shown.set_axis([names.get(c, c) for c in shown.columns], axis=1)
 
 
+def weights_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Distances of v under the SDE of all weights to the laws, over depths, widths, decay and data."""
+    return distances
+
+
 def ends_table(ends: pd.DataFrame) -> pd.DataFrame:
     """Where chains end above T_c under interpolation, beside the scale function's shares."""
     return ends

@@ -21,6 +21,8 @@ SIGN_LAW = Linear(0.3, 1.0)  # a weak signal: learning the wrong sign costs litt
 EDGES = np.linspace(-2.0, 2.5, 181)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)  # of E over x ~ N(0, 1)
 
+WRONG = 0.1  # of the truth: v below −WRONG·k has learned the wrong sign, |v| below WRONG·k none
+
 SIGN_COLUMNS = {
     "temperature": "T = η, S = 1",
     "depth": "0: tanh(vx); 1: w tanh(ux), v = wu",
@@ -29,7 +31,8 @@ SIGN_COLUMNS = {
     "density": "share of all chains in the bin per unit of v",
     "error": "its standard error over chains",
     "truth": "k of the data",
-    "wrong_sign": "share of chains with v < 0",
+    "wrong_sign": f"share of chains with v < −{WRONG:g} k",
+    "no_sign": f"share of chains with |v| < {WRONG:g} k",
 }
 INVERSION_COLUMNS = {
     "depth": SIGN_COLUMNS["depth"],
@@ -85,15 +88,17 @@ def signs(
             v = _train(SIGN_LAW, "tanh", depth, t, steps, chains, stream, threads).v[:, 0]
             p, width = np.histogram(v, EDGES)[0] / chains, np.diff(EDGES)
             error = np.sqrt(p * (1 - p) / chains) / width
-            wrong = share(int((v < 0).sum()), chains)
+            edge = WRONG * SIGN_LAW.k
+            wrong, none = (share(int(s.sum()), chains) for s in (v < -edge, np.abs(v) < edge))
             tables.append(
                 pd.DataFrame(
                     {"temperature": t, "depth": depth, "low": EDGES[:-1], "high": EDGES[1:],
                      "density": p / width, "error": error, "truth": SIGN_LAW.k,
-                     "wrong_sign": wrong.value}
+                     "wrong_sign": wrong.value, "no_sign": none.value}
                 )
             )  # fmt: skip
             quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.wrong_sign", wrong, over="chains"))
+            quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.no_sign", none, over="chains"))
     return {
         "signs": documented(pd.concat(tables, ignore_index=True), SIGN_COLUMNS),
         "quantities": pd.DataFrame(quantities),

@@ -53,32 +53,59 @@ def test_fig1_draws_every_chain_but_one_of_gd(tmp_path):
 
 
 def test_fig7_holds_median_and_rms(tmp_path):
-    rows = [(m, t, 1 - t / 20, 0.4, 1.2, 2.0) for m in ("gd", "sgd", "gd-noise") for t in TIMES]
-    figure = drawn(ziyin2025_balance.fig7(table("method time median low high rms", rows)), tmp_path)
+    cases = (("gd", 0.05), ("sgd", 0.05), ("gd-noise", 0.05), ("gd-noise", 0.01))
+    rows = [
+        (m, r, t, 1 - t / 20, 0.4, 1.2, 2.0 + r, 3.0 if m == "gd-noise" else np.nan)
+        for m, r in cases
+        for t in TIMES
+    ]
+    names = "method rate time median low high rms martingale"
+    figure = drawn(ziyin2025_balance.fig7(table(names, rows)), tmp_path)
     left, right = figure.axes
-    assert line(left, "SGD")[1] == pytest.approx(1 - TIMES / 20)
-    assert line(right, "SGD")[1] == pytest.approx(np.full(6, 2.0))
+    assert line(left, r"SGD, $\eta$ = 0.05")[1] == pytest.approx(1 - TIMES / 20)
+    assert line(right, r"GD + Gaussian noise, $\eta$ = 0.01")[1] == pytest.approx(np.full(6, 2.01))
+    assert line(right, "martingale, predicted")[1] == pytest.approx(np.full(6, 3.0))
     assert len(left.collections) == 3
 
 
 @pytest.fixture
 def norms():
     rows = [
-        (b, s, 10 * t, t, 60 - t + s, 6 + t, 100.0, 50.0 + t, -t, -t * 1.1, -t * 1.01)
-        for b in (1, 10) for s in (0, 1) for t in TIMES
-    ]  # fmt: skip
-    names = "batch seed step time u_squared w_squared u_noise w_noise change predicted corrected"
-    return table(names, rows)
+        (c, b, 0.1 * b, s, t, 60 - t + s, 6 + t, 100.0, 50.0 + t)
+        for c, b in (
+            ("s1.e0.1", 1),
+            ("s10.e1", 10),
+            ("s1.e0.1.out5", 1),
+            ("s1.e0.1.bias", 1),
+            ("s1.e0.1.out5.x0.7", 1),
+        )
+        for s in (0, 1)
+        for t in TIMES
+    ]
+    return table("case batch rate seed time u_squared w_squared u_noise w_noise", rows)
 
 
-def test_fig2_shows_the_mean_over_seeds_at_the_smallest_batch(norms, tmp_path):
+@pytest.fixture
+def windows():
+    names = (*ziyin2025_balance.OFFSETS, *ziyin2025_checks.SIDES)
+    rows = [
+        (c, b, 0.1 * b, m, 0.01 * b + i, 0.0, 9.0)
+        for c, b in (("s1.e0.1", 1), ("s10.e1", 10), ("s1.e0.1.out5", 1))
+        for i, m in enumerate(names)
+    ]
+    return table("case batch rate measured value low high", rows)
+
+
+def test_fig2_shows_the_mean_over_seeds_at_the_smallest_batch(norms, windows, tmp_path):
     figure = drawn(ziyin2025_balance.fig2a(norms), tmp_path)
-    assert line(figure.axes[0], "first layer, $u$")[1] == pytest.approx(60.5 - TIMES)
-    figure = drawn(ziyin2025_balance.fig2b(norms), tmp_path)
     top, bottom = figure.axes
-    assert line(top, r"$w^\top C_2 w$")[1] == pytest.approx(50 + TIMES)
-    for batch in (1, 10):
-        assert line(bottom, f"S = {batch}")[1] == pytest.approx(100 / (50 + TIMES))
+    assert line(top, "first layer, $u$")[1] == pytest.approx(60.5 - TIMES)
+    assert line(bottom, "5 outputs")[0] == pytest.approx(0.1 * TIMES)  # T·t
+    figure = drawn(ziyin2025_balance.fig2b(norms, windows), tmp_path)
+    left, middle, right = figure.axes
+    assert line(left, r"$w^\top C_2 w$")[1] == pytest.approx(50 + TIMES)
+    assert line(middle, "20 outputs")[1] == pytest.approx(100 / (50 + TIMES))
+    assert points(right, "measured")[1] == pytest.approx([1.0, 10.0])  # per cent
 
 
 @pytest.fixture
@@ -134,9 +161,9 @@ def test_fig4_colours_regimes_and_compares_checks(tmp_path):
     left, right = figure.axes
     (mesh,) = left.collections
     colours = np.asarray(mesh.get_array()).reshape(160, 160)
-    noise, t = np.linspace(0.02, 2.0, 160)[80], np.linspace(0.003, 0.7, 160)[100]
+    noise, t = np.linspace(0.02, 4.0, 160)[40], np.linspace(0.003, 0.7, 160)[100]
     expected = ziyin2025_phases.REGIMES.index(regime(gaussian_linear(1.0, noise), t))
-    assert colours[100, 80] == expected
+    assert colours[100, 40] == expected
     sigma, critical = line(left, "$T_c$")
     assert critical[50] == pytest.approx(critical_temperature(gaussian_linear(1.0, sigma[50])))
     ratio, _ = points(right, "simulated ± 95 %")
@@ -144,26 +171,43 @@ def test_fig4_colours_regimes_and_compares_checks(tmp_path):
 
 
 def test_transition_marks_located_and_predicted_temperatures(tmp_path):
-    growth = [("weak", "sde" if b == 0 else "sgd", b, t, 0.1 - t, 0.01) for b in (0, 1) for t in (0.05, 0.15)]
     located = [
-        ("weak", "sde", 0, 0.1, 0.09, 0.11, 0.1, 0.098, 0.1),
-        ("weak", "sgd", 1, 0.09, 0.08, 0.1, 0.1, 0.098, 0.092),
+        ("weak", 0.1, "sde", 0, 0.0, 0.1, 0.09, 0.11, 0.1, 0.095, 0.1),
+        ("weak", 0.1, "sgd", 1, 0.0, 0.093, 0.09, 0.095, 0.1, 0.095, 0.093),
+        ("weak", 0.1, "sde", 0, 0.03, 0.07, 0.06, 0.08, 0.07, 0.06, 0.07),
     ]
-    collapse = [("weak", t, h, 0.2 + t, 0.1, 0.4) for t in (0.05, 0.15) for h in (5.0, 50.0)]
+    collapse = [("weak", t, h, 0.5 * t, 0.4 * t, 0.6 * t) for t in (0.05, 0.15) for h in (50.0, 200.0)]
+    scan = [(k, 1.0, b, 1 - 7 * k**2, 1 - k**2, 1 - k**2) for k in (0.05, 0.1) for b in (1, 4)]
+    names = "law k simulator batch decay located low high first_order second_order exact"
     figure = drawn(
         ziyin2025_phases.transition_figure(
-            table("law simulator batch temperature growth error", growth),
-            table("law simulator batch located low high first_order second_order exact", located),
+            table(names, located),
             table("law temperature horizon collapsed low high", collapse),
+            table("k noise batch exact second printed", scan),
         ),
         tmp_path,
-    )  # fmt: skip
-    left, middle, right = figure.axes
-    x, y = points(left, "SGD, S = 1")
-    assert x == pytest.approx([0.5, 1.5])
-    assert y == pytest.approx([0.05, -0.05])
-    assert [t.get_text() for t in middle.get_xticklabels()] == ["SDE", "S = 1"]
-    assert points(right, "t = 50")[1] == pytest.approx([0.25, 0.35])
+    )
+    left, right = figure.axes
+    assert line(left, "exact, S = 4")[1] == pytest.approx([1 - 7 * 0.05**2, 0.93])
+    assert points(right, "t = 200")[0] == pytest.approx([0.5, 1.5])
+
+
+def test_discrete_depth_shows_distances_and_escapes(tmp_path):
+    approach = [(d, k, k / 2, 1000, 0.1 * k, 0.01, 0.02, 1.0) for d in (1, 2) for k in (0.1, 0.2)]
+    escapes = [
+        (s, d, r, t, r if s == "sgd" else 0.0, 0.0, 1.0)
+        for s, d in (("sgd", 1), ("sgd", 2), ("sde", 1)) for r in (0.2, 0.5) for t in (20.0, 500.0)
+    ]  # fmt: skip
+    figure = drawn(
+        ziyin2025_depth.discrete_depth(
+            table("depth k rate n distance band critical tail", approach),
+            table("simulator depth rate time escaped low high", escapes),
+        ),
+        tmp_path,
+    )
+    left, right = figure.axes
+    assert points(left, "D = 2")[1] == pytest.approx([0.01, 0.02])
+    assert points(right, "SGD, D = 1")[1] == pytest.approx([20, 50])
 
 
 def test_fig5a_compares_exponents_with_theory(tmp_path):
@@ -228,7 +272,7 @@ def test_theorem41_shows_change_from_half_time_on(tmp_path):
     assert len(figure.axes[0].get_lines()) == 2
 
 
-def test_checks_hold_their_four_tables(norms, tmp_path):
+def test_checks_hold_their_four_tables(windows, tmp_path):
     rates = [
         ("sgd", 0.01, 0.01, 0.05, 1.0, 1.02, 1.01, 1.03, 2.5),
         ("sde", 0.01, 0.01, 0.05, 1.0, 1.0, 0.99, 1.01, 2.5),
@@ -244,7 +288,7 @@ def test_checks_hold_their_four_tables(norms, tmp_path):
     ]  # fmt: skip
     figure = drawn(
         ziyin2025_checks.checks(
-            norms,
+            windows,
             table(
                 "simulator decay temperature rate noise_variance over_derived low high over_printed", rates
             ),
@@ -254,7 +298,7 @@ def test_checks_hold_their_four_tables(norms, tmp_path):
         tmp_path,
     )
     sides, corollary, convergence, second = figure.axes
-    assert line(sides, "measured, S = 1")[1] == pytest.approx(-TIMES)
+    assert points(sides, "Theorem 3.1")[1] == pytest.approx([3.01, 3.1])
     assert line(corollary, r"SGD / ($TC_0 + \gamma$), printed")[1] == pytest.approx([2.5])
     assert line(convergence, "Platen")[1] == pytest.approx([0.001, 0.002])
     assert points(second, "SDE ± 95 %, line: closed form")[0] == pytest.approx([0.1])

@@ -1,11 +1,11 @@
 """What the claims about Theorem 3.1, Corollary 3.3 and E[v²] rest on; the integrators' convergence."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import (
-    BLACK,
     BLUE,
     GREEN,
     GREY,
@@ -25,11 +25,11 @@ SCHEMES = {
 
 @style()
 def checks(
-    norms: pd.DataFrame, rates: pd.DataFrame, convergence: pd.DataFrame, moments: pd.DataFrame
+    windows: pd.DataFrame, rates: pd.DataFrame, convergence: pd.DataFrame, moments: pd.DataFrame
 ) -> Figure:
     """(a) Theorem 3.1 integrated, (b) Corollary 3.3, (c) distance against step size, (d) E[v²] at D = 0."""
     figure, axes = new_figure(columns=2, height=4.8, nrows=2, ncols=2)
-    _sides(axes[0, 0], norms)
+    _sides(axes[0, 0], windows)
     _rates(axes[0, 1], rates)
     _convergence(axes[1, 0], convergence)
     _moments(axes[1, 1], moments)
@@ -38,21 +38,29 @@ def checks(
     return figure
 
 
-def _sides(ax: Axes, norms: pd.DataFrame) -> None:
-    looks = {
-        "change": (BLACK, "-", "measured"),
-        "predicted": (BLUE, "--", "Theorem 3.1"),
-        "corrected": (VERMILION, ":", "with mean gradient"),
-    }
-    for batch, alpha in zip(sorted(set(norms["batch"])), (1.0, 0.45), strict=False):
-        part = norms[norms["batch"] == batch]
-        for column, (color, line, label) in looks.items():
-            mean = part.groupby("time")[column].mean()
-            share = mean.index / mean.index.max()
-            ax.plot(share, mean, color=color, linestyle=line, alpha=alpha, label=f"{label}, S = {batch}")
-    ax.set(xlabel="share of the training", ylabel=r"change of $\Vert u \Vert^2 - \Vert w \Vert^2$")
-    ax.set_title("two-layer ReLU net, mean of seeds")
-    ax.legend(loc="upper right", ncols=2, fontsize=5.5)
+SIDES = {
+    "over_predicted": ("o", BLUE, "Theorem 3.1"),
+    "over_printed": ("D", GREY, "eq. 44, printed"),
+    "over_corrected": ("x", VERMILION, r"eq. 44 with $\eta$"),
+}
+
+
+def _sides(ax: Axes, windows: pd.DataFrame) -> None:
+    """Change over the window of decay, measured over predicted, over learning rates and batch sizes."""
+    plain = windows[~windows["case"].str.contains("out|bias")]
+    cases = plain.drop_duplicates("case").sort_values(["batch", "rate"])
+    for shift, (name, (marker, color, label)) in zip((-0.15, 0.0, 0.15), SIDES.items(), strict=True):
+        part = plain[plain["measured"] == name].set_index("case").loc[cases["case"]]
+        bars = [part["value"] - part["low"], part["high"] - part["value"]]
+        ax.errorbar(np.arange(len(part)) + shift, part["value"], bars, fmt=marker, color=color, markersize=4,
+                    mfc="none" if marker == "D" else color, label=label)  # fmt: skip
+    ax.axhline(1, color=GREY, linewidth=0.7, linestyle=":")
+    ax.set_xticks(
+        range(len(cases)), [f"S = {row.batch}, {row.rate:g}" for row in cases.itertuples()], fontsize=6
+    )
+    ax.set(xlabel=r"batch size, $\eta$", ylabel=r"change of $\Vert u \Vert^2-\Vert w \Vert^2$ / predicted",
+           xlim=(-0.5, len(cases) - 0.5))  # fmt: skip
+    ax.legend(loc="upper left", fontsize=6)
 
 
 def _rates(ax: Axes, rates: pd.DataFrame) -> None:

@@ -16,6 +16,7 @@ from sgdiffusion.figures.style import (
     instants_palette,
     new_figure,
     panel_label,
+    plain_log_ticks,
     published,
     seed_band,
     style,
@@ -141,5 +142,36 @@ def theorem41(subnetworks: pd.DataFrame) -> Figure:
     left.legend(loc="upper right")
     for letter, ax in zip("abc", (left, middle, right), strict=True):
         ax.set_xlabel(r"time (steps $\times\,\eta$)")
+        panel_label(ax, letter)
+    return figure
+
+
+@style()
+def discrete_depth(approach: pd.DataFrame, escapes: pd.DataFrame) -> Figure:
+    """(a) Distance of discrete SGD to the law as η → 0 at T_c/2, (b) share of escaped chains over time."""
+    figure, (left, right) = new_figure(columns=2, height=2.8, ncols=2)
+    depths = sorted(set(approach["depth"]))
+    for depth, color, marker in zip(depths, CYCLE, "os^", strict=False):
+        part = approach[approach["depth"] == depth].sort_values("rate")
+        left.errorbar(part["rate"], part["distance"], part["band"], fmt=f"{marker}-", color=color,
+                      markersize=4, linewidth=0.8, label=f"D = {depth}")  # fmt: skip
+    left.axhline(float(approach["critical"].max()), color=GREY, linestyle=":", label="rejected at 1 %")
+    left.set(xscale="log", yscale="log", xlabel=r"$\eta = T = T_c/2$", ylabel="KS distance of SGD, S = 1")
+    plain_log_ticks(left.xaxis)
+    plain_log_ticks(left.yaxis)
+    left.legend(loc="upper left", fontsize=6)
+    last = escapes[escapes["time"] == escapes["time"].max()]
+    for (simulator, depth), part in last.groupby(["simulator", "depth"]):
+        ordered, sde = part.sort_values("rate"), simulator == "sde"
+        color = BLACK if sde else CYCLE[depths.index(depth)]
+        bars = 100 * np.array([ordered["escaped"] - ordered["low"], ordered["high"] - ordered["escaped"]])
+        look = "D:" if sde else "o-"
+        right.errorbar(ordered["rate"], 100 * ordered["escaped"], bars, fmt=look, color=color,
+                       mfc="none" if sde else color, markersize=4, linewidth=0.8,
+                       label=f"{simulator.upper()}, D = {depth}")  # fmt: skip
+    right.set(xlabel=r"$\eta = T$, S = 1", ylim=(-3, 103))
+    right.set_ylabel(f"escaped by t = {last['time'].iloc[0]:g}, %")
+    right.legend(loc="upper left", fontsize=6)
+    for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from sgdiffusion.figures.style import (
     BLACK,
     BLUE,
-    GREEN,
     GREY,
+    PUBLISHED_LINE,
     PUBLISHED_MARK,
+    PURPLE,
+    SKY,
     VERMILION,
     instants_palette,
     new_figure,
@@ -23,6 +25,7 @@ from sgdiffusion.figures.style import (
 from sgdiffusion.papers.ziyin2025.theory import phases
 from sgdiffusion.papers.ziyin2025.theory.data_law import gaussian_linear
 
+SIGMAS = 4.0  # of the diagram, in units of k: beyond √(14/3), where T* no longer ends the maximum
 REGIMES = ("Ia", "Ib", "IIa", "IIb", "III")
 SHADES = ("#d9d9d9", "#b3b3b3", "#cfe3f2", "#8fbfe0", "#fdebc8")
 
@@ -44,7 +47,7 @@ def fig4(regimes: pd.DataFrame) -> Figure:
 
 def _diagram(ax: Axes, regimes: pd.DataFrame) -> None:
     k = float(regimes["k"].iloc[0])
-    noises, temperatures = np.linspace(0.02, 2.0, 160), np.linspace(0.003, 0.7, 160)
+    noises, temperatures = np.linspace(0.02, SIGMAS * k, 160), np.linspace(0.003, 0.7 / k, 160)
     index = [
         [REGIMES.index(phases.regime(gaussian_linear(k, float(s)), float(t))) for s in noises]
         for t in temperatures
@@ -56,14 +59,16 @@ def _diagram(ax: Axes, regimes: pd.DataFrame) -> None:
     ax.plot(noises, lines["T_c"], color=BLACK, label="$T_c$")
     ax.plot(noises, lines["T_c/3"], color=BLACK, linestyle="--", label="$T_c/3$")
     star = lines["T* as printed"]
-    ax.plot(noises, np.where(star < 0.7, star, np.nan), color=VERMILION, linestyle=":", label="$T^*$")
+    ax.plot(noises, np.where(star < 0.7 / k, star, np.nan), color=VERMILION, linestyle=":", label="$T^*$")
+    ax.axvline(np.sqrt(14 / 3) * k, color=VERMILION, linewidth=0.8, linestyle="--",
+               label=r"beyond: $T^*>$ end of maximum")  # fmt: skip
     points = regimes.drop_duplicates("regime")
     ax.plot(points["noise"], points["temperature"], "o", color=BLUE, markersize=5, label="simulated")
     for row in _rows(points):
         ax.annotate(str(row.regime), (row.noise, row.temperature), xytext=(5, 3), textcoords="offset points")
-    ax.set(xlabel=r"noise $\sigma$", ylabel="$T$", xlim=(0, 2), ylim=(0, 0.7))
+    ax.set(xlabel=r"noise $\sigma$", ylabel="$T$", xlim=(0, SIGMAS * k), ylim=(0, 0.7 / k))
     ax.set_title(rf"$y = x + \varepsilon$, $D = 1$, $k = {k:g}$")
-    ax.legend(loc="upper right", frameon=True, framealpha=0.9)
+    ax.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=6)
 
 
 def _checks(ax: Axes, regimes: pd.DataFrame) -> None:
@@ -86,55 +91,46 @@ def _checks(ax: Axes, regimes: pd.DataFrame) -> None:
 
 
 @style()
-def transition_figure(growth: pd.DataFrame, located: pd.DataFrame, collapse: pd.DataFrame) -> Figure:
-    """(a) Growth of ⟨log v⟩ at v = 0, (b) its zero against theory, (c) collapse in finite time."""
-    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3, width_ratios=[1, 1.1, 1])
-    first = float(located["first_order"].iloc[0])
-    colors = dict(zip(located["batch"], (BLACK, BLUE, VERMILION, GREEN), strict=False))
-    for row in _rows(located):
-        part = growth[growth["batch"] == row.batch]
-        label = "SDE" if row.batch == 0 else f"SGD, S = {row.batch}"
-        left.errorbar(part["temperature"] / first, part["growth"], 1.96 * part["error"], fmt="o-",
-                      color=colors[row.batch], markersize=3, linewidth=0.8, label=label)  # fmt: skip
-    left.axhline(0, color=GREY, linewidth=0.7)
-    left.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel=r"$d\langle\log v\rangle/dt$ at $v \to 0$")
-    left.legend(loc="lower left")
-    _located(middle, located, first, colors)
-    horizons = sorted(set(collapse["horizon"]))
+def transition_figure(located: pd.DataFrame, collapse: pd.DataFrame, scan: pd.DataFrame) -> Figure:
+    """(a) T_c over β₂/α₃ against the signal, exact, printed and simulated; (b) collapse in finite time."""
+    figure, (left, right) = new_figure(columns=2, height=3.0, ncols=2)
+    _signals(left, located, scan)
+    horizons, first = sorted(set(collapse["horizon"])), float(located["first_order"].iloc[0])
     for horizon, color in zip(horizons, instants_palette(len(horizons)), strict=True):
         part = collapse[collapse["horizon"] == horizon]
         bars = [part["collapsed"] - part["low"], part["high"] - part["collapsed"]]
         right.errorbar(part["temperature"] / first, part["collapsed"], bars, fmt="o-", color=color,
                        markersize=3, linewidth=0.8, label=f"t = {horizon:g}")  # fmt: skip
-    sgd = located[located["batch"] == 1]
+    sgd = located[(located["batch"] == 1) & (located["law"] == collapse["law"].iloc[0])]
     if len(sgd):
-        right.axvline(float(sgd["exact"].iloc[0]) / first, color=GREY, linewidth=0.8, linestyle=":")
-    right.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel=r"collapsed share, SGD S = 1", ylim=(0, 1.02))
-    right.legend(loc="lower right")
-    for letter, ax in zip("abc", (left, middle, right), strict=True):
+        right.axvline(float(sgd["exact"].iloc[0]) / first, color=GREY, linewidth=0.8, linestyle=":",
+                      label="exact $T_c$; below it all leave zero")  # fmt: skip
+    right.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel="collapsed share, SGD S = 1", ylim=(0, 1.02))
+    right.legend(loc="upper left", fontsize=6)
+    for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
 
 
-def _located(ax: Axes, located: pd.DataFrame, first: float, colors: dict[int, str]) -> None:
-    for i, row in enumerate(_rows(located)):
-        value = row.located / first
-        bars = [[(row.located - row.low) / first], [(row.high - row.located) / first]]
-        ax.errorbar([i], [value], bars, fmt="o", color=colors[row.batch], zorder=5)
-        for reference, marker, color, name in (
-            (row.first_order, "_", GREY, "first order"),
-            (row.second_order, "x", GREEN, "second order"),
-            (row.exact, "D", BLACK, "exact"),
-        ):
-            look: dict[str, Any] = {
-                "markersize": 7 if marker == "_" else 4,
-                "mfc": "none",
-                "linestyle": "none",
-            }
-            ax.plot(
-                [i + 0.22], [reference / first], marker, color=color, label=name if i == 0 else None, **look
-            )
-    names = ["SDE" if b == 0 else f"S = {b}" for b in located["batch"]]
-    ax.set_xticks(range(len(located)), names)
-    ax.set(ylabel=r"$T_c\,\alpha_3/\beta_2$", xlim=(-0.4, len(located) - 0.3))
-    ax.legend(loc="lower left")
+def _signals(ax: Axes, located: pd.DataFrame, scan: pd.DataFrame) -> None:
+    batches = sorted(set(scan["batch"]))
+    colors = dict(zip(batches, (BLUE, SKY, VERMILION, PURPLE), strict=False))
+    for batch in batches:
+        part = scan[scan["batch"] == batch].sort_values("k")
+        ax.plot(part["k"] / part["noise"], part["exact"], color=colors[batch], label=f"exact, S = {batch}")
+    printed = scan[scan["batch"] == batches[0]].sort_values("k")
+    look = {**PUBLISHED_LINE, "label": "second order"}
+    ax.plot(printed["k"] / printed["noise"], printed["printed"], **look)
+    noise = float(scan["noise"].iloc[0])
+    for row in _rows(located):
+        color = colors.get(row.batch, BLACK)
+        value = row.located / row.first_order
+        bars = [[row.located - row.low], [row.high - row.located]]
+        ax.errorbar([row.k / noise], [value], np.array(bars) / row.first_order, color=color,
+                    fmt="s" if row.decay else "o", markersize=4,
+                    mfc="none" if row.decay else color)  # fmt: skip
+    for marker, fill, label in (("o", BLACK, "simulated; black: SDE"), ("s", "none", "SDE with decay")):
+        ax.plot([], [], marker, color=BLACK, mfc=fill, markersize=4, label=label)
+    ax.axhline(1, color=GREY, linewidth=0.7)
+    ax.set(xlabel=r"signal $k/\sigma$", ylabel=r"$T_c\,\alpha_3/(\beta_2-\gamma)$", ylim=(None, 1.02))
+    ax.legend(loc="lower left", fontsize=6)
