@@ -28,3 +28,11 @@ def require_choice(name: str, value: object, choices: Any) -> None:
     allowed = get_args(choices)
     if value not in allowed:
         raise ConfigError(f"{name} must be {' or '.join(map(repr, allowed))}, found {value!r}")
+
+
+class InputError(MeasureError):
+    """What a user gave cannot be measured: the argument, what was found there and the remedy."""
+
+    def __init__(self, argument: str, found: str, remedy: str) -> None:
+        super().__init__(f"{argument}: {found}; {remedy}")
+        self.argument, self.found, self.remedy = argument, found, remedy

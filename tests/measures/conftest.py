@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
+from sgdiffusion.inputs.losses import cross_entropy, half_squared_error
 
 
 def _settle(net: nn.Module, generator: torch.Generator) -> nn.Module:

@@ -6,9 +6,10 @@ from torch import nn
 
 from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import BatchedModule, stack
-from sgdiffusion.dynamics.ensembles.serial import Logits, Serial, class_losses, next_token_losses
+from sgdiffusion.dynamics.ensembles.serial import Logits, Serial, class_losses
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError
+from sgdiffusion.inputs.losses import next_token_losses
 from sgdiffusion.measures.coefficients.learning_coefficient import learning_coefficients
 
 

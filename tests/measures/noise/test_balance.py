@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import half_squared_error, squared_error
 from sgdiffusion.measures.noise import balance
 
 
@@ -52,7 +53,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("loss", [balance.squared, balance.half_squared])
+@pytest.mark.parametrize("loss", [squared_error, half_squared_error])
 def test_noise_terms_are_traces_of_gradient_covariances(case, loss):
     net, first, second, x, y = make_net(**CASES[case])
     found = balance.layer_pair(net, first, second, x, y, loss)
@@ -88,7 +89,7 @@ def matrices(net, first, second, x, y, unit):
 
 def test_matrices_and_their_eigenvalues():
     net, first, second, x, y = make_net()
-    found = balance.layer_pair(net, first, second, x, y, balance.squared)
+    found = balance.layer_pair(net, first, second, x, y, squared_error)
     for unit in range(4):
         c1, c2, u = matrices(net, first, second, x, y, unit)
         w = second.weight[:, unit].detach()
@@ -110,7 +111,7 @@ def test_scalar_closed_form():
     u, w = (float(p.detach()) for p in net.parameters())
     c0 = np.var(2 * x * (u * w * x - y))
     tensors = torch.as_tensor(x)[:, None], torch.as_tensor(y)[:, None]
-    found = balance.layer_pair(net, net[0], net[1], *tensors, balance.squared)
+    found = balance.layer_pair(net, net[0], net[1], *tensors, squared_error)
     assert float(found.u_noise) == pytest.approx(c0 * u**2, rel=1e-9)
     assert float(found.w_noise) == pytest.approx(c0 * w**2, rel=1e-9)
     assert found.noise_ratio == pytest.approx(u**2 / w**2, rel=1e-9)
@@ -123,8 +124,8 @@ def test_theorem_in_expectation_over_one_step():
     """E[Δ(‖u‖² − ‖w‖²)] of an SGD step with one example, over all examples, is −η²(uᵀC₁u − wᵀC₂w) + means."""
     net, first, second, x, y = make_net()
     eta = 0.01
-    found = balance.layer_pair(net, first, second, x, y, balance.squared)
-    gu, gw = example_gradients(net, first, second, x, y, balance.squared)
+    found = balance.layer_pair(net, first, second, x, y, squared_error)
+    gu, gw = example_gradients(net, first, second, x, y, squared_error)
     u = torch.cat([first.weight, first.bias[:, None]], 1).detach()
     w = second.weight.T.detach()
     before = (u**2).sum() - (w**2).sum()
@@ -136,12 +137,12 @@ def test_theorem_in_expectation_over_one_step():
 
 def test_rescaling_reaches_noise_balance():
     net, first, second, x, y = make_net()
-    scale = balance.layer_pair(net, first, second, x, y, balance.squared, eigenvalues=False).rescaling()
+    scale = balance.layer_pair(net, first, second, x, y, squared_error, eigenvalues=False).rescaling()
     with torch.no_grad():
         first.weight *= scale[:, None]
         first.bias *= scale
         second.weight /= scale
-    after = balance.layer_pair(net, first, second, x, y, balance.squared)
+    after = balance.layer_pair(net, first, second, x, y, squared_error)
     assert after.u_noise.numpy() == pytest.approx(after.w_noise.numpy(), rel=1e-9)
     low, high = after.bound()
     assert low <= after.norm_ratio <= high
@@ -154,21 +155,21 @@ def test_rescaling_reaches_noise_balance():
 def test_singular_noise_has_no_upper_bound():
     """Fewer examples than inputs: C₁ is singular, and eq. 4 says nothing from above."""
     net, first, second, x, y = make_net()
-    found = balance.layer_pair(net, first, second, x[:2], y[:2], balance.squared)
+    found = balance.layer_pair(net, first, second, x[:2], y[:2], squared_error)
     assert found.bound()[1] == float("inf")
 
 
 def test_what_has_no_symmetry_is_refused():
     net, first, second, x, y = make_net(nn.Tanh())
     with pytest.raises(MeasureError, match="homogeneous"):
-        balance.layer_pair(net, first, second, x, y, balance.squared)
+        balance.layer_pair(net, first, second, x, y, squared_error)
     net, first, second, x, y = make_net()
     with pytest.raises(MeasureError, match="per example"):
         balance.layer_pair(net, first, second, x, y, lambda f, t: ((f - t) ** 2).sum())
     with pytest.raises(MeasureError, match="did not use"):
-        balance.layer_pair(net, nn.Linear(3, 4), second, x, y, balance.squared)
+        balance.layer_pair(net, nn.Linear(3, 4), second, x, y, squared_error)
     pooled = nn.Sequential(
         nn.Linear(3, 4), nn.Unflatten(1, (1, 4)), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(2, 2)
     )
     with pytest.raises(MeasureError, match="directly after"):
-        balance.layer_pair(pooled, pooled[0], pooled[4], x.float(), y.float(), balance.squared)
+        balance.layer_pair(pooled, pooled[0], pooled[4], x.float(), y.float(), squared_error)

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import half_squared_error
 from sgdiffusion.measures.noise import diffusion as module
 from sgdiffusion.measures.noise.diffusion import diffusion_matrix, gram_matrix, normalisation
-from sgdiffusion.measures.noise.gradients import PerExampleGradients, half_squared_error
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
 
 CONVENTIONS = ["with_replacement", "without_replacement"]
 

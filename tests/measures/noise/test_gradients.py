@@ -7,8 +7,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import cross_entropy
 from sgdiffusion.measures.noise import gradients as module
-from sgdiffusion.measures.noise.gradients import PerExampleGradients, as_block, cross_entropy, moments
+from sgdiffusion.measures.noise.gradients import PerExampleGradients, as_block, moments
 
 # Both sides are float64 sums of at most a few hundred terms: what remains is rounding.
 EXACT = {"rtol": 1e-11, "atol": 1e-13}

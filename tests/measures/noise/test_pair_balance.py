@@ -6,8 +6,9 @@ from torch import nn
 
 from sgdiffusion import networks
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import cross_entropy
 from sgdiffusion.measures.noise import balance
-from sgdiffusion.measures.noise.gradients import PerExampleGradients, cross_entropy
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.pair_balance import Pair, pair_balances, symmetric_pairs
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.measures.noise import topk
 from sgdiffusion.measures.noise.diffusion import diffusion_matrix, gram_matrix
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
@@ -28,7 +28,7 @@ def rows_with_spectrum(values, seed=0):
 @pytest.mark.parametrize("convention", ["with_replacement", "without_replacement"])
 def test_equals_the_dense_loop(case, oracle, convention):
     stream = PerExampleGradients(case.net, case.data, case.loss, chunk=32)
-    found = top_eigenvalues(stream, 6, seed=1, convention=convention, **EXACT)
+    found = top_eigenvalues(stream, 6, seed=1, convention=convention, frobenius="exact", **EXACT)
     dense = oracle.diffusion(case, convention)
     expected = np.linalg.eigvalsh(dense)[::-1]
     # 1e-8 relative is the accuracy promised; residuals of 1e-11 leave far less
@@ -112,10 +112,9 @@ class TestNorm:
         found = top_eigenvalues(blocks, 2, seed=9, precision="float64", frobenius="exact")
         assert found.frobenius == pytest.approx(math.sqrt(np.square(self.values).sum()), rel=1e-12)
 
-    def test_too_many_operations_are_probed(self, monkeypatch):
-        monkeypatch.setattr(topk, "EXACT_OPERATIONS", 1)
-        found = top_eigenvalues([rows_with_spectrum(self.values)], 2, seed=9)
-        assert found.frobenius_low < found.frobenius < found.frobenius_high
+    def test_it_costs_nothing_unless_it_is_asked_for(self):
+        found = top_eigenvalues([rows_with_spectrum(self.values)], 2, seed=9, precision="float64")
+        assert math.isnan(found.frobenius)
 
     def test_the_interval_covers_the_truth_and_is_narrow(self):
         # Unconverged vectors leave a rest with spread. 200 independent seeds: a 95 % interval covers in
@@ -176,7 +175,25 @@ def test_a_network_too_wide_for_its_matrix(width):
         stream = wide_case(width)
     dual = gram_matrix(stream, precision="float64")
     expected = eigenvalues(dual)
-    found = top_eigenvalues(stream, 3, seed=12, tolerance=1e-5)
+    found = top_eigenvalues(stream, 3, seed=12, tolerance=1e-5, frobenius="exact")
     np.testing.assert_allclose(found.eigenvalues, expected[:3], rtol=1e-4)  # float32 sums over d weights
     assert found.trace == pytest.approx(dual.trace(), rel=1e-5)
     assert found.frobenius == pytest.approx(dual.frobenius(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"frobenius": "none"}, "frobenius: unknown 'none'; expected 'exact', 'probed' or None"),
+        ({"tolerance": -1}, "tolerance: found -1"),
+        ({"passes": 0}, "passes: found 0"),
+    ],
+)
+def test_misspelt_options_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        top_eigenvalues([np.eye(4)], 1, seed=0, **options)
+
+
+def test_a_module_in_the_place_of_its_gradients_is_refused():
+    with pytest.raises(InputError, match=r"gradients: a module \(Linear\); give PerExampleGradients"):
+        top_eigenvalues(nn.Linear(2, 2), 1, seed=0)

@@ -9,7 +9,7 @@ from torch import nn
 from sgdiffusion import networks
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
+from sgdiffusion.inputs.losses import cross_entropy, half_squared_error
 from sgdiffusion.papers.cross import examinations as cross
 from sgdiffusion.papers.cross.figures.networks import cross_figure
 from sgdiffusion.papers.hennick2025.settings import Langevin

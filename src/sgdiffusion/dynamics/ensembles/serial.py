@@ -11,7 +11,6 @@ next tokens for texts. Batch-norm and dropout are as in `batched`.
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgdiffusion.dynamics.ensembles.batched import FunctionalNet, Statistics, example_losses
@@ -24,16 +23,6 @@ ExampleLoss = Callable[[Tensor, Tensor], Tensor]
 def class_losses(outputs: Tensor, y: Tensor) -> Tensor:
     """Cross-entropy of each image's class in nats, from outputs [b, classes]."""
     return example_losses(outputs, y, "cross-entropy")
-
-
-def next_token_losses(outputs: Tensor, tokens: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of the tokens after the first, from outputs [b, T, vocabulary].
-
-    The outputs at position t predict token t + 1; all T − 1 predictions of an example weigh the same.
-    """
-    predicted, wanted = outputs[:, :-1], tokens[:, 1:]
-    losses = F.cross_entropy(predicted.flatten(0, 1), wanted.flatten(), reduction="none")
-    return losses.view(wanted.shape).mean(1)
 
 
 class Logits(nn.Module):

@@ -41,11 +41,12 @@ class ProgressLog:
         epoch, step = divmod(done, self._per_epoch)
         where = f"epoch {epoch}/{-(-self._total // self._per_epoch)} step {step}/{self._per_epoch}"
         test = "" if test_error is None else f", test error {100 * test_error:.2f} %"
-        left = _span((self._total - done) / max(per_second, 1e-9))
+        left = span((self._total - done) / max(per_second, 1e-9))
         text = f"{where}, {per_second:.0f} steps/s, loss {float(loss):.4f}{test}, {left} left"
         self._log.info("%s: %s", self._title, text)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time in words: minutes and seconds, or hours and minutes."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

@@ -14,15 +14,13 @@ E is the mean over the examples given (1/N). All terms are per hidden unit; the 
 its extreme eigenvalues are those over all blocks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from sgdiffusion.errors import MeasureError
-
-LossFunction = Callable[[Tensor, Tensor], Tensor]
+from sgdiffusion.inputs.losses import Loss
 
 # Euler's identity u·∇_u ℓ = w·∇_w ℓ has to hold this well, relative to its size, for φ to count as
 # homogeneous.
@@ -65,16 +63,6 @@ class Balance:
         return (self.w_noise / self.u_noise) ** 0.25
 
 
-def half_squared(outputs: Tensor, targets: Tensor) -> Tensor:
-    """½‖f − y‖² per example."""
-    return 0.5 * ((outputs - targets) ** 2).flatten(1).sum(1)
-
-
-def squared(outputs: Tensor, targets: Tensor) -> Tensor:
-    """‖f − y‖² per example, the paper's loss."""
-    return ((outputs - targets) ** 2).flatten(1).sum(1)
-
-
 @dataclass(frozen=True)
 class _Passes:
     """What the pair saw: inputs with a one for the bias, hidden activities, slopes φ', and δ."""
@@ -85,9 +73,7 @@ class _Passes:
     delta: Tensor
 
 
-def _record(
-    net: nn.Module, first: nn.Linear, second: nn.Linear, x: Tensor, y: Tensor, loss: LossFunction
-) -> _Passes:
+def _record(net: nn.Module, first: nn.Linear, second: nn.Linear, x: Tensor, y: Tensor, loss: Loss) -> _Passes:
     seen: dict[str, Tensor] = {}
 
     def keep(_: nn.Module, arguments: tuple[Tensor, ...], output: Tensor, name: str) -> None:
@@ -169,7 +155,7 @@ def layer_pair(
     second: nn.Linear,
     x: Tensor,
     y: Tensor,
-    loss: LossFunction,
+    loss: Loss,
     eigenvalues: bool = True,
 ) -> Balance:
     """Both sides of the noise balance of two successive linear layers of `net`, over the examples (x, y).

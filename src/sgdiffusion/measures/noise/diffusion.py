@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.noise.gradients import as_block
+from sgdiffusion.measures.noise.gradients import blocks_of
 
 Convention = Literal["with_replacement", "without_replacement"]
 Precision = Literal["float32", "float64"]
@@ -86,7 +86,7 @@ def diffusion_matrix(
     """
     _syrk(precision)  # refuses an unknown precision before the work
     gram: _Gram | None = None
-    for rows in map(as_block, gradients):
+    for rows in blocks_of(gradients):
         if gram is None and len(rows):
             _require_memory(rows.shape[1], precision)
             gram = (_Gram if rows.device.type == "cpu" else _DeviceGram)(rows, precision)
@@ -105,13 +105,10 @@ def gram_matrix(
 ) -> DiffusionMatrix:
     """The N×N dual K_kl = (g_k − ḡ)·(g_l − ḡ)/N (or /(N−1)): the same non-zero eigenvalues as D.
 
-    The cheap side when N < d; it holds all N gradients. The result is a ``DiffusionMatrix`` of order N.
+    The cheap side when N < d; it holds all N gradients, once where N is known beforehand. The result is a
+    ``DiffusionMatrix`` of order N.
     """
-    blocks = [_to_numpy(as_block(rows), precision) for rows in gradients]
-    if not blocks:
-        raise MeasureError("no gradients: the stream is empty")
-    centred = np.concatenate(blocks)
-    del blocks
+    centred = _all_rows(gradients, precision)
     examples = len(centred)
     mean = centred.mean(0, dtype=np.float64)
     centred -= mean.astype(centred.dtype)
@@ -119,6 +116,21 @@ def gram_matrix(
     lower = _syrk(precision)(scale, centred.T, trans=1, lower=1)
     _require_finite(lower.diagonal())
     return DiffusionMatrix(lower, mean, examples, convention, precision)
+
+
+def _all_rows(gradients: Iterable[Any], precision: Precision) -> NDArray[Any]:
+    """All gradients (N, d) as one new array."""
+    examples, weights = (getattr(gradients, name, None) for name in ("examples", "weights"))
+    if examples is None or weights is None:
+        blocks = [_to_numpy(rows, precision) for rows in blocks_of(gradients)]
+        if not blocks:
+            raise MeasureError("no gradients: the stream is empty")
+        return np.concatenate(blocks)
+    rows, filled = np.empty((examples, weights), precision), 0
+    for block in blocks_of(gradients):
+        rows[filled : filled + len(block)] = _to_numpy(block, precision)
+        filled += len(block)
+    return rows
 
 
 def _syrk(precision: Precision) -> Any:

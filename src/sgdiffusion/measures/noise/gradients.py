@@ -16,59 +16,30 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.utils._pytree import tree_leaves, tree_map
 
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import InputError, MeasureError
+from sgdiffusion.inputs.data import Forward, Inputs
+from sgdiffusion.inputs.losses import Loss, cross_entropy
+from sgdiffusion.inputs.model import require_evaluation, require_module
 from sgdiffusion.measures.noise.workers import in_order
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-Data = tuple[Any, Any] | Iterable[tuple[Any, Any]]
+Data = tuple[Any, Any] | Iterable[tuple[Any, Any]] | Inputs
 
 BLOCK_BYTES = 2**28  # one block of gradients stays under 256 MiB, however wide the network
 BLOCK_ROWS = 1024  # from here on the symmetric product runs at full speed
 CHUNK = 128  # examples differentiated at once: larger chunks leave the cache (measured)
 
 
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of logits per example, shape (n,): the default loss f_k."""
-    return nn.functional.cross_entropy(outputs, targets, reduction="none")
-
-
-def half_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """½ ‖output − target‖² per example, shape (n,)."""
-    return 0.5 * (outputs - targets).flatten(1).square().sum(1)
-
-
-def require_evaluation(module: nn.Module) -> None:
-    """Refuse a module in which any part is in training mode, or whose batch-norm couples the examples."""
-    training = [(name or "the module itself", m) for name, m in module.named_modules() if m.training]
-    if training:
-        # The layers whose outputs change with the mode come first: they are the ones that do the harm.
-        training.sort(key=lambda entry: not _depends_on_mode(entry[1]))
-        shown = ", ".join(f"{name} ({type(m).__name__})" for name, m in training[:3])
-        more = f" and {len(training) - 3} more" if len(training) > 3 else ""
-        raise MeasureError(
-            f"per-example gradients need evaluation mode, but these are in training mode: {shown}{more}; "
-            "call module.eval() first (batch-norm in training mode makes one example's gradient depend on "
-            "the others, dropout makes it random)"
-        )
-    for name, part in module.named_modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
-            raise MeasureError(
-                f"batch-norm {name or 'module'} keeps no running statistics (track_running_stats=False): "
-                "it normalises by the batch at hand even in evaluation mode; let it keep running statistics"
-            )
-
-
-def _depends_on_mode(part: nn.Module) -> bool:
-    return isinstance(part, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd)
-
-
-def batches(data: Data, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of at most ``size`` from a pair (inputs, targets) or from any loader of such pairs."""
+def batches(data: Data, size: int) -> Iterator[Any]:
+    """Batches of at most ``size`` from a pair (inputs, targets), a tree of examples or a loader of pairs."""
+    if isinstance(data, Inputs):
+        yield from data.batches(size)
+        return
     for inputs, targets in [data] if is_whole(data) else data:
         x, y = torch.as_tensor(inputs), torch.as_tensor(targets)
         if len(x) != len(y):
-            raise MeasureError(f"{len(x)} inputs but {len(y)} targets: each example needs one target")
+            raise InputError("data", f"{len(x)} inputs but {len(y)} targets", "each example needs one target")
         for start in range(0, len(x), size):
             yield x[start : start + size], y[start : start + size]
 
@@ -78,15 +49,29 @@ def is_whole(data: Data) -> TypeGuard[tuple[Any, Any]]:
     return isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple | list)
 
 
+class ExampleLosses(nn.Module):
+    """A model and how its losses come from a batch, as one module from batch to losses (n,)."""
+
+    def __init__(self, model: nn.Module, forward: Forward) -> None:
+        super().__init__()
+        self.model, self._forward = model, forward
+        self.training = model.training
+
+    def forward(self, batch: Any) -> Tensor:
+        return self._forward(self.model, batch)
+
+
 class PerExampleGradients:
     """A stream of per-example gradients: iterating gives blocks (n, d), row k being g_k in the data's order.
 
-    ``data`` is a pair (inputs, targets) of tensors or arrays, or a loader of such pairs (re-iterable where a
-    measure needs several passes). ``loss(outputs, targets)`` returns one loss per example, without reduction.
-    Blocks have the dtype and device of the module's weights; floating-point inputs are cast to that dtype.
-    On the CPU as many chunks as torch has threads are differentiated side by side, each on one thread; the
-    result does not depend on their number. ``vectorise=False`` differentiates one example at a time, for the
-    few modules torch.func cannot vectorise.
+    ``data`` is a pair (inputs, targets) of tensors or arrays, a loader of such pairs (re-iterable where a
+    measure needs several passes), or what `inputs.data.read_data` made of anything else.
+    ``loss(outputs, targets)`` returns one loss per example, without reduction; or ``forward(module, batch)``
+    does, for other batches. Blocks have the dtype and device of the module's weights; floating-point inputs
+    are cast to that dtype. On the CPU as many chunks as torch has threads are differentiated side by side,
+    each on one thread; the result does not depend on their number. ``vectorise=False`` differentiates one
+    example at a time, for the few modules torch.func cannot vectorise. ``reuse=True`` gives the same memory
+    again and again: for readers that keep no block.
     """
 
     def __init__(
@@ -95,31 +80,41 @@ class PerExampleGradients:
         data: Data,
         loss: Loss = cross_entropy,
         *,
+        forward: Forward | None = None,
         chunk: int = CHUNK,
         vectorise: bool = True,
+        reuse: bool = False,
     ) -> None:
+        require_module(module)
         require_evaluation(module)
         weights = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
         if not weights:
-            raise MeasureError(
-                "the module has no parameter that requires gradients: nothing to differentiate"
+            raise InputError(
+                "model", "it has no parameter that requires gradients", "give one with trainable weights"
             )
         kinds = {(p.dtype, p.device) for p in weights.values()}
         if len(kinds) > 1:
-            raise MeasureError(f"the module's weights differ in dtype or device: {sorted(map(str, kinds))}")
+            raise InputError(
+                "model",
+                f"the module's weights differ in dtype or device: {sorted(map(str, kinds))}",
+                "bring them together: model.float().to(device)",
+            )
         self.module, self.data, self.loss = module, data, loss
+        self._forward: Forward = forward or (lambda model, batch: loss(model(batch[0]), batch[1]))
         self.dtype, self.device = kinds.pop()
         self.names = list(weights)
         self.sizes = [p.numel() for p in weights.values()]
         self.weights = sum(self.sizes)
         self.rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (self.weights * self.dtype.itemsize)))
         self.chunk = min(chunk, self.rows)
-        self.vectorise = vectorise
-        self._values = weights
+        self.vectorise, self._reuse = vectorise, reuse
+        self._values = {f"model.{name}": p for name, p in weights.items()}
 
     @property
     def examples(self) -> int | None:
         """N where the data are arrays; a loader does not tell before it has been read."""
+        if isinstance(self.data, Inputs):
+            return len(self.data)
         return len(self.data[0]) if is_whole(self.data) else None
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -130,15 +125,32 @@ class PerExampleGradients:
             count = len(gradients[0])
             if filled + count > self.rows:
                 yield block[:filled]
-                block, filled = self._new_block(), 0
+                block, filled = block if self._reuse else self._new_block(), 0
             rows = block[filled : filled + count]
             for column, part in zip(torch.split(rows, self.sizes, 1), gradients, strict=True):
                 column.copy_(part.reshape(count, -1))
             self._require_finite(rows, seen)
             seen, filled = seen + count, filled + count
         if not seen:
-            raise MeasureError("the data holds no example (or a one-shot iterator is spent): no gradients")
+            raise InputError("data", "it holds no example (or a one-shot iterator is spent)", "give some")
         yield block[:filled]
+
+    def of(self, names: Iterable[str], data: Data | None = None) -> "PerExampleGradients":
+        """The same with respect to some of the parameters, or over other examples."""
+        wanted = set(names)
+        other = copy.copy(self)
+        kept = [(n, s) for n, s in zip(self.names, self.sizes, strict=True) if n in wanted]
+        other.names, other.sizes = [n for n, _ in kept], [s for _, s in kept]
+        other.weights = sum(other.sizes)
+        other.rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (other.weights * other.dtype.itemsize)))
+        other.chunk = min(CHUNK, other.rows)
+        other.data = self.data if data is None else data
+        other._values = {f"model.{n}": self._values[f"model.{n}"] for n in other.names}
+        return other
+
+    def example_losses(self, batch: Any) -> Tensor:
+        """The losses (n,) of a batch, with the module itself."""
+        return self._forward(self.module, tree_map(self._to_module, batch))
 
     def _new_block(self) -> Tensor:
         # A fresh block each time: a reader may keep what the stream gave.
@@ -147,26 +159,21 @@ class PerExampleGradients:
     def _to_module(self, values: Tensor) -> Tensor:
         return values.to(self.device, self.dtype if values.is_floating_point() else values.dtype)
 
-    def _differentiator(self) -> Callable[[tuple[Tensor, Tensor]], list[Tensor]]:
+    def _differentiator(self) -> Callable[[Any], list[Tensor]]:
         """The function batch -> gradients by parameter, with a module of its own to run on one thread."""
-        module = copy.deepcopy(self.module)  # a functional call swaps the module's weights while it runs
-        loss = partial(self._example_loss, module)
-        differentiate = vmap(grad(loss), (None, 0, 0)) if self.vectorise else partial(_one_by_one, loss)
+        # a copy: a functional call swaps the module's weights while it runs
+        losses = ExampleLosses(copy.deepcopy(self.module).requires_grad_(False), self._forward)
+        loss = partial(_example_loss, losses)
+        differentiate = vmap(grad(loss), (None, 0)) if self.vectorise else partial(_one_by_one, loss)
 
-        def work(batch: tuple[Tensor, Tensor]) -> list[Tensor]:
-            gradients = differentiate(self._values, *map(self._to_module, batch))
-            return [gradients[name] for name in self.names]
+        def work(batch: Any) -> list[Tensor]:
+            try:
+                gradients = differentiate(self._values, tree_map(self._to_module, batch))
+            except RuntimeError as error:
+                raise _explained(error) from error
+            return [gradients[name] for name in self._values]
 
         return work
-
-    def _example_loss(self, module: nn.Module, weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        value = self.loss(functional_call(module, weights, (x.unsqueeze(0),)), y.unsqueeze(0))
-        if value.shape != (1,):
-            raise MeasureError(
-                f"the loss of one example has shape {tuple(value.shape)}, expected (1,): return one loss per "
-                "example, without averaging over the batch (reduction='none')"
-            )
-        return value[0]
 
     def _require_finite(self, rows: Tensor, first: int) -> None:
         # A finite sum proves finite terms; only a suspicious sum pays for the exact look.
@@ -185,14 +192,47 @@ class PerExampleGradients:
         )
 
 
+def _example_loss(losses: ExampleLosses, weights: dict[str, Tensor], example: Any) -> Tensor:
+    value = functional_call(losses, weights, (tree_map(lambda part: part.unsqueeze(0), example),))
+    if value.shape != (1,):
+        raise InputError(
+            "loss",
+            f"the loss of one example has shape {tuple(value.shape)}, expected (1,)",
+            "return one loss per example, without averaging over the batch (reduction='none')",
+        )
+    return value[0]
+
+
+def _explained(error: RuntimeError) -> Exception:
+    """torch.func's refusals in one line each; any other error is itself."""
+    text = str(error)
+    if "random operation" in text or "randomness" in text:
+        return InputError("model", "something in it is random", "switch its dropout or noise off")
+    if "vmap" in text or "Batching rule" in text or "functorch" in text:
+        line = text.strip().partition("\n")[0][:120]
+        return InputError(
+            "model",
+            f"torch.func cannot vectorise it ({line})",
+            "use vectorise=False, slower by a small factor",
+        )
+    return error
+
+
 @torch.enable_grad()
-def _one_by_one(
-    loss: Callable[..., Tensor], weights: dict[str, Tensor], inputs: Tensor, targets: Tensor
-) -> dict[str, Tensor]:
+def _one_by_one(loss: Callable[..., Tensor], weights: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
     leaves = {name: p.clone().requires_grad_() for name, p in weights.items()}
-    rows: list[tuple[Tensor, ...]] = []
-    for x, y in zip(inputs, targets, strict=True):
-        rows.append(torch.autograd.grad(loss(leaves, x, y), list(leaves.values()), materialize_grads=True))
+
+    def gradient(k: int) -> tuple[Tensor, ...]:
+        value = loss(leaves, tree_map(lambda part: part[k], batch))
+        return torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
+
+    rows = [gradient(k) for k in range(len(tree_leaves(batch)[0]))]
+    if not all(torch.equal(a, b) for a, b in zip(rows[0], gradient(0), strict=True)):
+        raise InputError(
+            "model",
+            "the gradient of one example comes out differently when it is taken again: something is random",
+            "switch its dropout or noise off (F.dropout with training=self.training)",
+        )
     return {name: torch.stack(parts) for name, parts in zip(leaves, zip(*rows, strict=True), strict=True)}
 
 
@@ -204,6 +244,15 @@ def as_block(rows: Any) -> Tensor:
             f"a block of gradients has shape {tuple(block.shape)}, expected (examples, weights)"
         )
     return block
+
+
+def blocks_of(gradients: Iterable[Any]) -> Iterator[Tensor]:
+    """The blocks of a stream; a module in its place is refused."""
+    if isinstance(gradients, nn.Module):
+        raise InputError(
+            "gradients", f"a module ({type(gradients).__name__})", "give PerExampleGradients(module, data)"
+        )
+    return map(as_block, gradients)
 
 
 @dataclass(frozen=True)
@@ -219,7 +268,7 @@ def moments(gradients: Iterable[Any]) -> Moments:
     """N, the full gradient ḡ and the total spread Σ_k ‖g_k − ḡ‖², summed in double precision in one pass."""
     examples, squares = 0, 0.0
     shift = total = torch.empty(0)
-    for block in map(as_block, gradients):
+    for block in blocks_of(gradients):
         if not examples:  # centring on the first rows keeps the sum of squares free of cancellation
             shift = block.mean(0)
             total = torch.zeros_like(shift, dtype=torch.float64)

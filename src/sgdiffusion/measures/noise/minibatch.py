@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.diffusion import Convention, normalisation
-from sgdiffusion.measures.noise.gradients import Moments, as_block, moments
+from sgdiffusion.measures.noise.gradients import Moments, blocks_of, moments
 from sgdiffusion.measures.statistics.intervals import mean_interval
 
 COLUMNS = {
@@ -78,7 +78,7 @@ def _squared_deviations(
     """‖Σ_k n_k (g_k − ḡ)‖² for each row n of counts, from one pass over the gradients."""
     sums = torch.zeros(len(counts), len(full.mean), dtype=full.mean.dtype, device=full.mean.device)
     start = 0
-    for rows in map(as_block, gradients):
+    for rows in blocks_of(gradients):
         weights = torch.from_numpy(counts[:, start : start + len(rows)]).to(rows.device, rows.dtype)
         sums += weights @ (rows - full.mean.to(rows.dtype))
         start += len(rows)

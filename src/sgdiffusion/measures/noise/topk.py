@@ -6,7 +6,7 @@ or 1 GiB, whichever is more, and one block of gradients; nothing of size d×d or
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,15 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.measures.noise.diffusion import Convention, Precision, normalisation
-from sgdiffusion.measures.noise.gradients import as_block, moments
+from sgdiffusion.measures.noise.gradients import blocks_of, moments
 from sgdiffusion.measures.statistics.intervals import mean_interval
 
 BASIS = 3  # the subspace may always grow to BASIS·k vectors before it is restarted from its best k,
 BASIS_BYTES = 2**30  # and beyond that while it and its image stay under 1 GiB: larger converges sooner
 SLICE = 2**12  # weights per partial sum of an inner product
-EXACT_OPERATIONS = 2e12  # N²d up to here (seconds to a minute): the Frobenius norm is computed exactly
 REPEATABLE = 1e-4  # share of the gradients' scale by which ḡ may differ between passes: rounding, no redraw
 
 
@@ -60,25 +59,28 @@ def top_eigenvalues(
     precision: Precision = "float32",
     frobenius: Literal["exact", "probed"] | None = None,
     probes: int = 16,
+    progress: Callable[[int, int], None] | None = None,
 ) -> TopEigenvalues:
     """The k largest eigenvalues of D by a thick-restarted block Krylov (Lanczos) iteration.
 
     Stops when every residual is below ``tolerance`` · λ̂_1, or at what the precision can reach, or after
     ``passes`` passes over the data; the residuals say what was reached. ``seed`` draws the
-    start block and the probes. ``frobenius``: ``exact`` costs N²d operations, ``probed`` one pass with
-    ``probes`` random vectors and gives an interval; by default exact where that takes at most a minute.
+    start block and the probes. ``frobenius``: ``exact`` costs N²d operations and one pass per block of
+    gradients, ``probed`` one pass with ``probes`` random vectors and gives an interval; by default it is not
+    computed and NaN. ``progress`` is called with finished and allowed passes.
     """
+    _check_options(tolerance, passes, precision, frobenius)
     operator = _Operator(gradients, convention, precision)
     if not 1 <= k <= operator.weights:
         raise MeasureError(
             f"asked for {k} eigenvalues of a matrix of order {operator.weights}: expected 1 to d"
         )
     generator = torch.Generator().manual_seed(seed)
-    found = _krylov(operator, k, generator, tolerance, passes)
-    cheap = operator.examples**2 * operator.weights <= EXACT_OPERATIONS
-    if frobenius == "exact" or (frobenius is None and cheap):
+    found = _krylov(operator, k, generator, tolerance, passes, progress)
+    low = norm = high = math.nan
+    if frobenius == "exact":
         low = norm = high = math.sqrt(_exact_square(operator))
-    else:
+    elif frobenius == "probed":
         low, norm, high = _probed_norm(operator, found, generator, probes)
     return TopEigenvalues(
         eigenvalues=found.values.cpu().numpy(),
@@ -94,12 +96,21 @@ def top_eigenvalues(
     )
 
 
+def _check_options(tolerance: float, passes: int, precision: str, frobenius: str | None) -> None:
+    if precision not in ("float32", "float64"):
+        raise MeasureError(f"unknown precision {precision!r}: expected 'float32' or 'float64'")
+    if frobenius not in (None, "exact", "probed"):
+        raise InputError("frobenius", f"unknown {frobenius!r}", "expected 'exact', 'probed' or None")
+    if not tolerance > 0:
+        raise InputError("tolerance", f"found {tolerance}", "give a positive share of the largest eigenvalue")
+    if passes < 2:
+        raise InputError("passes", f"found {passes}", "one pass finds the mean, at least one more is needed")
+
+
 class _Operator:
     """V ↦ D V, one pass over the gradients for a whole block V; the first pass gives N, ḡ and Tr D."""
 
     def __init__(self, gradients: Iterable[Any], convention: Convention, precision: Precision) -> None:
-        if precision not in ("float32", "float64"):
-            raise MeasureError(f"unknown precision {precision!r}: expected 'float32' or 'float64'")
         self.gradients, self.dtype = gradients, getattr(torch, precision)
         first = moments(gradients)
         self.examples, self.weights = first.examples, len(first.mean)
@@ -111,8 +122,8 @@ class _Operator:
 
     def blocks(self) -> Iterator[Tensor]:
         """Blocks of g̃_k, centred before any product so that a large ḡ cannot drown the spread in rounding."""
-        for rows in self.gradients:
-            yield as_block(rows).to(self.dtype) - self.mean
+        for rows in blocks_of(self.gradients):
+            yield rows.to(self.dtype) - self.mean
         self.passes += 1
 
     def __call__(self, vectors: Tensor) -> Tensor:
@@ -142,7 +153,14 @@ class _Ritz:
     residuals: Tensor
 
 
-def _krylov(operator: _Operator, k: int, generator: torch.Generator, tolerance: float, passes: int) -> _Ritz:
+def _krylov(
+    operator: _Operator,
+    k: int,
+    generator: torch.Generator,
+    tolerance: float,
+    passes: int,
+    progress: Callable[[int, int], None] | None,
+) -> _Ritz:
     """Rayleigh–Ritz on a subspace enlarged by its k residuals until they are small.
 
     The residuals of a block Krylov space span its next block, so this is block Lanczos with full
@@ -152,6 +170,8 @@ def _krylov(operator: _Operator, k: int, generator: torch.Generator, tolerance: 
     basis = _orthonormal(_random(operator, k, generator), None, generator)
     images, worst = operator(basis), []
     while True:
+        if progress is not None:
+            progress(operator.passes, passes)
         values, rotation = torch.linalg.eigh(_symmetric(_inner(basis, images)))
         values, rotation = values.flip(0)[:k], rotation.flip(1)[:, :k].to(operator.dtype)
         vectors, image = basis @ rotation, images @ rotation

@@ -19,8 +19,9 @@ from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.dynamics.training.augmentation import augmented
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import Loss, cross_entropy
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
-from sgdiffusion.measures.noise.gradients import Data, Loss, PerExampleGradients, cross_entropy, is_whole
+from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval

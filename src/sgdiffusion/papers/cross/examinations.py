@@ -19,7 +19,8 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.noise.gradients import Loss, PerExampleGradients, cross_entropy
+from sgdiffusion.inputs.losses import Loss, cross_entropy
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.pair_balance import pair_balances
 from sgdiffusion.measures.noise.spectra import spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval

@@ -15,7 +15,7 @@ from sgdiffusion.config.models import Training
 from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training import checkpoints as stored
-from sgdiffusion.measures.noise.gradients import cross_entropy, half_squared_error
+from sgdiffusion.inputs.losses import cross_entropy, half_squared_error
 from sgdiffusion.papers.cross import examinations as cross
 from sgdiffusion.papers.hennick2025 import design, moons
 from sgdiffusion.papers.hennick2025.settings import Langevin

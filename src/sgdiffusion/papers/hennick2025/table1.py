@@ -13,10 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.ensembles.serial import ExampleLoss, Logits, Serial, class_losses, next_token_losses
+from sgdiffusion.dynamics.ensembles.serial import ExampleLoss, Logits, Serial, class_losses
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training.finetuning import Finetuned
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.inputs.losses import next_token_losses
 from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.measures.trajectories.dimensions import power_laws, spectral_dimension, window_of
 from sgdiffusion.networks import build_torchvision

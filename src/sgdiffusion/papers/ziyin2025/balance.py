@@ -22,7 +22,8 @@ from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import TrainingError
-from sgdiffusion.measures.noise.balance import Balance, half_squared, layer_pair
+from sgdiffusion.inputs.losses import half_squared_error
+from sgdiffusion.measures.noise.balance import Balance, layer_pair
 from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
@@ -73,7 +74,9 @@ def _balance(weights: Tensor, net: nn.Module, data: Examples, eigenvalues: bool 
     torch.nn.utils.vector_to_parameters(weights, net.parameters())
     double = net.double()
     first, second = (m for m in double.modules() if isinstance(m, nn.Linear))
-    return layer_pair(double, first, second, data.x.double(), data.y.double(), half_squared, eigenvalues)
+    return layer_pair(
+        double, first, second, data.x.double(), data.y.double(), half_squared_error, eigenvalues
+    )
 
 
 def two_layer(

@@ -1,0 +1,8 @@
+from sgdiffusion.errors import InputError as InputError
+from sgdiffusion.errors import UserError as UserError
+from sgdiffusion.library.results import load as load
+from sgdiffusion.library.spectra import Spectrum as Spectrum
+from sgdiffusion.library.spectra import gradients as gradients
+from sgdiffusion.library.spectra import spectrum as spectrum
+
+__version__: str

@@ -1,0 +1,1 @@
+"""What a user gives, read and checked before anything is computed: model, data, loss."""

@@ -1,0 +1,157 @@
+"""The public spectrum: every method gives the numbers of the oracle, the estimate comes first."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import sgdiffusion as sd
+from sgdiffusion.measures.noise import ways
+
+N, D = 40, 63
+
+
+def net(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 3)).double().eval()
+
+
+def data(n=N):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(n, 6, generator=generator, dtype=torch.float64), torch.arange(n) % 3
+
+
+def oracle(model, x, y):
+    """Eigenvalues of D from one backward pass per example."""
+    rows = []
+    for k in range(len(x)):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(x[k : k + 1]), y[k : k + 1]).backward()
+        rows.append(torch.cat([p.grad.flatten() for p in model.parameters()]).numpy().copy())
+    rows = np.array(rows) - np.mean(rows, 0)
+    return np.linalg.eigvalsh(rows.T @ rows / len(rows))[::-1]
+
+
+@pytest.mark.parametrize("method", ["dense", "dual", "layers", "krylov"])
+def test_every_method_gives_the_eigenvalues(method):
+    model, (x, y) = net(), data()
+    found = sd.spectrum(model, (x, y), k=5, method=method, precision="float64", progress=False)
+    expected = oracle(model, x, y)
+    # Krylov stops at residuals of 1e-4, which enter squared over the gaps; the others are exact
+    np.testing.assert_allclose(found.eigenvalues, expected[:5], rtol=1e-6 if method == "krylov" else 1e-9)
+    assert found.trace == pytest.approx(expected.sum(), rel=1e-9)
+    assert (found.method, found.weights, found.examples) == (method, D, N)
+    assert np.isfinite(found.residuals).all() == (method == "krylov")
+
+
+def test_all_that_can_differ_from_zero_by_default():
+    model, (x, y) = net(), data(20)
+    found = sd.spectrum(model, (x, y), precision="float64", progress=False)
+    expected = oracle(model, x, y)
+    assert len(found.eigenvalues) == 20
+    np.testing.assert_allclose(found.eigenvalues, expected[:20], atol=1e-12)
+    assert found.rank == 19  # centred rows of 20 examples
+    assert found.mean == pytest.approx(expected.mean())
+    assert found.sd == pytest.approx(expected.std())
+    assert found.participation == pytest.approx(expected.sum() ** 2 / (expected**2).sum())
+
+
+def test_the_estimate_is_said_before_the_work(capsys):
+    sd.spectrum(net(), data(), k=3)
+    said = capsys.readouterr().err
+    assert said.startswith(f"spectrum: N = {N}, d = {D}: dense, about ")
+    assert "krylov" in said
+
+
+def test_no_rank_where_single_precision_cannot_decide(monkeypatch):
+    """9 million weights: λ₁·d·ε is above λ₁, whatever the spectrum."""
+
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(9_000_000))
+
+        def forward(self, x):
+            return x @ self.w[:6].unsqueeze(1)
+
+    x, _ = data(4)
+    found = sd.spectrum(
+        Wide().eval(), (x.float(), x[:, :1].float()), "half-squared", method="dual", progress=False
+    )
+    assert found.rank is None
+    assert "undecidable" in found.notes[0]
+    assert "rank not known" in repr(found)
+
+
+def test_a_rank_above_k_is_no_number():
+    found = sd.spectrum(net(), data(), k=2, method="krylov", progress=False)
+    assert found.rank is None
+    assert "rank above 2" in found.notes[0]
+
+
+def test_results_are_kept_and_read_again(tmp_path):
+    found = sd.spectrum(net(), data(), k=4, method="krylov", progress=False)
+    path = found.save(tmp_path / "spectrum.json")
+    json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    again = sd.load(path)
+    assert isinstance(again, sd.Spectrum)
+    np.testing.assert_array_equal(again.eigenvalues, found.eigenvalues)
+    assert np.isnan(again.frobenius)
+    assert repr(again) == repr(found)
+    assert again.to_frame().equals(found.to_frame())
+    assert list(found.to_frame().attrs["columns"]) == list(found.to_frame())
+
+
+def test_the_picture_shows_all_eigenvalues():
+    found = sd.spectrum(net(), data(), precision="float64", progress=False)
+    (ax,) = found.plot().axes
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), found.eigenvalues[found.eigenvalues > 0])
+    assert ax.get_xlabel() == "index"
+
+
+def test_gradients_are_those_of_the_examples():
+    model, (x, y) = net(), data(3)
+    stream = sd.gradients(model, (x, y), params="2.*")
+    rows = torch.cat(list(stream))
+    for k in range(3):
+        loss = nn.functional.cross_entropy(model(x[k : k + 1]), y[k : k + 1])
+        expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model[2].parameters()))])
+        torch.testing.assert_close(rows[k], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 0}, "k: 0 eigenvalues of 40"),
+        ({"k": 41}, "ask for 1 to 40"),
+        ({"memory": -1}, "memory: found -1"),
+        ({"memory": 1e-6}, "nothing fits into"),
+        ({"method": "krylov"}, "give k"),
+        ({"method": "exact"}, "unknown method 'exact'"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(sd.InputError, match=message):
+        sd.spectrum(net(), data(), progress=False, **options)
+
+
+def test_control_flow_is_named_with_its_remedy():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.layer(x) if bool(x.abs().sum() > 0) else self.layer(-x)
+
+    model, (x, y) = Branches().double().eval(), data(8)
+    with pytest.raises(sd.InputError, match="use vectorise=False"):
+        sd.spectrum(model, (x, y), progress=False)
+    found = sd.spectrum(model, (x, y), vectorise=False, progress=False)
+    assert found.trace > 0
+
+
+def test_free_memory_is_that_of_this_machine():
+    assert 2**26 < ways.free_memory() < 2**45
