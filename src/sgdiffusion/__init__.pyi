@@ -1,5 +1,9 @@
 from sgdiffusion.errors import InputError as InputError
 from sgdiffusion.errors import UserError as UserError
+from sgdiffusion.library.balance import NoiseBalance as NoiseBalance
+from sgdiffusion.library.balance import Symmetries as Symmetries
+from sgdiffusion.library.balance import noise_balance as noise_balance
+from sgdiffusion.library.balance import symmetries as symmetries
 from sgdiffusion.library.results import load as load
 from sgdiffusion.library.spectra import Spectrum as Spectrum
 from sgdiffusion.library.spectra import gradients as gradients

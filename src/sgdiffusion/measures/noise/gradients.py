@@ -100,7 +100,7 @@ class PerExampleGradients:
                 "bring them together: model.float().to(device)",
             )
         self.module, self.data, self.loss = module, data, loss
-        self._forward: Forward = forward or (lambda model, batch: loss(model(batch[0]), batch[1]))
+        self.forward: Forward = forward or (lambda model, batch: loss(model(batch[0]), batch[1]))
         self.dtype, self.device = kinds.pop()
         self.names = list(weights)
         self.sizes = [p.numel() for p in weights.values()]
@@ -150,7 +150,11 @@ class PerExampleGradients:
 
     def example_losses(self, batch: Any) -> Tensor:
         """The losses (n,) of a batch, with the module itself."""
-        return self._forward(self.module, tree_map(self._to_module, batch))
+        return self.forward(self.module, self.to_module(batch))
+
+    def to_module(self, batch: Any) -> Any:
+        """A batch on the module's device, floating-point parts in its dtype."""
+        return tree_map(self._to_module, batch)
 
     def _new_block(self) -> Tensor:
         # A fresh block each time: a reader may keep what the stream gave.
@@ -162,13 +166,13 @@ class PerExampleGradients:
     def _differentiator(self) -> Callable[[Any], list[Tensor]]:
         """The function batch -> gradients by parameter, with a module of its own to run on one thread."""
         # a copy: a functional call swaps the module's weights while it runs
-        losses = ExampleLosses(copy.deepcopy(self.module).requires_grad_(False), self._forward)
+        losses = ExampleLosses(copy.deepcopy(self.module).requires_grad_(False), self.forward)
         loss = partial(_example_loss, losses)
         differentiate = vmap(grad(loss), (None, 0)) if self.vectorise else partial(_one_by_one, loss)
 
         def work(batch: Any) -> list[Tensor]:
             try:
-                gradients = differentiate(self._values, tree_map(self._to_module, batch))
+                gradients = differentiate(self._values, self.to_module(batch))
             except RuntimeError as error:
                 raise _explained(error) from error
             return [gradients[name] for name in self._values]

@@ -166,7 +166,7 @@ def _balances(net: nn.Module, data: Examples, loss: Loss) -> dict[str, float]:
     double = copy.deepcopy(net).double().eval()
     out: dict[str, float] = {}
     for i, pair in enumerate(pair_balances(PerExampleGradients(double, (data.x, data.y), loss)), start=1):
-        noise, norms = (torch.tensor(side) for side in (pair[:2], pair[2:]))
+        noise, norms = (torch.tensor(side) for side in (pair[:2], pair[2:4]))
         out[f"noise-{i}"] = float(torch.log10(noise[0] / noise[1]))
         out[f"norms-{i}"] = float(torch.log10(norms[0] / norms[1]))
     return out
