@@ -42,6 +42,8 @@ TOUCH_FILES = {
     "gallery",
     "cli",
     "library/results",
+    "library/recorder",
+    "library/trajectories",
     "measures/noise/ways",  # reads how much memory is free
     "dynamics/training/checkpoints",
     "figures/style",

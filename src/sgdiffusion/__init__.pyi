@@ -4,9 +4,14 @@ from sgdiffusion.library.balance import NoiseBalance as NoiseBalance
 from sgdiffusion.library.balance import Symmetries as Symmetries
 from sgdiffusion.library.balance import noise_balance as noise_balance
 from sgdiffusion.library.balance import symmetries as symmetries
+from sgdiffusion.library.dimension import WalkDimension as WalkDimension
+from sgdiffusion.library.dimension import walk_dimension as walk_dimension
+from sgdiffusion.library.recorder import TrajectoryRecorder as TrajectoryRecorder
 from sgdiffusion.library.results import load as load
 from sgdiffusion.library.spectra import Spectrum as Spectrum
 from sgdiffusion.library.spectra import gradients as gradients
 from sgdiffusion.library.spectra import spectrum as spectrum
+from sgdiffusion.library.trajectories import Trajectory as Trajectory
+from sgdiffusion.library.trajectories import trajectory as trajectory
 
 __version__: str

@@ -57,8 +57,11 @@ class Symmetries(Result):
             *(f"  {row.pair}  ({row.kind})" for row in pairs.itertuples()),
             f"{len(alone)} invariant by themselves, ℓ(λu) = ℓ(u), as their norms' statistics follow: "
             + (", ".join(alone["pair"]) or "none"),
-            f"{len(self.skipped)} skipped"
-            + "".join(f"\n    {weights}: {why}" for weights, why in self.skipped.to_numpy()),
+            f"{len(self.skipped)} skipped",
+            *(
+                f"  {', '.join(rows['weights'])}: {why}"
+                for why, rows in self.skipped.groupby("reason", sort=False)
+            ),
         ]
 
     def to_frame(self) -> pd.DataFrame:

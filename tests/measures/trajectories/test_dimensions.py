@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles import walks
 
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.measures.trajectories import dimensions
 from sgdiffusion.measures.trajectories.dimensions import ensemble_law, power_laws
 
@@ -175,3 +175,16 @@ def test_errors():
         power_laws(TIMES, curves[:, 1:], first=1, last=3000)
     with pytest.raises(MeasureError, match="at least two paths"):
         ensemble_law(TIMES, curves[:1], first=1, last=3000, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1, 2, 3, 5, 4, 6, 7, 8], "entry 4 is 4 after 5; sort the records"),
+        ([0, 1, 2, 3, 4, 5, 6, 7], "holds t = 0; begin at the first positive time"),
+        ([1, 2, 3, np.nan, 5, 6, 7, 8], "not finite"),
+    ],
+)
+def test_times_that_no_power_law_can_be_fitted_at(times, message):
+    with pytest.raises(InputError, match=message):
+        power_laws(times, np.ones(8) * np.arange(1, 9), first=0, last=8)

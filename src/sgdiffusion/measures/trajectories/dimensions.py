@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate, student
 
 Array = NDArray[np.float64]
@@ -71,10 +71,28 @@ def log_likelihoods(correlation: Correlation, residuals: Array) -> Array:
     return -0.5 * (n * (np.log(2 * np.pi * variance) + 1) + correlation.log_dets[:, None])
 
 
+def require_times(times: Array) -> None:
+    """Refuse times that are not finite or do not increase."""
+    if times.ndim != 1 or not len(times) or not np.isfinite(times).all():
+        raise InputError("times", f"found shape {times.shape}, or times that are not finite", "give a list")
+    if not (np.diff(times) > 0).all():
+        place = int(np.argmax(~(np.diff(times) > 0)))
+        raise InputError(
+            "times",
+            f"entry {place + 1} is {times[place + 1]:g} after {times[place]:g}",
+            "sort the records by time and leave repeated ones out",
+        )
+
+
 def window_of(times: ArrayLike, first: float, last: float) -> NDArray[np.bool_]:
     """The recorded times inside [first, last]; an error when there are too few to fit."""
     t = np.asarray(times, dtype=np.float64)
+    require_times(t)
     inside = (t >= first) & (t <= last)
+    if (t[inside] <= 0).any():
+        raise InputError(
+            "first", f"the window from {first:g} holds t = 0", "begin at the first positive time"
+        )
     if inside.sum() < LEAST_POINTS:
         raise MeasureError(
             f"the window from step {first:g} to {last:g} holds {inside.sum()} of the {len(t)} recorded times "
