@@ -33,12 +33,12 @@ def test_of_a_quadratic(general):
     options = {"forward": lambda m, b: 0.5 * (m(b["x"]) - b["y"]).square().sum(1)} if general else {}
     data = {"x": x, "y": y} if general else (x, y)
     loss = "cross-entropy" if general else "half-squared"
-    found = sd.learning_coefficient(net, data, loss, chains=8, **{**QUICK, "draws": 150}, **options)
+    found = sd.learning_coefficient(net, data, loss, chains=6, rounds=2, **{**QUICK, "draws": 100}, **options)
     truth = exact(curvatures)
-    # 8 chains of 150 draws: a standard error of about 0.04, of which the interval is 2.4
-    assert abs(found.value - truth) < 0.15
-    assert found.low - 0.05 < truth < found.high + 0.05
-    assert found.traces.shape == (8, 150)
+    # 6 chains of 100 draws: a standard error of about 0.06
+    assert abs(found.value - truth) < 0.25
+    assert found.low - 0.1 < truth < found.high + 0.1
+    assert found.traces.shape == (6, 100)
     assert found.settings["n_beta"] == pytest.approx(N / math.log(N))
     assert set(found.diagnoses) <= {"short"}
 
@@ -47,7 +47,7 @@ def test_frozen_weights_are_not_sampled():
     net, (x, y), curvatures = quadratic(4)
     both = nn.Sequential(nn.Linear(4, 4, bias=False).double(), net).eval()
     nn.init.eye_(both[0].weight)
-    found = sd.learning_coefficient(both, (x, y), "half-squared", params="1.*", chains=6, **QUICK)
+    found = sd.learning_coefficient(both, (x, y), "half-squared", params="1.*", chains=6, rounds=1, **QUICK)
     assert found.weights == 4
     assert found.value == pytest.approx(exact(curvatures), abs=0.3)
 

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sgdiffusion.dynamics.chains.sgld import Sgld
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp, stages_of
 from sgdiffusion.dynamics.ensembles.serial import Serial
@@ -29,6 +28,7 @@ from sgdiffusion.measures.coefficients.learning_coefficient import (
     EXPLANATIONS,
     default_n_beta,
     learning_coefficients,
+    recipe,
 )
 
 LEAST_DRAWS = 8  # below that, convergence cannot be told
@@ -58,8 +58,8 @@ class LearningCoefficient(Result):
             f"λ̂ = {self.value:.4g} [{self.low:.4g}, {self.high:.4g}] of d = {self.weights:,} weights, "
             f"n = {self.examples:,} examples; d/2 = {self.weights / 2:g}",
             f"{self.traces.shape[0]} chains × {self.traces.shape[1]} draws, R̂ {row['r_hat']:.3f}, "
-            f"{row['ess']:.0f} effective draws, step {row['step_size']:.3g} (found), nβ {chosen['n_beta']:.4g}, "
-            f"γ {chosen['localisation']:g}",
+            f"{row['ess']:.0f} effective draws, step {row['step_size']:.3g} (found), "
+            f"nβ {chosen['n_beta']:.4g}, γ {chosen['localisation']:g}",
             f"L(w*) = {row['baseline']:.6g}, mean loss of chains {row['mean_loss']:.6g}",
         ]
         if not self.diagnoses:
@@ -96,7 +96,7 @@ def learning_coefficient(
     chains: int = 4,
     draws: int = 200,
     every: int = 5,
-    burn_in: int = 500,
+    burn_in: int | None = None,
     batch_size: int | None = None,
     localisation: float = 10.0,
     n_beta: float | None = None,
@@ -108,10 +108,10 @@ def learning_coefficient(
     (Lau et al. 2024; Hennick & De Baerdemacker 2025), by Langevin chains whose step size is found first.
 
     Arguments: those of :func:`gradients`, and ``chains``, ``draws`` per chain, ``every`` so many steps, after
-    ``burn_in`` steps (more where the localisation needs longer); ``batch_size`` per step (default: all
-    examples); ``localisation`` γ; ``n_beta`` (default n/ln n with all n examples); ``rounds`` of the search
-    for the step; ``seed``; ``progress`` shows the time left. Frozen weights stay, batch-norm and dropout are
-    as in evaluation mode.
+    ``burn_in`` steps (default: as many as the localisation needs, at least 500); ``batch_size`` per step
+    (default: all examples); ``localisation`` γ; ``n_beta`` (default n/ln n with all n examples); ``rounds``
+    of the search for the step; ``seed``; ``progress`` shows the time left. Frozen weights stay as they are,
+    batch-norm and dropout are as in evaluation mode.
 
     Returns a :class:`LearningCoefficient` with the interval over chains and what is wrong, if anything is.
 
@@ -119,22 +119,28 @@ def learning_coefficient(
     >>> x = torch.randn(100, 2)
     >>> net = torch.nn.Linear(2, 1, bias=False).eval()
     >>> _ = torch.nn.init.zeros_(net.weight)
-    >>> found = sd.learning_coefficient(net, (x, torch.zeros(100, 1)), "half-squared", progress=False)
-    >>> bool(found.low < 1 + 0.1 and found.value < 1.2)
+    >>> data, options = (x, torch.zeros(100, 1)), {"draws": 20, "burn_in": 100, "progress": False}
+    >>> found = sd.learning_coefficient(net, data, "half-squared", **options)
+    >>> 0 < found.value < 2
     True
     """
     problem = read(model, data, loss, forward=forward, params=params, examples=examples, device=device)
     beta = default_n_beta(problem.examples) if n_beta is None else n_beta
     _check(chains, draws, every, burn_in, batch_size, localisation, beta, rounds)
     report = Progress("learning coefficient", progress)
-    net, held = _net(problem, loss, report)
+    net, held = _net(problem, loss if forward is None else None, report)
     start = stack([problem.model]).to(held.x.device)
-    chain = Sgld(1.0, beta, localisation, draws, burn_in, every, batch_size, integrator="averaged")
+    plan = recipe(problem.examples, batch_size=batch_size, localisation=localisation, draws=draws)
+    chain = replace(plan, n_beta=beta, every=every, burn_in=plan.burn_in if burn_in is None else burn_in)
     report.say(f"d = {problem.weights:,}, n = {problem.examples:,}: searching for the step size")
     found = calibrate(net, held, start, chain, rounds=rounds, seed=seed)
     step = float(found.step_sizes[0])
-    burn = max(burn_in, math.ceil(2 / (step * localisation))) if localisation > 0 else burn_in
-    chain = replace(chain, burn_in=burn)
+    notes = list(problem.notes)
+    if chain.burn_in < found.relaxation < math.inf:
+        if burn_in is None:
+            chain = replace(chain, burn_in=math.ceil(found.relaxation))
+        else:
+            notes.append(f"burn_in is below the {found.relaxation:,.0f} steps that γ needs at this step")
     if isinstance(net, _Told):
         net.begin(chains * chain.steps)
     report.say(f"step {step:.3g}; {chains} chains of {chain.steps:,} steps")
@@ -142,7 +148,7 @@ def learning_coefficient(
         net, held, start, chain, chains=chains, seed=seed, step_sizes=found.step_sizes, on_divergence="flag"
     )
     row = result.table.iloc[0]
-    settings = {"n_beta": beta, "localisation": localisation, "burn_in": burn, "every": every, "seed": seed,
+    settings = {"n_beta": beta, "localisation": localisation, "burn_in": chain.burn_in, "every": every, "seed": seed,
                 "batch_size": batch_size, "integrator": chain.integrator}  # fmt: skip
     return LearningCoefficient(
         value=float(row["llc"]),
@@ -154,7 +160,7 @@ def learning_coefficient(
         traces=result.traces[0],
         settings=settings,
         diagnoses=tuple(name for name in str(row["diagnoses"]).split(", ") if name),
-        notes=problem.notes,
+        notes=tuple(notes),
     )
 
 
@@ -162,14 +168,15 @@ def _check(
     chains: int,
     draws: int,
     every: int,
-    burn_in: int,
+    burn_in: int | None,
     batch_size: int | None,
     localisation: float,
     n_beta: float,
     rounds: int,
 ) -> None:
     """Everything that would fail after the sampling."""
-    least = {"chains": (chains, 1), "draws": (draws, LEAST_DRAWS), "every": (every, 1), "burn_in": (burn_in, 0),
+    least = {"chains": (chains, 1), "draws": (draws, LEAST_DRAWS), "every": (every, 1),
+             "burn_in": (0 if burn_in is None else burn_in, 0),
              "batch_size": (1 if batch_size is None else batch_size, 1), "rounds": (rounds, 0)}  # fmt: skip
     for name, (value, lowest) in least.items():
         if not isinstance(value, int) or value < lowest:
@@ -184,16 +191,9 @@ def _net(problem: Problem, loss: Any, report: Progress) -> tuple[Batched, Exampl
     """The losses as chains need them: many at once for a plain perceptron, else one after the other."""
     tree = to_model(problem.inputs.tree, problem.model)
     norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in problem.model.modules())
-    frozen = not all(p.requires_grad for p in problem.model.parameters())
-    name = (
-        {"cross-entropy": "cross-entropy", "half-squared": "squared"}.get(loss)
-        if isinstance(loss, str)
-        else None
-    )
-    plain = (
-        isinstance(tree, tuple) and len(tree) == 2 and tree[1].ndim == (1 if name == "cross-entropy" else 2)
-    )
-    if name is not None and plain and not norms and not frozen and stages_of(problem.model) is not None:
+    name = {"cross-entropy": "cross-entropy", "half-squared": "squared"}.get(str(loss))
+    pair = isinstance(tree, tuple) and len(tree) == 2
+    if pair and name is not None and not norms and stages_of(problem.model) is not None:
         return BatchedMlp(problem.model, name), Examples(*tree)  # type: ignore[arg-type]
     rows = torch.arange(problem.examples, device=next(problem.model.parameters()).device)
     held = _Held(Inputs(tree), problem.forward)
