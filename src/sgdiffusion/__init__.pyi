@@ -4,6 +4,8 @@ from sgdiffusion.library.balance import NoiseBalance as NoiseBalance
 from sgdiffusion.library.balance import Symmetries as Symmetries
 from sgdiffusion.library.balance import noise_balance as noise_balance
 from sgdiffusion.library.balance import symmetries as symmetries
+from sgdiffusion.library.coefficient import LearningCoefficient as LearningCoefficient
+from sgdiffusion.library.coefficient import learning_coefficient as learning_coefficient
 from sgdiffusion.library.dimension import WalkDimension as WalkDimension
 from sgdiffusion.library.dimension import walk_dimension as walk_dimension
 from sgdiffusion.library.recorder import TrajectoryRecorder as TrajectoryRecorder

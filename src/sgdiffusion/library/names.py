@@ -4,6 +4,8 @@ PUBLIC = {
     "gradients": "sgdiffusion.library.spectra:gradients",
     "spectrum": "sgdiffusion.library.spectra:spectrum",
     "Spectrum": "sgdiffusion.library.spectra:Spectrum",
+    "learning_coefficient": "sgdiffusion.library.coefficient:learning_coefficient",
+    "LearningCoefficient": "sgdiffusion.library.coefficient:LearningCoefficient",
     "symmetries": "sgdiffusion.library.balance:symmetries",
     "Symmetries": "sgdiffusion.library.balance:Symmetries",
     "noise_balance": "sgdiffusion.library.balance:noise_balance",

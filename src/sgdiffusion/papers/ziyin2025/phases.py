@@ -175,7 +175,8 @@ def transition(
         found, row = _located(case, np.array(span), chains, duration, seed, threads)
         rows += found
         located.append(row)
-        at, (first, second, exact) = Estimate(*row[5:8], chains), row[8:]
+        value, low, high, first, second, exact = row[5:]
+        at = Estimate(value, low, high, chains)
         quantities += _location_quantities(case.name, at, first, second, exact, chains)
     scan, of_scan = transition_scan(data.noise)
     return {
