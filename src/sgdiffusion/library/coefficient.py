@@ -148,8 +148,15 @@ def learning_coefficient(
         net, held, start, chain, chains=chains, seed=seed, step_sizes=found.step_sizes, on_divergence="flag"
     )
     row = result.table.iloc[0]
-    settings = {"n_beta": beta, "localisation": localisation, "burn_in": chain.burn_in, "every": every, "seed": seed,
-                "batch_size": batch_size, "integrator": chain.integrator}  # fmt: skip
+    settings = {
+        "n_beta": beta,
+        "localisation": localisation,
+        "burn_in": chain.burn_in,
+        "every": every,
+        "seed": seed,
+        "batch_size": batch_size,
+        "integrator": chain.integrator,
+    }
     return LearningCoefficient(
         value=float(row["llc"]),
         low=float(row["low"]),
