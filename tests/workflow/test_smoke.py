@@ -34,7 +34,8 @@ def test_builds_every_target(built: Path):
     figures = sorted((built / "figures/smoke").rglob("*.pdf"))
     assert len(figures) >= 4
     for pdf in figures:
-        assert pdf.with_suffix(".png").stat().st_size > 5000
+        # a specification curve may say that nothing was measured
+        assert pdf.with_suffix(".png").stat().st_size > (2000 if pdf.parent.name == "readings" else 5000)
         record = json.loads(pdf.with_suffix(".json").read_text())
         assert record["preset"] == "smoke"
         assert record["code_digest"]

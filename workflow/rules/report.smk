@@ -42,6 +42,7 @@ for paper in [p for p in CONFIG.papers() if curves(p)]:
         output:
             **curves(paper),
             pdfs=[f.replace(".png", ".pdf") for f in curves(paper).values()],
+            records=[f.replace(".png", ".json") for f in curves(paper).values()],
         log:
             f"logs/{{preset}}/{paper}/specify.log",
         conda:

@@ -47,7 +47,8 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
         tables = [*names["tables"], *(["verdicts"] if paper in items["papers"] else [])]
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
-        yield from (f"{paper}/readings/{claim}.png" for claim in names.get("curves", []))
+        curves = names.get("curves", [])
+        yield from (f"{paper}/readings/{claim}.{ending}" for claim in curves for ending in ("png", "json"))
         if paper in items["papers"]:
             yield f"{paper}/readings.csv"
 
