@@ -44,7 +44,8 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
     yield from SINGLE
     yield from (f"{name}.{ending}" for name in WHOLE for ending in TABLE_ENDINGS)
     for paper, names in folders(items).items():
-        yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in ("png", "json"))
+        endings = ("png", "pdf", "json")
+        yield from (f"{paper}/{figure}.{ending}" for figure in names["figures"] for ending in endings)
         tables = [*names["tables"], *(["verdicts"] if paper in items["papers"] else [])]
         yield from (f"{paper}/{table}.{ending}" for table in tables for ending in TABLE_ENDINGS)
         curves = names.get("curves", [])
