@@ -47,8 +47,9 @@ SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     "coefficients.chains", "coefficients.draws", "coefficients.burn_in", "coefficients.batch_size",
     "coefficients.every",
     "along.draws", "along.burn_in",
-    "posterior.starts", "posterior.draws", "posterior.burn_in", "posterior.every",
-    "laws.counts", "laws.resamples", "sensitivity_nets", "sensitivity_every",
+    *(f"posteriors.{p}.{k}" for p in ("local", "global") for k in ("starts", "draws", "burn_in", "every")),
+    "laws.resamples", "readings_nets", "readings_every", "training.lengths",
+    "choices", "combinations", "values",  # of a design of readings: how many
     "networks", "context", "training.batch_size",
     "design.widths", "design.depths", "design.batch_sizes", "design.rates_per_cell",
 }  # fmt: skip

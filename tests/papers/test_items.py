@@ -132,7 +132,9 @@ def test_every_run_is_carried_out_by_a_study_or_varies_a_training(configuration)
         patterns = [study.where["run"] for study in studies if study.run == "{run}"]
         for run_id, run in configuration.runs("full", paper).items():
             matched = any(re.fullmatch(pattern, run_id) for pattern in patterns)
-            assert matched or run_id in carried or run.kind in ("variants", "minibatch-noise"), run_id
+            assert matched or run_id in carried or run.kind in ("variants", "minibatch-noise", "readings"), (
+                run_id
+            )
 
 
 @pytest.mark.parametrize(("paper", "name"), STUDIES)

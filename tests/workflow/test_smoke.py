@@ -166,7 +166,6 @@ def test_what_claims_name_is_measured(built: Path):
     measured = set(pd.concat([pd.read_csv(t) for t in tables])["quantity"])
     claims = load_claims(built / "config", "hennick2025")
     missing = {r.quantity for c in claims for r in c.accept} - measured
-    # not run at all (Table 1), or impossible with so few snapshots and runs
-    rare = {"moons.independent.volume.ratio", "moons.independent.returns.ratio"}
-    rare.add("mlps-sgd.rho.mean_llc.displacement.quiet")
+    # not run at all (Table 1), or impossible with so few runs
+    rare = {"mlps-sgd.strength.mean_llc.displacement.quiet"}
     assert {m for m in missing if not m.startswith("table1.")} <= rare

@@ -118,3 +118,16 @@ def test_scan_finds_the_scale_that_was_used():
     assert table.exponent[4] == pytest.approx(2.0)
     assert (table.low <= table.high).all()
     assert set(table.attrs["columns"]) == set(table.columns)
+    assert table.tempered.idxmin() == table.kl.idxmin()  # the same e makes both pairs of laws equal
+
+
+def test_only_the_product_of_strength_and_scale_is_seen():
+    """m/γ = 4 at ξ = 2 is m/γ = 1 at ξ = 0.5 where D_ξ = 1/ξ: the same KL."""
+    posterior, nets = laws(P**0.5 / (P**0.5).sum(), seed=5, nets=4000)
+    tables = [
+        tempering.scan_scales(
+            posterior, nets, [xi], 1.5, strength=m, reverse=True, generator=np.random.default_rng(6)
+        )[0]
+        for m, xi in ((1.0, 0.5), (4.0, 2.0))
+    ]
+    np.testing.assert_allclose(*(t[["kl", "low", "high", "exponent"]] for t in tables), rtol=1e-12)

@@ -11,7 +11,7 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError, MeasureError
 from sgdiffusion.papers.hennick2025 import coefficients as study
-from sgdiffusion.papers.hennick2025.settings import Langevin, Sensitivity
+from sgdiffusion.papers.hennick2025.settings import Langevin
 
 N = 50
 NET = batched(nn.Sequential(nn.Linear(3, 1, bias=False)), loss="squared")
@@ -66,20 +66,41 @@ def test_regular_model_has_its_closed_form():
 
 
 def test_a_changed_setting_changes_what_it_should():
-    changes = [
-        Sensitivity(name="localisation", set={"localisation": 50.0}),
-        Sensitivity(name="step", step_factor=0.5),
-    ]
-    table = study.sensitivity_table(NET, DATA, BEST, PLAN, changes, seed=3)
-    rows = table.set_index("variation")
-    assert list(rows.index) == ["base", "localisation", "step"]
-    assert close(rows.loc["localisation"], truth(rows.loc["base", "n_beta"], 50.0))
-    assert close(rows.loc["step"], truth(rows.loc["base", "n_beta"], 5.0))
-    assert rows.loc["step", "step_size"] == pytest.approx(rows.loc["base", "step_size"] / 2)
+    def measured(**changes) -> pd.Series:
+        plan = Langevin.model_validate({**PLAN.model_dump(), **changes})
+        return study.coefficient_table(NET, DATA, BEST, plan, seed=3).iloc[0]
+
+    base, weaker, smaller = measured(), measured(localisation=50.0), measured(step_factor=0.5)
+    assert close(weaker, truth(base["n_beta"], 50.0))
+    assert close(smaller, truth(base["n_beta"], 5.0))
+    assert smaller["step_size"] == pytest.approx(base["step_size"] / 2)
+
+
+def test_a_fixed_step_is_not_calibrated_and_euler_inflates():
+    plan = {**PLAN.model_dump(), "step_size": 0.02, "localisation": 0.0}
+    euler, averaged = (
+        study.coefficient_table(
+            NET, DATA, BEST, Langevin.model_validate({**plan, "integrator": name}), seed=3
+        ).iloc[0]
+        for name in ("euler", "averaged")
+    )
+    assert euler["step_size"] == averaged["step_size"] == pytest.approx(0.02)
+    h = averaged["n_beta"] * np.linalg.eigvalsh(X.T @ X / N)
+    # a direction of stiffness h has its variance times 1/(1 − εh/4)
+    assert close(euler, float(0.5 * (1 / (1 - 0.02 * h / 4)).sum()))
+    assert close(averaged, 1.5)
+
+
+def test_a_baseline_over_all_examples_is_the_loss_of_all():
+    plan = Langevin.model_validate({**PLAN.model_dump(), "baseline": "full", "batch_size": 10, "draws": 20})
+    (row,) = study.coefficient_table(NET, DATA, BEST, plan, seed=3).iloc
+    loss = 0.5 * float(((X @ BEST.numpy().T - TARGETS) ** 2).mean())
+    assert row["baseline"] == pytest.approx(loss)
 
 
 def test_steps_far_too_large_are_flagged_and_kept():
-    table = study.coefficient_table(NET, DATA, BEST, PLAN, seed=3, step_factor=1e3)
+    plan = Langevin.model_validate({**PLAN.model_dump(), "step_factor": 1e3})
+    table = study.coefficient_table(NET, DATA, BEST, plan, seed=3)
     assert "diverged" in table["diagnoses"].iloc[0]
     assert np.isnan(table["llc"].iloc[0])
 
@@ -88,19 +109,23 @@ def summary_input(points: int) -> pd.DataFrame:
     base = np.linspace(1, 2, points)
     parts = [
         pd.DataFrame({"variation": v, "point": range(points), "llc": values, "diagnoses": marks})
-        for v, values, marks in (("base", base, ""), ("double", 2 * base, "short"), ("other", 1 / base, ""))
+        for v, values, marks in (
+            ("base", base, ""),
+            ("c=two", 2 * base, "short"),
+            ("c=other", 1 / base, ""),
+        )
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def test_summary_separates_level_and_order():
     summary = study.sensitivity_summary(summary_input(20)).set_index("variation")
-    assert_allclose(summary.loc["double", ["ratio", "ratio_low", "ratio_high"]].astype(float), 2, rtol=1e-12)
-    assert_allclose(summary.loc[["base", "double", "other"], "rho"].astype(float), [1, 1, -1], atol=1e-12)
-    assert summary.loc["double", "marked"] == 1
+    assert_allclose(summary.loc["c=two", ["ratio", "ratio_low", "ratio_high"]].astype(float), 2, rtol=1e-12)
+    assert_allclose(summary.loc[["base", "c=two", "c=other"], "rho"].astype(float), [1, 1, -1], atol=1e-12)
+    assert summary.loc["c=two", "marked"] == 1
     rows = study.sensitivity_quantities(summary.reset_index(), "moons")
     assert set(rows["quantity"]) == {
-        f"moons.sensitivity.{v}.{k}" for v in ("double", "other") for k in ("ratio", "rho")
+        f"moons.sensitivity.c.{v}.{k}" for v in ("two", "other") for k in ("ratio", "rho")
     }
 
 

@@ -10,12 +10,13 @@ from sgdiffusion.dynamics.ensembles.ensemble import log_steps
 from sgdiffusion.errors import ConfigError, DataError
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta
 from sgdiffusion.papers.hennick2025 import design as study
-from sgdiffusion.papers.hennick2025.settings import Langevin, MlpDesign, MlpTraining, Sensitivity
+from sgdiffusion.papers.hennick2025.settings import Langevin, Length, MlpDesign, MlpTraining
 
 PLAN = MlpDesign(
     widths=[4, 8], depths=[1, 2], batch_sizes=[4, 16], rates_per_cell=3, lowest_rate=0.003, highest_rate=0.3
 )
-TRAINING = MlpTraining(steps=40, checkpoints=[0.25, 0.5, 1.0])
+LENGTHS = {"steps": Length(steps=40), "epochs": Length(epochs=2)}  # 40 steps, and 44 or 10
+TRAINING = MlpTraining(lengths=LENGTHS, checkpoints=[0.25, 0.5, 1.0])
 CHAINS = Langevin(
     chains=2, draws=8, burn_in=5, every=1, batch_size=32, temperature="batch", localisation=100.0, share=0.3
 )
@@ -80,16 +81,29 @@ def test_groups_cover_the_part(table: pd.DataFrame, groups: list[study.Group]):
     assert sorted(np.concatenate([g.runs for g in groups])) == table.loc[table["part"] == 1, "run"].tolist()
     for group in groups:
         assert (group.width, group.depth) == (4, 2)
-        assert_array_equal(group.steps, log_steps(40))
-        assert_array_equal(group.kept_steps, [10, 20, 40])
-        assert group.kept.shape[1] == 3
+    small, large = groups
+    assert (small.ends, large.ends) == ({"steps": 40, "epochs": 44}, {"steps": 40, "epochs": 10})
+    assert_array_equal(large.steps, log_steps(40))
+    assert_array_equal(large.kept_steps, [2, 5, 10, 20, 40])
+
+
+def test_a_shorter_length_is_the_beginning_of_the_training(table: pd.DataFrame, groups: list[study.Group]):
+    short = MlpTraining(lengths={"epochs": LENGTHS["epochs"]}, checkpoints=TRAINING.checkpoints)
+    alone = list(study.train_part(table[table["part"] == 1], DATA, short))[1]
+    cut = groups[1].until("epochs", TRAINING.checkpoints)
+    assert_array_equal(cut.kept_steps, [2, 5, 10])
+    assert_allclose(cut.kept, alone.kept, rtol=1e-4, atol=1e-5)
+    assert cut.steps[-1] == 10
+    assert_allclose(cut.displacements[:, -1], alone.displacements[:, -1], rtol=1e-4)
+    some = cut.only(cut.runs[1:2])
+    assert_array_equal(some.kept[0], cut.kept[1])
 
 
 def test_groups_survive_storage(groups: list[study.Group], tmp_path):
     np.savez(tmp_path / "g.npz", **study.pack(groups))
     again = study.unpack(dict(np.load(tmp_path / "g.npz")))
     for one, two in zip(groups, again, strict=True):
-        assert (one.width, one.depth) == (two.width, two.depth)
+        assert (one.width, one.depth, one.ends) == (two.width, two.depth, two.ends)
         assert_array_equal(one.kept, two.kept)
     with pytest.raises(DataError, match="lacks the array shapes: train the design again"):
         study.unpack({})
@@ -98,14 +112,15 @@ def test_groups_survive_storage(groups: list[study.Group], tmp_path):
 def test_progress_and_batches_too_large(table: pd.DataFrame):
     lines: list[str] = []
     list(study.train_part(table[table["part"] == 0].head(1), DATA, TRAINING, lines.append))
-    assert lines == ["trained 1 nets of 1 × 4, batch 4"]
+    assert lines == ["trained 1 nets of 1 × 4, batch 4, 44 steps"]
     few = study.as_data(IMAGES[:10], LABELS[:10])
     with pytest.raises(ConfigError, match="batch size 16 is larger than the 10 examples"):
         list(study.train_part(table[table["batch_size"] == 16], few, TRAINING))
 
 
 def test_coefficients_along_each_run(groups: list[study.Group]):
-    found = study.measure_coefficients(groups[0], DATA, CHAINS, seed=1)
+    cut = groups[0].until("steps", TRAINING.checkpoints)
+    found = study.measure_coefficients(cut, DATA, CHAINS, seed=1)
     assert_array_equal(found["run"], np.repeat(groups[0].runs, 3))
     assert_array_equal(found["step"], np.tile([10, 20, 40], len(groups[0].runs)))
     assert_allclose(found["n_beta"], default_n_beta(32))
@@ -123,25 +138,30 @@ def test_diverged_runs_are_left_out(groups: list[study.Group]):
     assert set(found["run"]) == set(np.delete(group.runs, 1))
     everything = list(range(len(group.runs)))
     assert len(study.measure_coefficients(lost(group, everything), DATA, CHAINS, seed=1)) == 0
-    ends = study.evaluate(lost(group, [1]), DATA, TEST)
+    ends = study.evaluate(lost(group, [1]), DATA, TEST, "epochs", TRAINING.checkpoints)
     assert ends["diverged"].tolist() == [i == 1 for i in everything]
 
 
 def test_ends_are_those_of_the_nets(groups: list[study.Group]):
     group = groups[-1]
-    ends = study.evaluate(group, DATA, TEST)
+    ends = study.evaluate(group, DATA, TEST, "steps", TRAINING.checkpoints)
     net = study.network(20, 3, group.width, group.depth, 0).train()
     torch.nn.utils.vector_to_parameters(torch.from_numpy(group.kept[0, -1]), net.parameters())
     right = (net(TEST.x).argmax(1) == TEST.y).double().mean()
     assert_allclose(ends["test_accuracy"].iloc[0], right, atol=1e-12)
     assert_allclose(ends["displacement"], group.displacements[:, -1])
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(group.kept[0, -2]), net.parameters())
+    before = (net(DATA.x).argmax(1) == DATA.y).double().mean()
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(group.kept[0, -1]), net.parameters())
+    gain = (net(DATA.x).argmax(1) == DATA.y).double().mean() - before
+    # batches of the 30 test images on both sides
+    assert abs(ends["accuracy_gain"].iloc[0] - gain) < 0.1
 
 
-def test_sensitivity_of_some_runs(groups: list[study.Group]):
-    changes = [Sensitivity(name="weaker", set={"localisation": 10.0})]
-    chosen = [r for r in groups[0].runs if r % 2 == 0]
-    found = study.measure_sensitivity(groups[0], DATA, CHAINS, changes, every=2, seed=1)
-    assert found.groupby("variation")["point"].apply(list).to_dict() == {"base": chosen, "weaker": chosen}
-    nothing = study.measure_sensitivity(groups[0], DATA, CHAINS, changes, every=10**6, seed=1)
-    assert len(nothing) == 0
-    assert list(nothing.columns) == list(found.columns)
+def test_some_runs_are_spread_evenly():
+    runs = np.arange(240)
+    chosen = study.spread_over(runs, 6)
+    assert len(chosen) == pytest.approx(40, abs=1)
+    assert np.diff(chosen).max() <= 13  # no long stretch of cells is left out
+    assert len({r % 8 for r in chosen}) == 8  # every stratum of the rates
+    assert_array_equal(study.spread_over(runs, 1), runs)

@@ -16,7 +16,7 @@ from sgdiffusion.papers.hennick2025.settings import PosteriorPlan
 
 PLAN = PosteriorPlan(
     starts=3, chains=2, draws=20, burn_in=30, every=2, keep=4, temperature="posterior",
-    prior_precision=1.0, share=0.3,
+    centre="zero", precision=1.0, share=0.3,
 )  # fmt: skip
 
 
@@ -38,11 +38,21 @@ def test_starts_at_the_best_nets(posterior: study.Posterior, nets: pd.DataFrame)
 def test_prior_alone_has_its_variance(moons: Moons, nets: pd.DataFrame):
     # at nβ = 10⁻⁹ the chain samples N(0, 1/γ) alone; ε is set by γ = 4, so that 300 steps forget the start
     plan = PosteriorPlan.model_validate(
-        {**PLAN.model_dump(), "temperature": 1e-9, "prior_precision": 4.0, "burn_in": 300, "every": 10}
+        {**PLAN.model_dump(), "temperature": 1e-9, "precision": 4.0, "burn_in": 300, "every": 10}
     )
     kept = study.sample_posterior(moons, nets, plan, root_seed=0).kept
     n = kept.size  # draws 40 steps apart are nearly independent
     assert_allclose(kept.var(), 0.25, rtol=4 * np.sqrt(2 / n) + 0.02)
+
+
+def test_a_local_posterior_is_about_its_start(moons: Moons, nets: pd.DataFrame):
+    # without the loss: N(w*, 1/γ) about each start
+    plan = PosteriorPlan.model_validate(
+        {**PLAN.model_dump(), "temperature": 1e-9, "precision": 400.0, "centre": "start", "burn_in": 100}
+    )
+    found = study.sample_posterior(moons, nets, plan, root_seed=0)
+    about = found.kept - moons.theta[found.starts][:, None]
+    assert_allclose(about.var(), 1 / 400, rtol=0.15)
 
 
 def test_survives_storage(posterior: study.Posterior, tmp_path):

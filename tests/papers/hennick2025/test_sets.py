@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sgdiffusion.papers.hennick2025.sets import pooled, sets_table
+from sgdiffusion.papers.hennick2025.sets import pooled, pooled_readings, sets_table
 
 VALUES = {
     "moons.llc": [2.0, 3.0, 4.0],
@@ -39,7 +39,7 @@ def test_shares_stay_in_their_range(sets):
     found = pooled(sets).set_index("quantity")
     assert found.loc["moons.best_power", "high"] == 1
     assert found.loc["moons.best_power", "low"] < 0.5
-    assert found.loc["moons.best_xi", "high"] > 2  # ξ is no share
+    assert found.loc["moons.best_xi", "high"] > 1  # ξ is no share
 
 
 def test_distances_are_averaged_on_a_logarithmic_scale(sets):
@@ -67,6 +67,24 @@ def test_table_has_mean_and_range_of_every_quantity(sets):
     assert list(table.index) == list(VALUES)
     row = table.loc["moons.llc"]
     assert (row["value"], row["smallest"], row["largest"], row["n"]) == (3.0, 2.0, 4.0, 3)
+
+
+def test_what_holds_or_not_is_a_share_of_the_samples():
+    found = pooled([one({"moons.same_top": v}) for v in (1.0, 1.0, 0.0, 1.0)]).iloc[0]
+    assert found["value"] == 0.75
+    assert 0 < found["low"] < 0.75 < found["high"] < 1
+
+
+def test_readings_are_pooled_apart(sets):
+    read = [
+        pd.concat([t.assign(reading="base", flagged=0.1 * i), t.assign(reading="c=v", flagged=0.0)])
+        for i, t in enumerate(sets)
+    ]
+    read[1] = read[1][read[1]["reading"] == "base"]  # c=v could not be measured on one sample
+    found = pooled_readings(read)
+    assert set(found["reading"]) == {"base"}
+    assert found["flagged"].unique() == pytest.approx([0.1])
+    pd.testing.assert_frame_equal(found.drop(columns=["reading", "flagged"]), pooled(sets))
 
 
 def test_coverage_over_data_sets():

@@ -9,7 +9,7 @@ On clusters k: p_k ∝ ρ_k p_s(k)^{e_k} with the exponent e_k = m D_ξ. The rat
 to the loss is not known, so that m/γ enters as one number, `strength` (1 by default).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -110,10 +110,10 @@ def between_centres(centres: Array) -> Array:
     return np.linalg.norm(centres[:, None] - centres[None], axis=-1)
 
 
-def distances(centres: Array) -> dict[str, LawDistance]:
-    """The named distances of Table 2; the first argument is the posterior."""
+def distances(centres: Array, *, reverse: bool = False) -> dict[str, LawDistance]:
+    """The named distances of Table 2; the first argument is the posterior (in KL the second, `reverse`)."""
     return {
-        "kl": kullback_leibler,
+        "kl": lambda p, q: _divergence(p, q, reverse),
         "wasserstein": wasserstein(between_centres(centres)),
         "total_variation": total_variation,
         "jensen_shannon": jensen_shannon,
@@ -188,40 +188,49 @@ def compare_laws(
 SCAN_COLUMNS = {
     "xi": "ξ",
     "exponent": "e = strength · D_ξ (mean over clusters)",
-    "kl": "KL(posterior ‖ tempered), nats",
+    "kl": "KL of SGD's law and the theoretical law of SGD, ∝ posterior^{1/e}, nats",
     "low": "2.5 % quantile over resamples of nets and chains",
     "high": "97.5 % quantile",
+    "tempered": "KL of the posterior and tempered SGD, ∝ SGD^e, nats",
 }
 
 
 def scan_scales(
     posterior: ArrayLike,
     nets: ArrayLike,
-    scales: Sequence[float],
+    scales: ArrayLike,
     ratio: ArrayLike,
     *,
     strength: float = 1.0,
+    reverse: bool = False,
     resamples: int = 300,
     pseudocount: float = 0.5,
     generator: np.random.Generator,
 ) -> tuple[pd.DataFrame, Array]:
-    """KL(posterior ‖ tempered SGD) over ξ (Fig. 3), and the minimising ξ of every resample.
+    """KL(SGD ‖ theory) over ξ (Fig. 3), theory ‖ SGD in `reverse`, and the minimising ξ of every resample.
 
-    `ratio` is λ/d_s, one number or one per cluster.
+    As posterior ∝ p_s^e, the theory's law of SGD is p_s ∝ posterior^{1/e}. `ratio` is λ/d_s, one number or
+    one per cluster. ξ and `strength` enter through e alone: what is found is an e, and a ξ only for a given
+    strength.
     """
     chains, members = (np.asarray(c, dtype=np.float64) for c in (posterior, nets))
     smooth = pseudocount * chains.sum() / len(chains)
     reference, observed = law(chains.sum(0), smooth), law(members.sum(0), pseudocount)
     redrawn = law(resampled_counts(chains, resamples, generator), smooth)
     again = law(resampled_counts(members, resamples, generator), pseudocount)
-    lam = np.asarray(ratio, dtype=np.float64)
-    rows, table = [], np.empty((len(scales), resamples))
-    for i, xi in enumerate(scales):
-        exponent = strength * effective_diffusion(xi, lam, 1.0)
-        value = float(kullback_leibler(reference, temper(observed, exponent)))
-        table[i] = kullback_leibler(redrawn, temper(again, exponent))
+    grid = np.asarray(scales, dtype=np.float64)
+    rows, table = [], np.empty((len(grid), resamples))
+    for i, xi in enumerate(grid):
+        exponent = strength * effective_diffusion(xi, ratio, 1.0)
+        value = float(_divergence(observed, temper(reference, 1 / exponent), reverse))
+        table[i] = _divergence(again, temper(redrawn, 1 / exponent), reverse)
         low, high = np.quantile(table[i], [0.025, 0.975])
-        rows.append((xi, float(np.mean(exponent)), value, low, high))
+        other = float(_divergence(reference, temper(observed, exponent), reverse))
+        rows.append((xi, float(np.mean(exponent)), value, low, high, other))
     frame = pd.DataFrame(rows, columns=list(SCAN_COLUMNS))
     frame.attrs["columns"] = dict(SCAN_COLUMNS)
-    return frame, np.asarray(scales, dtype=np.float64)[table.argmin(0)]
+    return frame, grid[table.argmin(0)]
+
+
+def _divergence(data: Array, model: Array, reverse: bool) -> Array:
+    return kullback_leibler(model, data) if reverse else kullback_leibler(data, model)

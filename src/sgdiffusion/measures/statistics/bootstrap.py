@@ -1,7 +1,7 @@
 """Statistics with bootstrap intervals over independent units: of medians, rank correlations and others."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,7 @@ from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate
 
 Array = NDArray[np.float64]
+Correlation = Literal["spearman", "pearson"]
 _RESAMPLES = 1000
 
 
@@ -36,11 +37,16 @@ def median(values: ArrayLike, seed: int = 0) -> Estimate:
 
 def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
     """Spearman's rank correlation with a bootstrap interval over runs; NaN where one of them is constant."""
+    return correlation(x, y, "spearman", seed)
+
+
+def correlation(x: ArrayLike, y: ArrayLike, kind: Correlation, seed: int = 0) -> Estimate:
+    """Pearson's correlation, or Spearman's of the ranks, with a bootstrap interval over runs."""
     n = len(np.asarray(x))
     if n < 4:
-        raise MeasureError(f"a rank correlation needs at least four runs, found {n}")
-    samples = rank_correlations(x, y, _resampled(n, seed))
-    value = float(rank_correlations(x, y, np.arange(n)[None])[0])
+        raise MeasureError(f"a correlation needs at least four runs, found {n}")
+    samples = correlations(x, y, _resampled(n, seed), kind)
+    value = float(correlations(x, y, np.arange(n)[None], kind)[0])
     good = samples[np.isfinite(samples)]
     if not len(good) or not np.isfinite(value):
         return Estimate(np.nan, np.nan, np.nan, n)
@@ -48,11 +54,15 @@ def spearman(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
     return Estimate(value, float(low), float(high), n)
 
 
-def rank_correlations(x: ArrayLike, y: ArrayLike, chosen: NDArray[np.int64]) -> Array:
-    """Spearman's correlation within each row of indices `chosen` [resamples, n]."""
+def correlations(
+    x: ArrayLike, y: ArrayLike, chosen: NDArray[np.int64], kind: Correlation = "spearman"
+) -> Array:
+    """The correlation within each row of indices `chosen` [resamples, n]."""
     from scipy.stats import rankdata  # slow to import
 
-    first, second = (rankdata(np.asarray(v, dtype=np.float64)[chosen], axis=1) for v in (x, y))
+    first, second = (np.asarray(v, dtype=np.float64)[chosen] for v in (x, y))
+    if kind == "spearman":
+        first, second = (rankdata(v, axis=1) for v in (first, second))
     return _pearson(first, second)
 
 

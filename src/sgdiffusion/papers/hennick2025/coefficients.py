@@ -1,7 +1,7 @@
-"""λ̂ of many weight vectors with the settings of a run, and its sensitivity to each of them (Hennick & De
+"""λ̂ of many weight vectors with the settings of a run, and what other settings make of it (Hennick & De
 Baerdemacker 2025)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 from sgdiffusion.measures.coefficients.learning_coefficient import default_n_beta, learning_coefficients
 from sgdiffusion.measures.statistics.bootstrap import bootstrap, spearman
 from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.papers.hennick2025.settings import Langevin, NamedTemperature, Sensitivity, Temperature
+from sgdiffusion.papers.hennick2025.settings import Langevin, NamedTemperature, Temperature
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Progress = Callable[[int, int], None]
@@ -30,15 +30,10 @@ COLUMNS = {
     "r_hat": "R̂ of its chains",
     "ess": "effective draws",
     "drift": "score of the draws' drift",
-    "step_size": "ε, calibrated",
+    "step_size": "ε",
     "n_beta": "nβ",
     "baseline": "L(w*) on the draws' examples, nats",
     "diagnoses": "what is wrong with the estimate; empty: nothing",
-}
-SENSITIVITY_COLUMNS = {
-    "variation": "the choice that was changed; base: none",
-    "point": "number of the weight vector",
-    **COLUMNS,
 }
 
 
@@ -55,10 +50,11 @@ def n_beta(rule: Temperature, examples: int, batch_size: int | None) -> float:
 
 
 def chain_plan(plan: Langevin, examples: int) -> Sgld:
-    """The chain of these settings; its noise is averaged, so that quadratics have no error of the step."""
+    """The chain of these settings; ε is what the plan fixes, or an upper bound for the calibration."""
     size = None if plan.batch_size is None else min(plan.batch_size, examples)
     beta = n_beta(plan.temperature, examples, size)
-    return Sgld(1.0, beta, plan.localisation, plan.draws, plan.burn_in, plan.every, size, "averaged")
+    step = plan.step_size or 1.0
+    return Sgld(step, beta, plan.localisation, plan.draws, plan.burn_in, plan.every, size, plan.integrator)
 
 
 def coefficient_table(
@@ -68,18 +64,20 @@ def coefficient_table(
     plan: Langevin,
     *,
     seed: int,
-    step_factor: float = 1.0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """λ̂ of each row of `points` [S, d], one row each; ε is calibrated at each point, times `step_factor`.
+    """λ̂ of each row of `points` [S, d], one row each; ε is the plan's or calibrated at each point.
 
     Chains that blow up are flagged, not fatal: in a design some points are worse than others.
     """
     chain = chain_plan(plan, len(data))
-    examples = len(data) if chain.batch_size is None else chain.batch_size
-    found = calibrate(
-        net, data, points, chain, share=plan.share, rounds=2, pilots=1, examples=examples, seed=seed % 2**32
-    )
+    steps = points.new_full((len(points),), chain.step_size)
+    if plan.step_size is None:
+        size = len(data) if chain.batch_size is None else chain.batch_size
+        seed_of_pilots = seed % 2**32
+        steps = calibrate(
+            net, data, points, chain, share=plan.share, rounds=2, pilots=1, examples=size, seed=seed_of_pilots
+        ).step_sizes
     table = learning_coefficients(
         net,
         data,
@@ -87,40 +85,12 @@ def coefficient_table(
         chain,
         chains=plan.chains,
         seed=seed,
-        step_sizes=found.step_sizes * step_factor,
+        baseline=plan.baseline,
+        step_sizes=steps * plan.step_factor,
         on_divergence="flag",
         progress=progress,
     ).table
     return documented(table.assign(n_beta=chain.n_beta), COLUMNS)
-
-
-def varied(plan: Langevin, change: Sensitivity) -> Langevin:
-    """The settings with one choice changed."""
-    return Langevin.model_validate({**plan.model_dump(), **change.set})
-
-
-def sensitivity_table(
-    net: Batched,
-    data: Examples,
-    points: Tensor,
-    plan: Langevin,
-    changes: Sequence[Sensitivity],
-    *,
-    seed: int,
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """λ̂ of the same points as they are ("base") and with each change; all from the same random numbers."""
-    base = coefficient_table(net, data, points, plan, seed=seed, progress=progress)
-    parts = [base.assign(variation="base", point=range(len(points)))]
-    for change in changes:
-        found = coefficient_table(
-            net, data, points, varied(plan, change), seed=seed, step_factor=change.step_factor
-        )
-        parts.append(found.assign(variation=change.name, point=range(len(points))))
-        if progress is not None:
-            progress(len(parts), len(changes) + 1)
-    table = pd.concat(parts, ignore_index=True)
-    return documented(table, SENSITIVITY_COLUMNS)
 
 
 SUMMARY_COLUMNS = {
@@ -140,7 +110,10 @@ SUMMARY_COLUMNS = {
 
 
 def sensitivity_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """What each change does to the level and to the order of λ̂."""
+    """What each change does to the level and to the order of λ̂.
+
+    `table` has a row per point and variation (column; "base": none), of the same points in each.
+    """
     values = table.pivot(index="point", columns="variation", values="llc")
     values = pd.DataFrame(values[np.isfinite(values).all(axis=1)])
     if len(values) < 4:
@@ -160,12 +133,12 @@ def sensitivity_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sensitivity_quantities(summary: pd.DataFrame, name: str) -> pd.DataFrame:
-    """`<name>.sensitivity.<variation>.ratio` and `.rho`, and over all variations the largest change."""
+    """`<name>.sensitivity.<choice>.<value>.ratio` and `.rho` of every varied choice."""
     rows = []
     for row in summary[summary["variation"] != "base"].to_dict("records"):
         for key in ("ratio", "rho"):
             found = Estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], row["n"])
-            label = f"{name}.sensitivity.{row['variation']}.{key}"
+            label = f"{name}.sensitivity.{row['variation'].replace('=', '.')}.{key}"
             rows.append(estimated(label, found, over="weight vectors"))
     return finite_quantities(rows)
 

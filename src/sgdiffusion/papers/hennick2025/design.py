@@ -2,7 +2,7 @@
 training in batched groups, and the learning coefficient along each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,8 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import Optimiser, Trained, log_steps, train
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError, DataError
-from sgdiffusion.papers.hennick2025.coefficients import (
-    COLUMNS,
-    SENSITIVITY_COLUMNS,
-    Progress,
-    coefficient_table,
-    points_of,
-    sensitivity_table,
-)
-from sgdiffusion.papers.hennick2025.settings import Langevin, MlpDesign, MlpTraining, Sensitivity
+from sgdiffusion.papers.hennick2025.coefficients import COLUMNS, Progress, coefficient_table, points_of
+from sgdiffusion.papers.hennick2025.settings import Langevin, MlpDesign, MlpTraining
 from sgdiffusion.papers.tables import documented
 
 Array = NDArray[np.float64]
@@ -83,14 +76,48 @@ class Group:
     kept_steps: NDArray[np.int64]
     kept: NDArray[np.float32]
     """[runs, kept, d]; the last is the end."""
+    ends: dict[str, int]
+    """Steps of every length."""
+
+    def until(self, length: str, checkpoints: Sequence[float]) -> "Group":
+        """The same runs as one of the shorter trainings would have left them, with its checkpoints."""
+        last = self.ends[length]
+        recorded = self.steps <= last
+        at = np.isin(self.kept_steps, _at(checkpoints, last))
+        return replace(
+            self,
+            steps=self.steps[recorded],
+            displacements=self.displacements[:, recorded],
+            kept_steps=self.kept_steps[at],
+            kept=self.kept[:, at],
+        )
+
+    def only(self, runs: NDArray[np.int64]) -> "Group":
+        """Those of its runs that are among `runs`."""
+        chosen = np.isin(self.runs, runs)
+        return replace(
+            self,
+            runs=self.runs[chosen],
+            displacements=self.displacements[chosen],
+            kept=self.kept[chosen],
+        )
 
 
 _GROUP_ARRAYS = ("runs", "steps", "displacements", "kept_steps", "kept")
 
 
+def _at(checkpoints: Sequence[float], last: int) -> list[int]:
+    """Steps of the checkpoints of a training of `last` steps."""
+    return sorted({max(1, round(f * last)) for f in checkpoints} | {last})
+
+
 def pack(groups: Sequence[Group]) -> dict[str, NDArray[Any]]:
     """All groups as the arrays of one npz file."""
-    out: dict[str, NDArray[Any]] = {"shapes": np.array([(g.width, g.depth) for g in groups])}
+    out: dict[str, NDArray[Any]] = {
+        "shapes": np.array([(g.width, g.depth) for g in groups]),
+        "lengths": np.array(list(groups[0].ends)),
+        "ends": np.array([list(g.ends.values()) for g in groups]),
+    }
     for i, group in enumerate(groups):
         out |= {f"{name}_{i}": np.asarray(getattr(group, name)) for name in _GROUP_ARRAYS}
     return out
@@ -98,12 +125,15 @@ def pack(groups: Sequence[Group]) -> dict[str, NDArray[Any]]:
 
 def unpack(arrays: Mapping[str, NDArray[Any]]) -> list[Group]:
     """The groups of a file."""
-    if "shapes" not in arrays:
-        raise DataError("a file of trained groups lacks the array shapes: train the design again")
-    return [
-        Group(width=int(w), depth=int(d), **{name: arrays[f"{name}_{i}"] for name in _GROUP_ARRAYS})
-        for i, (w, d) in enumerate(arrays["shapes"])
-    ]
+    if missing := [name for name in ("shapes", "lengths", "ends") if name not in arrays]:
+        raise DataError(f"a file of trained groups lacks the array {missing[0]}: train the design again")
+    lengths = [str(name) for name in arrays["lengths"]]
+    groups = []
+    for i, (w, d) in enumerate(arrays["shapes"]):
+        own = {name: arrays[f"{name}_{i}"] for name in _GROUP_ARRAYS}
+        ends = dict(zip(lengths, arrays["ends"][i].tolist(), strict=True))
+        groups.append(Group(width=int(w), depth=int(d), ends=ends, **own))
+    return groups
 
 
 def network(inputs: int, classes: int, width: int, depth: int, seed: int) -> nn.Module:
@@ -125,14 +155,16 @@ def train_part(
 ) -> Iterator[Group]:
     """The runs of one part of a design in batched groups: those of one batch size are one computation.
 
-    Every run takes the same number of steps, whatever its batch size, so that all have one time axis.
+    One training goes to the longest of the plan's lengths and serves all: it keeps the checkpoints of each,
+    and a shorter training with the same seed is its beginning.
     """
     classes = int(data.y.max()) + 1
-    keep = sorted({max(1, round(f * plan.steps)) for f in plan.checkpoints} | {plan.steps})
     for _, part in table.groupby(["width", "depth", "batch_size"]):
         width, depth, batch = (int(part[c].iloc[0]) for c in ("width", "depth", "batch_size"))
         if batch > len(data):
             raise ConfigError(f"batch size {batch} is larger than the {len(data)} examples")
+        ends = {name: length.at(batch, len(data)) for name, length in plan.lengths.items()}
+        longest = max(ends.values())
         seeds = part["seed"].tolist()
         nets = [network(data.x.shape[1], classes, width, depth, s) for s in seeds]
         trained = train(
@@ -140,23 +172,24 @@ def train_part(
             data,
             stack(nets),
             part["optimiser"].iloc[0],
-            steps=plan.steps,
+            steps=longest,
             rates=part["rate"].to_numpy(copy=True),
             batch_sizes=part["batch_size"].to_numpy(copy=True),
             seeds=[s ^ 1 for s in seeds],
-            record=log_steps(plan.steps),
-            keep=keep,
+            record=np.union1d(log_steps(longest), list(ends.values())),
+            keep=sorted({step for last in ends.values() for step in _at(plan.checkpoints, last)}),
         )
         if progress is not None:
-            progress(f"trained {len(part)} nets of {depth} × {width}, batch {batch}")
-        yield _group(part, width, depth, trained)
+            progress(f"trained {len(part)} nets of {depth} × {width}, batch {batch}, {longest} steps")
+        yield _group(part, width, depth, ends, trained)
 
 
-def _group(part: pd.DataFrame, width: int, depth: int, trained: Trained) -> Group:
+def _group(part: pd.DataFrame, width: int, depth: int, ends: dict[str, int], trained: Trained) -> Group:
     return Group(
         runs=part["run"].to_numpy(),
         width=width,
         depth=depth,
+        ends=ends,
         steps=trained.steps,
         displacements=trained.displacements,
         kept_steps=trained.kept_steps,
@@ -184,22 +217,9 @@ def measure_coefficients(
     return documented(pd.concat([order.to_frame(index=False), table], axis=1), KEYS | COLUMNS)
 
 
-def measure_sensitivity(
-    group: Group,
-    data: Examples,
-    plan: Langevin,
-    changes: Sequence[Sensitivity],
-    *,
-    every: int,
-    seed: int,
-) -> pd.DataFrame:
-    """λ̂ at the end of every `every`-th run under other settings; column `point` is the run."""
-    chosen = (group.runs % every == 0) & np.isfinite(group.kept).all(axis=(1, 2))
-    if not chosen.any():
-        return documented([], SENSITIVITY_COLUMNS)
-    points = points_of(group.kept[chosen, -1:])
-    table = sensitivity_table(group_net(group, data), data, points, plan, changes, seed=seed)
-    return documented(table.assign(point=group.runs[chosen][table["point"]]), SENSITIVITY_COLUMNS)
+def spread_over(runs: NDArray[np.int64], every: int) -> NDArray[np.int64]:
+    """About one in `every` of the runs, spread evenly over cells and rates by the golden ratio."""
+    return runs[(runs + 0.5) * _GOLDEN % 1 < 1 / every]
 
 
 def group_net(group: Group, data: Examples) -> Batched:
@@ -210,27 +230,36 @@ def group_net(group: Group, data: Examples) -> Batched:
 
 EVALUATION_COLUMNS = {
     "run": "number of the run",
+    "length": "name of the length it was trained to",
     "train_loss": "mean cross-entropy over the training set at the end, nats, batch-norm by batches of 1000",
     "test_accuracy": "share of the test set classified rightly at the end, batch-norm by batches of 1000",
+    "accuracy_gain": "of the training set, from the first checkpoint of the second half to the end",
     "displacement": "R at the end",
     "diverged": "whether the weights ended infinite",
 }
 
 
-def evaluate(group: Group, data: Examples, test: Examples) -> pd.DataFrame:
-    """Loss, accuracy and displacement of a group's runs at the end."""
-    net, theta = group_net(group, data), torch.from_numpy(group.kept[:, -1])
+def evaluate(
+    group: Group, data: Examples, test: Examples, length: str, checkpoints: Sequence[float]
+) -> pd.DataFrame:
+    """Loss, accuracies and displacement of a group's runs at the end of one length."""
+    cut, net = group.until(length, checkpoints), group_net(group, data)
     batch = min(_TEST_BATCH, len(data), len(test))
+    half = int(np.searchsorted(cut.kept_steps, cut.ends[length] / 2))
+    theta, before = (torch.from_numpy(np.ascontiguousarray(cut.kept[:, i])) for i in (-1, half))
+    own = {i: accuracy(net, data.x, data.y, t, batch=batch) for i, t in enumerate((before, theta))}
     facts: dict[str, Tensor] = {
         "train_loss": average_loss(net, data.x, data.y, theta, batch=batch),
         "test_accuracy": accuracy(net, test.x, test.y, theta, batch=batch),
+        "accuracy_gain": own[1] - own[0],
     }
     return documented(
         {
             "run": group.runs,
+            "length": length,
             **{k: v.numpy() for k, v in facts.items()},
-            "displacement": group.displacements[:, -1],
-            "diverged": ~np.isfinite(group.kept[:, -1]).all(axis=1),
+            "displacement": cut.displacements[:, -1],
+            "diverged": ~np.isfinite(cut.kept[:, -1]).all(axis=1),
         },
         EVALUATION_COLUMNS,
     )

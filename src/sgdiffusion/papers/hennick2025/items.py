@@ -9,7 +9,9 @@ MLPS = {"sgd": "mlps-sgd", "adam": "mlps-adam"}
 MOONS_TABLES = ["displacement", "nets", "models", "windows", "independent", "sensitivity"]
 LAW_TABLES = ["laws", "distances", "scan", "convergence"]
 MLP_TABLES = ["runs", "coefficients", "models", "windows", "sensitivity", "correlations"]
-MEASURED = ["coefficients", "evaluations", "varied"]
+MEASURED = ["coefficients", "evaluations"]
+WALKS, LAWS = "readings-walks", "readings-laws"
+DESIGNS = ("readings-designs", "readings-correlations", "readings-chains")
 TABLE1_RUNS = ["table1-vision", "table1-language", "table1-cifar"]
 
 # The ensemble on the first data set is called moons, those on the others moons-1, moons-2, …
@@ -34,6 +36,16 @@ def of_ensembles(name: str) -> Callable[[Plan], list[str]]:
     return files
 
 
+def readings(*designs: str) -> Callable[[Plan], Any]:
+    """A setting: the readings of some designs, each once."""
+
+    def found(plan: Plan) -> list[dict[str, Any]]:
+        sampled = {r["name"]: r for design in designs for r in plan.readings(design)}
+        return list(sampled.values())
+
+    return found
+
+
 def of_parts(optimiser: str, name: str) -> Callable[[Plan], list[str]]:
     """An input: the same file of every part of the designed runs of one optimiser."""
     run = MLPS[optimiser]
@@ -53,6 +65,11 @@ def of_ensemble(function: str, **more: Any) -> Study:
     return Study(function=f"study_moons:{function}", where=where, seed=seed_of_ensemble, mem_mb=2000, **more)
 
 
+def prior(plan: Plan) -> Any:
+    """Which of the two posteriors a job samples."""
+    return section_of("moons", "posteriors")(plan)[plan.wildcards["prior"]]
+
+
 MOONS = {
     "train-moons": of_ensemble(
         "train",
@@ -63,50 +80,69 @@ MOONS = {
     ),
     "moons-coefficients": of_ensemble(
         "coefficients",
-        settings={
-            "plan": chains,
-            "changes": section_of("moons", "sensitivity"),
-            "nets": section_of("moons", "sensitivity_nets"),
-        },
+        settings={"plan": chains},
         inputs={"ensemble": "{ensemble}/ensemble.npz"},
         outputs={"coefficients": "{ensemble}/coefficients-{which}.parquet"},
-        where={"which": "end|along|sensitivity"},
+        where={"which": "end|along"},
+    ),
+    "moons-chains": of_ensemble(
+        "vary",
+        settings={"run": settings_of("moons"), "readings": readings(WALKS)},
+        inputs={"ensemble": "{ensemble}/ensemble.npz"},
+        outputs={"coefficients": "{ensemble}/coefficients-readings.parquet"},
     ),
     "moons": of_ensemble(
         "measure",
-        settings={"run": settings_of("moons")},
+        settings={"run": settings_of("moons"), "readings": readings(WALKS)},
         inputs={
             "ensemble": "{ensemble}/ensemble.npz",
             "end": "{ensemble}/coefficients-end.parquet",
             "along": "{ensemble}/coefficients-along.parquet",
-            "varied": "{ensemble}/coefficients-sensitivity.parquet",
+            "varied": "{ensemble}/coefficients-readings.parquet",
         },
-        outputs={**tables("{ensemble}", MOONS_TABLES), "quantities": "{ensemble}/walks.csv"},
+        outputs={
+            **tables("{ensemble}", MOONS_TABLES),
+            "quantities": "{ensemble}/walks.csv",
+            "readings": "{ensemble}/readings-walks.csv",
+        },
     ),
     "posterior": of_ensemble(
         "posterior",
-        settings={"plan": section_of("moons", "posterior")},
+        settings={"plan": prior},
         inputs={"ensemble": "{ensemble}/ensemble.npz", "nets": "{ensemble}/nets.parquet"},
-        outputs={"posterior": "{ensemble}/posterior.npz"},
+        outputs={"posterior": "{ensemble}/posterior-{prior}.npz"},
+        where={"prior": "local|global"},
     ),
     "laws": of_ensemble(
         "compare_laws",
-        settings={"plan": section_of("moons", "laws")},
+        settings={"run": settings_of("moons"), "readings": readings(LAWS)},
         inputs={
             "ensemble": "{ensemble}/ensemble.npz",
             "nets": "{ensemble}/nets.parquet",
-            "posterior": "{ensemble}/posterior.npz",
+            "local": "{ensemble}/posterior-local.npz",
+            "global": "{ensemble}/posterior-global.npz",
         },
-        outputs={**tables("{ensemble}", LAW_TABLES), "quantities": "{ensemble}/clusters.csv"},
+        outputs={
+            **tables("{ensemble}", LAW_TABLES),
+            "quantities": "{ensemble}/clusters.csv",
+            "readings": "{ensemble}/readings-laws.csv",
+        },
     ),
     "moons-of-sets": Study(
         verb="collect",
         function="sets:collect",
-        inputs={"walks": of_ensembles("walks.csv"), "laws": of_ensembles("clusters.csv")},
+        inputs={
+            "walks": of_ensembles("walks.csv"),
+            "laws": of_ensembles("clusters.csv"),
+            "walk_readings": of_ensembles("readings-walks.csv"),
+            "law_readings": of_ensembles("readings-laws.csv"),
+        },
         outputs={
             "walks": "quantities/moons.csv",
             "laws": "quantities/laws.csv",
             "sets": "moons/sets.parquet",
+            "walk_readings": "readings/walks.csv",
+            "law_readings": "readings/laws.csv",
         },
         mem_mb=1000,
         minutes=10,
@@ -134,14 +170,18 @@ DESIGNED = {
     ),
     "mlps": Study(
         function="study_mlps:measure",
-        settings={
-            "images": section_of(None, "data"),
-            "plan": section_of(None, "coefficients"),
-            "changes": section_of(None, "sensitivity"),
-            "every": section_of(None, "sensitivity_every"),
-        },
+        settings={"images": section_of(None, "data"), "run": settings_of()},
         inputs={"data": prepared(), "trained": TRAINED_PART},
         outputs=tables("{run}/part-{part}", MEASURED),
+        where=PART,
+        mem_mb=3000,
+        minutes=120,
+    ),
+    "mlps-chains": Study(
+        function="study_mlps:vary",
+        settings={"images": section_of(None, "data"), "run": settings_of(), "readings": readings(*DESIGNS)},
+        inputs={"data": prepared(), "trained": TRAINED_PART},
+        outputs=tables("{run}/part-{part}", ["varied"]),
         where=PART,
         mem_mb=3000,
         minutes=120,
@@ -149,15 +189,22 @@ DESIGNED = {
     "mlps-of-designs": Study(
         verb="collect",
         function="study_mlps:collect",
-        settings={"plans": lambda plan: {run: settings_of(run)(plan) for run in MLPS.values()}},
+        settings={
+            "plans": lambda plan: {run: settings_of(run)(plan) for run in MLPS.values()},
+            "readings": readings(*DESIGNS),
+        },
         inputs={
             f"{file.partition('.')[0]}_{optimiser}": of_parts(optimiser, file)
             for optimiser in MLPS
-            for file in ("trained.npz", *(f"{name}.parquet" for name in MEASURED))
+            for file in ("trained.npz", *(f"{name}.parquet" for name in (*MEASURED, "varied")))
         },
-        outputs={**tables("mlps", MLP_TABLES), "quantities": "quantities/mlps.csv"},
-        mem_mb=3000,
-        minutes=30,
+        outputs={
+            **tables("mlps", MLP_TABLES),
+            "quantities": "quantities/mlps.csv",
+            "readings": "readings/mlps.csv",
+        },
+        mem_mb=6000,
+        minutes=60,
     ),
 }
 
@@ -248,13 +295,19 @@ TABLE1 = {
 STUDIES = {**MOONS, **DESIGNED, **TABLE1}
 
 FIGURES = {
-    "fig1": Item("walks:fig1", tables("moons", ["displacement"])),
+    "fig1": Item("walks:fig1", {"displacement": of_ensembles("displacement.parquet")}),
     "fig2a": Item("mlps:fig2a", tables("mlps", ["runs"])),
     "fig2b": Item("mlps:fig2b", tables("mlps", ["runs", "correlations"])),
-    "fig3": Item("laws:fig3", tables("moons", ["scan"])),
-    "fig4a": Item("laws:fig4a", tables("moons", ["nets"])),
-    "fig4b": Item("laws:fig4b", tables("moons", ["laws", "distances"])),
-    "correlations": Item("mlps:correlations_figure", tables("mlps", ["correlations"])),
+    "fig3": Item("laws:fig3", {"scan": of_ensembles("scan.parquet")}),
+    "fig4a": Item("laws:fig4a", {"nets": of_ensembles("nets.parquet")}),
+    "fig4b": Item(
+        "laws:fig4b",
+        {"laws": of_ensembles("laws.parquet"), "distances": of_ensembles("distances.parquet")},
+    ),
+    "correlations": Item(
+        "mlps:correlations_figure",
+        {**tables("mlps", ["correlations"]), "readings": "readings/mlps.csv"},
+    ),
     "sensitivity": Item(
         "walks:sensitivity_figure",
         {"moons": "moons/sensitivity.parquet", "mlps": "mlps/sensitivity.parquet"},
@@ -269,6 +322,7 @@ TABLES = {
     "table_sets": Item("sets:sets_table", {"quantities": "moons/sets.parquet"}),
 }
 QUANTITIES = ("moons", "laws", "mlps")
+READINGS = ("walks", "laws", "mlps")
 
 
 def table1(*runs: str) -> Item:

@@ -1,7 +1,7 @@
 """The ensemble of identical nets on two moons (Hennick & De Baerdemacker 2025): training and storage."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,11 @@ class Moons:
             raise DataError(f"a file of moons nets lacks {', '.join(missing)}: train the ensemble again")
         values: dict[str, Any] = {f.name: arrays[f.name] for f in fields(cls)}
         return cls(**values | {k: int(values[k]) for k in ("width", "depth")})
+
+    def first(self, nets: int) -> "Moons":
+        """The first of its nets alone; the snapshots as they are."""
+        cut = ("theta", "displacements", "losses", "kept")
+        return replace(self, **{name: getattr(self, name)[:nets] for name in cut})
 
     @property
     def data(self) -> Examples:

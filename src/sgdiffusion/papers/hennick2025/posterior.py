@@ -56,10 +56,11 @@ class Posterior:
 def sample_posterior(
     ensemble: Moons, nets: pd.DataFrame, plan: PosteriorPlan, root_seed: int, progress: Progress | None = None
 ) -> Posterior:
-    """Chains of p(w|X) ∝ exp{−nβ L_n(w) − (γ/2)‖w‖²} from the best nets, all with the smallest calibrated ε.
+    """Chains of p(w|X) ∝ exp{−nβ L_n(w) − (γ/2)‖w − c‖²} from the best nets, all with the smallest calibrated
+    ε.
 
-    The best are those of smallest rank sum of loss and λ̂ (the paper: low loss and low coefficient); γ is
-    `prior_precision`, a Gaussian prior about zero.
+    The best are those of smallest rank sum of loss and λ̂ (the paper: low loss and low coefficient); c is zero
+    (a Gaussian prior) or where the chain starts (a local posterior, whose chains stay near their starts).
     """
     trusted = nets[np.isfinite(nets["llc"]) & np.isfinite(nets["loss"])]
     if len(trusted) < plan.starts:
@@ -68,7 +69,7 @@ def sample_posterior(
     chosen = trusted.loc[order, "net"].to_numpy()
     points, data, net = torch.from_numpy(ensemble.theta[chosen]), ensemble.data, ensemble.net
     beta = n_beta(plan.temperature, len(data), None)
-    chain = Sgld(1.0, beta, plan.prior_precision, plan.draws, plan.burn_in, plan.every, integrator="averaged")
+    chain = Sgld(1.0, beta, plan.precision, plan.draws, plan.burn_in, plan.every, integrator="averaged")
     seed = streams.seed(root_seed, "hennick2025", "moons", "posterior")
     # at the start, not at the prior's centre: the curvature is the loss's by far
     found = calibrate(net, data, points, chain, share=plan.share, rounds=2, pilots=1, seed=seed % 2**32)
@@ -79,7 +80,7 @@ def sample_posterior(
         wide,
         chain,
         chain_seeds(seed, len(wide)),
-        centres=torch.zeros_like(wide),
+        centres=torch.zeros_like(wide) if plan.centre == "zero" else wide,
         step_sizes=found.step_sizes.min().expand(len(wide)),
         keep=plan.keep,
         progress=progress,

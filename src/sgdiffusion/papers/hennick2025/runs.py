@@ -1,14 +1,16 @@
-"""From trained runs to Fig. 2, Table 4 and the appendix of Hennick & De Baerdemacker (2025): one row per run,
-rank correlations, shares, model comparison, sensitivity of slopes and of λ̂."""
+"""From trained runs to Fig. 2 and Table 4 of Hennick & De Baerdemacker (2025): one row per run, shares,
+means, model comparison, sensitivity of slopes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.bootstrap import median, rank_correlations, spearman
+from sgdiffusion.measures.statistics.bootstrap import bootstrap, median
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, share_of, student
 from sgdiffusion.measures.trajectories.dimensions import (
     power_laws,
@@ -17,7 +19,6 @@ from sgdiffusion.measures.trajectories.dimensions import (
     window_sensitivity,
 )
 from sgdiffusion.measures.trajectories.walk_models import compare
-from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.papers.hennick2025.design import Group
 from sgdiffusion.papers.hennick2025.settings import MlpRuns
 from sgdiffusion.papers.hennick2025.tables import model_summary, usable
@@ -25,6 +26,8 @@ from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Array = NDArray[np.float64]
 Window = Sequence[float]
+_FEWEST = 4
+CONVERGED_GAIN = 0.005  # half a point of training accuracy: the resolution of the published accuracies' order
 
 RUN_COLUMNS = {
     "run": "number of the run",
@@ -44,27 +47,30 @@ RUN_COLUMNS = {
     "spectral_dimension": "d_s = 2 λ̄ slope (eq. 17)",
     "spectral_low": "lower end of its 95 % interval",
     "spectral_high": "upper end",
-    "late_change": "|λ̂(end) − λ̂(first kept step of the second half)| / λ̄",
+    "late_drift": "(λ̂(end) − λ̂(first kept step of the second half)) / λ̄; noise cancels in its mean",
     "train_loss": "cross-entropy at the end, nats",
     "test_accuracy": "at the end",
+    "accuracy_gain": "of the training set, from the first checkpoint of the second half to the end",
     "displacement": "R at the end",
-    "quiet": "batch size at least and rate at most the median: large batch, low learning rate",
+    "slope_change": "|difference of its slopes in the earliest and the latest window|",
+    "quiet": "large batch (as the run's settings say), rate at most the median",
     "marks": "diverged, or the diagnoses of λ̂ along the run; empty: nothing",
 }
 
 
-def _curves(groups: Sequence[Group]) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
-    """Run numbers, displacements [runs, times] of the runs that stayed finite, and times."""
-    steps = groups[0].steps
-    if any(not np.array_equal(g.steps, steps) for g in groups):
-        raise MeasureError(
-            "runs of one design need the same recorded steps: train all with the same settings"
-        )
-    runs = np.concatenate([g.runs for g in groups])
-    curves = np.concatenate([g.displacements for g in groups])
-    alive = np.isfinite(curves).all(1) & (curves > 0).all(1)
-    order = np.argsort(runs[alive])
-    return runs[alive][order], curves[alive][order], steps
+def clocks(groups: Sequence[Group]) -> Iterator[tuple[NDArray[np.int64], Array, NDArray[np.int64]]]:
+    """Run numbers, displacements [runs, times] and times, of the runs that stayed finite, for every set of
+    runs that were recorded at the same steps.
+    """
+    ordered = sorted(groups, key=lambda g: tuple(g.steps))
+    for _, same in groupby(ordered, key=lambda g: tuple(g.steps)):
+        part = list(same)
+        runs = np.concatenate([g.runs for g in part])
+        curves = np.concatenate([g.displacements for g in part])
+        alive = np.isfinite(curves).all(1) & (curves > 0).all(1)
+        if alive.any():
+            order = np.argsort(runs[alive])
+            yield runs[alive][order], curves[alive][order], part[0].steps
 
 
 def run_table(
@@ -72,40 +78,71 @@ def run_table(
     groups: Sequence[Group],
     coefficients: pd.DataFrame,
     evaluations: pd.DataFrame,
-    *,
-    window: Window,
+    plan: MlpRuns,
 ) -> pd.DataFrame:
-    """One row per run of one optimiser; `window` in fractions of the training. Diverged runs keep their
-    row.
-    """
-    runs, curves, steps = _curves(groups)
-    last = float(steps[-1])
-    laws = power_laws(steps, curves, first=window[0] * last, last=window[1] * last)
-    laws = laws.assign(run=runs, slope_low=laws["low"], slope_high=laws["high"]).drop(columns=["low", "high"])
-    means = coefficient_means(coefficients, last)
-    table = design.merge(laws, on="run", how="left").merge(means, on="run", how="left")
-    table = table.merge(evaluations, on="run", how="left")
-    value, error = spectral_dimension(
-        table["slope"], table["error"], table["mean_llc"], table["mean_llc_error"]
-    )
+    """One row per run of one optimiser that the settings count. Diverged runs keep their row."""
+    found = [_measured(*clock, coefficients, plan) for clock in clocks(groups)]
+    trained = design[design["run"].isin(np.concatenate([g.runs for g in groups]))]
+    table = trained.merge(pd.concat(found), on="run", how="left")
+    table = table.merge(evaluations[evaluations["length"] == plan.length], on="run", how="left")
+    of, error = ("mean_llc", "mean_llc_error") if plan.lambda_of_ds == "average" else ("llc", "llc_error")
+    value, spread = spectral_dimension(table["slope"], table["error"], table[of], table[error])
     table = table.assign(
-        spectral_dimension=value, spectral_low=value - 1.96 * error, spectral_high=value + 1.96 * error
+        spectral_dimension=value, spectral_low=value - 1.96 * spread, spectral_high=value + 1.96 * spread
     )
-    table["quiet"] = _quiet(table)
     lost = table["slope"].isna() | table["llc"].isna()
     table["marks"] = table["diagnoses"].fillna("").where(~lost, "diverged")
-    return documented(table, RUN_COLUMNS)
+    table = table[_counts(table, plan)]
+    table["quiet"] = _quiet(table, plan.large_batch)
+    return documented(table.reset_index(drop=True), RUN_COLUMNS)
 
 
-def _quiet(table: pd.DataFrame) -> pd.Series:
-    large = table["batch_size"] >= table["batch_size"].median()
-    return large & (table["rate"] <= table["rate"].median())
+def _measured(
+    runs: NDArray[np.int64],
+    curves: Array,
+    steps: NDArray[np.int64],
+    coefficients: pd.DataFrame,
+    plan: MlpRuns,
+) -> pd.DataFrame:
+    """Slopes and coefficients of the runs of one clock."""
+    last = float(steps[-1])
+    laws = power_laws(steps, curves, first=plan.window[0] * last, last=plan.window[1] * last)
+    laws = laws.assign(run=runs, slope_low=laws["low"], slope_high=laws["high"]).drop(columns=["low", "high"])
+    first, latest = (
+        power_laws(steps, curves, first=a * last, last=b * last)["slope"]
+        for a, b in (min(plan.windows), max(plan.windows))
+    )
+    laws["slope_change"] = np.abs(latest - first)
+    own = coefficients[coefficients["run"].isin(runs)]
+    return laws.merge(coefficient_means(own, last), on="run", how="left")
+
+
+def _counts(table: pd.DataFrame, plan: MlpRuns) -> pd.Series:
+    """Which runs the settings count: rates inside the range, and converged or unflagged ones where asked."""
+    between = plan.ranges[plan.rates]
+    counts = pd.Series(True, index=table.index)
+    if between is not None:
+        counts &= table["rate"].between(between[0], between[1])
+    if plan.runs == "converged":
+        counts &= table["accuracy_gain"] < CONVERGED_GAIN
+    if plan.points == "unflagged":
+        counts &= table["marks"] == ""
+    return counts
+
+
+def _quiet(table: pd.DataFrame, large: Literal["median", "largest"]) -> pd.Series:
+    sizes = table["batch_size"]
+    least = sizes.median() if large == "median" else sizes.max()
+    return (sizes >= least) & (table["rate"] <= table["rate"].median())
 
 
 def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
     """λ̄ up to step `last` (eq. 16) with its error from the chains, λ̂ at the end, its late change and the
     diagnoses, per run whose estimates are all finite.
     """
+    columns = ("run", "llc", "llc_error", "mean_llc", "mean_llc_error", "late_drift", "diagnoses")
+    if not len(coefficients):
+        return pd.DataFrame(columns=columns)
     values = coefficients.pivot(index="run", columns="step", values="llc")
     half = coefficients["high"] - coefficients["llc"]  # the lower end also allows for the step
     error = half / student(np.maximum(coefficients["chains"] - 1, 1))
@@ -122,11 +159,13 @@ def coefficient_means(coefficients: pd.DataFrame, last: float) -> pd.DataFrame:
         {
             "run": values.index,
             "llc": values.iloc[:, -1].to_numpy(),
+            "llc_error": errors.iloc[:, -1].to_numpy(),
             "mean_llc": mean,
             "mean_llc_error": spread,
-            "late_change": np.abs((late.iloc[:, -1] - late.iloc[:, 0]).to_numpy() / mean),
+            "late_drift": (late.iloc[:, -1] - late.iloc[:, 0]).to_numpy() / np.abs(mean),
             "diagnoses": marks.reindex(values.index).to_numpy(),
-        }
+        },
+        columns=list(columns),
     )
 
 
@@ -135,47 +174,23 @@ def _joined(texts: pd.Series) -> str:
     return ", ".join(sorted(names))
 
 
-CORRELATION_COLUMNS = {
-    "optimiser": "sgd or adam",
-    "x": "first variable",
-    "y": "second variable",
-    "rho": "Spearman's rank correlation over runs",
-    "low": "lower end of its 95 % bootstrap interval",
-    "high": "upper end",
-    "n": "runs",
-    "subset": "all, or large-batch-low-rate: see column quiet of the runs",
-}
-_TARGETS = ("llc", "mean_llc", "spectral_dimension")
-_FACTORS = ("rate", "batch_size", "test_accuracy", "displacement", "width", "depth")
-
-
-def correlations(runs: pd.DataFrame) -> pd.DataFrame:
-    """Figs 10–13 and 17 of the appendix, and Fig. 2b with its large-batch, low-rate subset."""
-    rows = []
-    for optimiser, part in usable(runs).groupby("optimiser"):
-        for subset, chosen in (("all", part), ("large-batch-low-rate", part[part["quiet"]])):
-            for y in _TARGETS:
-                for x in _FACTORS:
-                    if len(chosen) < 4:
-                        continue
-                    found = spearman(chosen[x], chosen[y])
-                    rows.append((optimiser, x, y, *found[:3], found.n, subset))
-    return documented(rows, CORRELATION_COLUMNS)
-
-
 def compare_models(groups: Sequence[Group], *, window: Window) -> pd.DataFrame:
-    """All models on all runs in the window (fractions of the training)."""
-    runs, curves, steps = _curves(groups)
-    last = float(steps[-1])
-    table = compare(steps, curves, first=window[0] * last, last=window[1] * last)
-    return table.assign(run=runs[table["run"]])
+    """All models on all runs in the window (fractions of the length)."""
+    parts = []
+    for runs, curves, steps in clocks(groups):
+        last = float(steps[-1])
+        table = compare(steps, curves, first=window[0] * last, last=window[1] * last)
+        parts.append(table.assign(run=runs[table["run"]]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def window_table(groups: Sequence[Group], windows: Sequence[Window]) -> pd.DataFrame:
     """Slopes of all runs in several windows, the fractions in columns `begin` and `end`."""
-    runs, curves, steps = _curves(groups)
-    table = window_sensitivity(steps, curves, windows)
-    return table.assign(run=runs[table["run"]])
+    parts = []
+    for runs, curves, steps in clocks(groups):
+        table = window_sensitivity(steps, curves, windows)
+        parts.append(table.assign(run=runs[table["run"]]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -192,6 +207,7 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
     slow = positive["rate"] <= good["rate"].quantile(1 / 3)
     by_rate = {"low_rates": below[slow], "other_rates": below[~slow]}
     best = comparison.loc[comparison["delta_bic"] == 0, "model"]
+    both = good[["spectral_dimension", "llc"]].to_numpy()
     facts: dict[str, tuple[Estimate, str]] = {
         "below_line": (share_of(below), ""),
         **{f"below_line.{name}": (share_of(part), "") for name, part in by_rate.items() if len(part)},
@@ -206,26 +222,29 @@ def run_quantities(runs: pd.DataFrame, comparison: pd.DataFrame, name: str) -> p
         "spectral_dimension": (median(good["spectral_dimension"]), ""),
         "spectral_dimension_mean": (mean_interval(good["spectral_dimension"]), ""),
         "test_accuracy": (mean_interval(100 * good["test_accuracy"]), "%"),
-        "late_change": (median(good["late_change"]), ""),
+        "late_drift": (mean_interval(good["late_drift"]), ""),
         "negative_llc": (share_of(good["llc"] < 0), ""),
         "marked": (share_of(runs["marks"] != ""), ""),
         "usable": (share_of(np.isin(runs["run"], good["run"])), ""),
         **{f"best_{m}": (share_of(best == m), "") for m in ("power", "brownian", "logarithm", "stretched")},
+        "slope_change": (median(good["slope_change"]), ""),
+        "exponent": (bootstrap(both, _exponent_of_means), ""),
+        "final_llc_sd": (bootstrap(both[:, 1], _sd), ""),
+        "spectral_dimension_sd": (bootstrap(both[:, 0], _sd), ""),
     }
     return finite_quantities(
         [estimated(f"{name}.{k}", value, unit=unit, over="runs") for k, (value, unit) in facts.items()]
     )
 
 
-def correlation_quantities(correlation: pd.DataFrame) -> pd.DataFrame:
-    """`mlps-<optimiser>.rho.<y>.<x>`, of the large-batch, low-rate subset with `.quiet` behind."""
-    rows = []
-    for row in correlation.to_dict("records"):
-        suffix = "" if row["subset"] == "all" else ".quiet"
-        name = f"mlps-{row['optimiser']}.rho.{row['y']}.{row['x']}{suffix}"
-        found = Estimate(row["rho"], row["low"], row["high"], row["n"])
-        rows.append(estimated(name, found, over="runs"))
-    return finite_quantities(rows)
+def _exponent_of_means(both: Array) -> Array:
+    """Mean d_s over twice the mean λ̂(T): Table 4's α, which the scale of λ̂ leaves alone."""
+    means = both.mean(-2)
+    return np.asarray(means[..., 0] / (2 * means[..., 1]))
+
+
+def _sd(values: Array) -> Array:
+    return np.asarray(values.std(-1, ddof=1))
 
 
 def optimiser_tables(
@@ -233,75 +252,25 @@ def optimiser_tables(
     groups: Sequence[Group],
     coefficients: pd.DataFrame,
     evaluations: pd.DataFrame,
-    varied: pd.DataFrame,
+    comparison: pd.DataFrame,
     plan: MlpRuns,
     name: str,
 ) -> dict[str, pd.DataFrame]:
-    """Everything about the runs of one optimiser, by name of the table."""
-    runs = run_table(table, groups, coefficients, evaluations, window=plan.window)
-    comparison = compare_models(groups, window=plan.window)
-    sensitivity = sensitivity_summary(varied)
+    """Everything about the runs of one optimiser that the settings count, by name of the table; `comparison`
+    is that of `compare_models` for all of the runs.
+    """
+    runs = run_table(table, groups, coefficients, evaluations, plan)
+    if len(usable(runs)) < _FEWEST:
+        raise MeasureError(
+            f"only {len(usable(runs))} of the {plan.optimiser} runs count here, {_FEWEST} are needed"
+        )
+    counted = [group.only(usable(runs)["run"].to_numpy()) for group in groups]
+    comparison = comparison[comparison["run"].isin(usable(runs)["run"])]
     of = {"optimiser": plan.optimiser}
-    measured = [run_quantities(runs, comparison, name), sensitivity_quantities(sensitivity, name)]
     return {
         "runs": runs,
-        "coefficients": coefficients.assign(**of),
+        "coefficients": coefficients[coefficients["run"].isin(runs["run"])].assign(**of),
         "models": model_summary(comparison, plan.optimiser),
-        "windows": window_table(groups, plan.windows).assign(**of),
-        "sensitivity": sensitivity.assign(**of),
-        "quantities": pd.concat(measured),
+        "windows": window_table(counted, plan.windows).assign(**of),
+        "quantities": run_quantities(runs, comparison, name),
     }
-
-
-def contrast_quantities(runs: pd.DataFrame, name: str, seed: int = 0) -> pd.DataFrame:
-    """Differences that the paper asserts between correlations and between optimisers, bootstrap over runs.
-
-    `<name>.batch_over_rate.<y>`: |ρ(y, batch)| − |ρ(y, rate)| for SGD; `<name>.displacement_sgd_over_adam`:
-    |ρ(λ̄, R)| of SGD − of Adam; `<name>.accuracy_sgd`: |ρ(accuracy, λ̄)| − |ρ(accuracy, d_s)|, and
-    `_adam` the other way round; `<name>.<column>_sgd_over_adam`: differences of medians.
-    """
-    good = usable(runs)
-    sgd, adam = (good[good["optimiser"] == o] for o in ("sgd", "adam"))
-    pairs: dict[str, tuple[_Pair, _Pair]] = {
-        f"batch_over_rate.{y}": ((sgd, "batch_size", y), (sgd, "rate", y))
-        for y in ("mean_llc", "spectral_dimension")
-    }
-    pairs["displacement_sgd_over_adam"] = (
-        (sgd, "displacement", "mean_llc"),
-        (adam, "displacement", "mean_llc"),
-    )
-    by = ("test_accuracy", "mean_llc"), ("test_accuracy", "spectral_dimension")
-    pairs["accuracy_sgd"] = (sgd, *by[0]), (sgd, *by[1])
-    pairs["accuracy_adam"] = (adam, *by[1]), (adam, *by[0])
-    rows = [estimated(f"{name}.{k}", _difference(*pair, seed), over="runs") for k, pair in pairs.items()]
-    for column in ("llc", "spectral_dimension", "test_accuracy"):
-        found = _median_difference(sgd[column], adam[column], seed)
-        rows.append(estimated(f"{name}.{column}_sgd_over_adam", found, over="runs"))
-    return finite_quantities(rows)
-
-
-_Pair = tuple[pd.DataFrame, str, str]  # runs, x, y
-
-
-def _difference(first: _Pair, second: _Pair, seed: int, resamples: int = 1000) -> Estimate:
-    """|ρ| of the first pair of columns − |ρ| of the second; of the same runs both are from one resample."""
-    rng = np.random.default_rng(seed)
-    n, m = len(first[0]), len(second[0])
-    one = rng.integers(n, size=(resamples, n))
-    two = one if first[0] is second[0] else rng.integers(m, size=(resamples, m))
-    value = _rank(first, np.arange(n)[None]) - _rank(second, np.arange(m)[None])
-    low, high = np.nanquantile(_rank(first, one) - _rank(second, two), [0.025, 0.975])
-    return Estimate(float(value[0]), float(low), float(high), min(n, m))
-
-
-def _rank(pair: _Pair, rows: NDArray[np.int64]) -> Array:
-    table, x, y = pair
-    return np.abs(rank_correlations(table[x], table[y], rows))
-
-
-def _median_difference(first: pd.Series, second: pd.Series, seed: int, resamples: int = 1000) -> Estimate:
-    rng = np.random.default_rng(seed)
-    a, b = first.to_numpy(), second.to_numpy()
-    draws = [np.median(v[rng.integers(len(v), size=(resamples, len(v)))], axis=1) for v in (a, b)]
-    low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
-    return Estimate(float(np.median(a) - np.median(b)), float(low), float(high), min(len(a), len(b)))

@@ -11,13 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sgdiffusion.measures.statistics.intervals import Estimate, geometric_mean_interval, mean_interval
+from sgdiffusion.measures.statistics.intervals import (
+    Estimate,
+    geometric_mean_interval,
+    mean_interval,
+    share_of,
+)
 from sgdiffusion.papers.tables import documented, estimated
 from sgdiffusion.papers.task import Task
 
 COLUMNS = {
     "quantity": "id",
-    "value": "mean over data sets, geometric for distances",
+    "value": "mean over data sets, geometric for distances and factors, share for what holds or does not",
     "low": "lower end of its 95 % interval over data sets",
     "high": "upper end",
     "smallest": "smallest value of a data set",
@@ -27,15 +32,20 @@ COLUMNS = {
 # Student's interval does not know the range of what it is about.
 _SHARES = re.compile(
     r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half|negative_llc|marked"
-    r"|largest_sgd$|switching|choices\.(.*_better|.*_within_null|.*_near_half)$"
+    r"|largest_sgd$|switching"
 )
-# Distances of laws differ from sample to sample by factors, not by amounts: geometric means.
-_DISTANCES = re.compile(r"(kl|wasserstein|total_variation|jensen_shannon)\.|choices\.kl_")
+_YES_OR_NO = re.compile(r"same_top$|minimum_inside$")
+# These differ from sample to sample by factors, not by amounts: geometric means.
+_FACTORS = re.compile(
+    r"(kl|wasserstein|total_variation|jensen_shannon)\.|smallest_kl|best_(xi|exponent)|strength_at"
+)
 
 
 def _over_sets(name: str, values: pd.Series) -> Estimate:
     """Mean of one quantity with its interval, on the scale on which it varies and inside its range."""
-    if _DISTANCES.search(name) and (values > 0).all():
+    if _YES_OR_NO.search(name):
+        return share_of(values > 0.5)
+    if _FACTORS.search(name) and (values > 0).all():
         return geometric_mean_interval(values)
     found = mean_interval(values)
     if _SHARES.search(name):
@@ -60,11 +70,31 @@ def pooled(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def collect(task: Task, walks: list[pd.DataFrame], laws: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def collect(
+    task: Task,
+    walks: list[pd.DataFrame],
+    laws: list[pd.DataFrame],
+    walk_readings: list[pd.DataFrame],
+    law_readings: list[pd.DataFrame],
+) -> dict[str, pd.DataFrame]:
     """Joins the measurements on the moons data sets: means over them, with intervals over them."""
     numbered = [table.assign(set=i) for sets in (walks, laws) for i, table in enumerate(sets)]
     sets = pd.concat(numbered, ignore_index=True)
-    return {"walks": pooled(walks), "laws": pooled(laws), "sets": sets}
+    read = {"walk_readings": walk_readings, "law_readings": law_readings}
+    pool = {name: pooled_readings(tables) for name, tables in read.items()}
+    return {"walks": pooled(walks), "laws": pooled(laws), "sets": sets, **pool}
+
+
+def pooled_readings(sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The same for every reading; the share of flagged estimates is the mean over data sets."""
+    parts = []
+    for reading in sets[0]["reading"].unique():
+        own = [table[table["reading"] == reading] for table in sets]
+        if all(len(table) for table in own):
+            share = float(np.mean([table["flagged"].iloc[0] for table in own]))
+            bare = [table.drop(columns=["reading", "flagged"]) for table in own]
+            parts.append(pooled(bare).assign(reading=reading, flagged=share))
+    return pd.concat(parts, ignore_index=True)
 
 
 def sets_table(quantities: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ Count = Annotated[int, Field(ge=0)]
 NamedTemperature = Literal["batch", "examples", "posterior"]
 Temperature = NamedTemperature | PositiveFloat
 Window = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
+Rates = Annotated[list[PositiveFloat], Field(min_length=2, max_length=2)]
 VisionNet = Literal["resnet18", "resnet34", "vgg16"]
 VisionSet = Literal["tiny-imagenet", "cifar10", "cifar100"]
 Item = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -31,16 +32,14 @@ class Langevin(Strict):
     temperature: Temperature = Field(
         description="nβ: batch b/ln b, examples n/ln n, posterior n, or the number itself"
     )
-    localisation: PositiveFloat = Field(description="γ")
-    share: Fraction = Field(description="share of a direction's variance that the step may add")
-
-
-class Sensitivity(Strict):
-    """One choice of the estimator changed, the others as they are."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = Field(description="as quantities call it")
-    set: dict[Literal["draws", "burn_in", "localisation", "temperature"], int | float | str] = {}
-    step_factor: PositiveFloat = Field(1.0, description="multiplies the calibrated step size")
+    localisation: Annotated[float, Field(ge=0)] = Field(description="γ")
+    share: Fraction = Field(description="share of a direction's variance that a calibrated step may add")
+    step_size: PositiveFloat | None = Field(None, description="ε of every point; null: calibrated at each")
+    step_factor: PositiveFloat = Field(1.0, description="multiplies ε")
+    integrator: Literal["averaged", "euler"] = Field("averaged", description="see dynamics.chains.sgld")
+    baseline: Literal["paired", "full"] = Field(
+        "paired", description="L(w*) on the draws' own mini-batches, or over all examples"
+    )
 
 
 class MoonsTraining(Strict):
@@ -69,6 +68,8 @@ class MoonsTraining(Strict):
 class PosteriorPlan(Strict):
     """Chains of the Langevin reference, started at the best nets."""
 
+    centre: Literal["zero", "start"] = Field(description="zero: a Gaussian prior; start: a local posterior")
+    precision: PositiveFloat = Field(description="γ of the Gaussian about the centre")
     starts: PositiveInt
     chains: PositiveInt = Field(description="from each start")
     draws: Annotated[int, Field(ge=8)]
@@ -76,17 +77,31 @@ class PosteriorPlan(Strict):
     every: PositiveInt
     keep: PositiveInt = Field(description="weights are kept at every such draw")
     temperature: Temperature
-    prior_precision: PositiveFloat = Field(description="of the Gaussian prior about zero")
     share: Fraction
 
 
-class LawPlan(Strict):
-    """Clusters, tempering and distances; the first of each list is what the figures show."""
+class Scan(Strict):
+    """Scales ξ at equal distances of their logarithms."""
 
+    low: PositiveFloat
+    high: PositiveFloat
+    points: Annotated[int, Field(ge=3)]
+
+
+class LawPlan(Strict):
+    """How SGD's solutions are compared with the posterior: clusters, tempering, distances."""
+
+    posterior: Literal["local", "global"] = Field(description="one of the posteriors")
+    space: Literal["function", "weights"]
+    method: Literal["k-means", "mixture", "ward"]
+    clusters: PositiveInt | None = Field(description="their number; null: by the rule")
+    ratio: Literal["common", "per cluster"] = Field(description="λ/d_s of all nets or of each cluster's")
+    strength: PositiveFloat | None = Field(
+        description="m/γ; null: as puts the minimum at ξ, fitted on half of the nets, used on the others"
+    )
+    direction: Literal["data", "model"] = Field(description="what comes first in KL")
     xi: PositiveFloat
-    scales: list[PositiveFloat] = Field(min_length=3, description="ξ of the scan")
-    counts: list[PositiveInt | None] = Field(min_length=1, description="clusters; null: by the rule")
-    strengths: list[PositiveFloat] = Field(min_length=1, description="m of the exponent m D_ξ")
+    scan: Scan
     resamples: Annotated[int, Field(ge=20)]
 
 
@@ -103,10 +118,9 @@ class MoonsEnsemble(Strict):
     windows: list[Window]
     coefficients: Langevin
     along: Langevin
-    sensitivity: list[Sensitivity]
-    sensitivity_nets: PositiveInt
+    readings_nets: PositiveInt = Field(description="nets measured with other chains: the first of them")
     radii: list[PositiveFloat] = Field(min_length=1, description="over the median step between snapshots")
-    posterior: PosteriorPlan
+    posteriors: dict[Literal["local", "global"], PosteriorPlan]
     laws: LawPlan
     assumptions: list[Assumption] = []
 
@@ -127,11 +141,28 @@ class MlpDesign(Strict):
         return len(self.widths) * len(self.depths)
 
 
-class MlpTraining(Strict):
-    """What all runs of a design share."""
+class Length(Strict):
+    """When a run counts as trained: after so many steps, or so many passes over the examples."""
 
-    steps: Annotated[int, Field(ge=20)]
-    checkpoints: list[Fraction] = Field(min_length=2)
+    steps: Annotated[int, Field(ge=20)] | None = None
+    epochs: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Length":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("a length is either in steps or in epochs: give one of the two")
+        return self
+
+    def at(self, batch_size: int, examples: int) -> int:
+        """Steps of a run; an epoch is ⌊n/b⌋ of them."""
+        return self.steps or (self.epochs or 0) * (examples // batch_size)
+
+
+class MlpTraining(Strict):
+    """What all runs of a design share: each is trained to the longest of the lengths."""
+
+    lengths: dict[Item, Length] = Field(min_length=1)
+    checkpoints: list[Fraction] = Field(min_length=2, description="fractions of every length, for λ̄")
 
     @model_validator(mode="after")
     def _checked(self) -> "MlpTraining":
@@ -140,19 +171,39 @@ class MlpTraining(Strict):
 
 
 class MlpRuns(Strict):
-    """Fig. 2, Table 4 and the appendix: the designed runs of one optimiser."""
+    """Fig. 2, Table 4 and the appendix: the designed runs of one optimiser, and how they are read."""
 
     kind: Literal["mlp-design"]
     optimiser: Literal["sgd", "adam"]
     data: Data
     design: MlpDesign
     training: MlpTraining
-    window: Window
+    length: Item = Field(description="one of the training's lengths")
+    ranges: dict[Item, Rates | None] = Field(description="of learning rates; null: all of the design's")
+    rates: Item = Field(description="one of the ranges: the runs that count")
+    runs: Literal["all", "converged"] = Field(
+        description="converged: the training accuracy gains less than half a point in the last half"
+    )
+    points: Literal["all", "unflagged"] = Field(
+        description="unflagged: runs none of whose estimates of λ has a diagnosis"
+    )
+    window: Window = Field(description="of the late exponent, fractions of the length")
     windows: list[Window]
+    lambda_of_ds: Literal["average", "end"] = Field(description="the λ of d_s = 2 λ × slope (eq. 17)")
+    correlation: Literal["spearman", "pearson"]
+    large_batch: Literal["median", "largest"] = Field(
+        description="runs of large batch: of the median batch size at least, or of the largest only"
+    )
     coefficients: Langevin
-    sensitivity: list[Sensitivity]
-    sensitivity_every: PositiveInt = Field(description="one run in so many has its sensitivity measured")
+    readings_every: PositiveInt = Field(description="one run in so many is measured with other chains")
     assumptions: list[Assumption] = []
+
+    @model_validator(mode="after")
+    def _named(self) -> "MlpRuns":
+        for key, known in (("length", self.training.lengths), ("rates", self.ranges)):
+            if getattr(self, key) not in known:
+                raise ValueError(f"{key} {getattr(self, key)!r} is none of {', '.join(known)}")
+        return self
 
 
 # Table 1's six larger models, optional

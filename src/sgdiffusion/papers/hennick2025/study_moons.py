@@ -5,21 +5,24 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from sgdiffusion import streams
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.measures.trajectories.dimensions import window_sensitivity
 from sgdiffusion.papers.hennick2025 import laws, walks
-from sgdiffusion.papers.hennick2025.coefficients import (
-    points_of,
-    sensitivity_quantities,
-    sensitivity_summary,
-    sensitivity_table,
-)
+from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.papers.hennick2025.moons import Moons, train_moons
 from sgdiffusion.papers.hennick2025.posterior import (
+    Coordinates,
     Posterior,
     convergence_table,
     coordinates,
     sample_posterior,
+)
+from sgdiffusion.papers.hennick2025.readings import (
+    chains_of,
+    collected,
+    flagged,
+    other_chains,
+    revised,
 )
 from sgdiffusion.papers.hennick2025.settings import (
     Langevin,
@@ -27,8 +30,8 @@ from sgdiffusion.papers.hennick2025.settings import (
     MoonsEnsemble,
     MoonsTraining,
     PosteriorPlan,
-    Sensitivity,
 )
+from sgdiffusion.papers.tables import quantity
 from sgdiffusion.papers.task import Task
 
 Arrays = dict[str, NDArray[Any]]
@@ -42,25 +45,31 @@ def train(task: Task, training: MoonsTraining) -> dict[str, Arrays]:
     return {"ensemble": dict(ensemble.arrays())}
 
 
-def coefficients(
-    task: Task, plan: Langevin, changes: list[Sensitivity], nets: int, ensemble: Arrays
-) -> Tables:
-    """Local learning coefficients: at the end, along the training, or under other settings."""
+def coefficients(task: Task, plan: Langevin, ensemble: Arrays) -> Tables:
+    """Local learning coefficients of all nets, at the end or along the training."""
     which, moons = task.wildcards["which"], Moons.from_arrays(ensemble)
-    progress = task.progress(which)
-    if which != "sensitivity":
-        along = which == "along"
-        table = walks.net_coefficients(moons, plan, along=along, root_seed=task.root_seed, progress=progress)
-        return {"coefficients": table}
-    points = points_of(moons.theta[:nets])
-    seed = streams.seed(task.root_seed, "hennick2025", "moons", "sensitivity")
-    table = sensitivity_table(moons.net, moons.data, points, plan, changes, seed=seed, progress=progress)
+    along, progress = which == "along", task.progress(which)
+    table = walks.net_coefficients(moons, plan, along=along, root_seed=task.root_seed, progress=progress)
     return {"coefficients": table}
+
+
+def vary(task: Task, run: MoonsEnsemble, readings: list[Reading], ensemble: Arrays) -> Tables:
+    """Local learning coefficients of some nets, at the end and along the training, by the chains of every
+    other reading.
+    """
+    some, parts = Moons.from_arrays(ensemble).first(run.readings_nets), []
+    for chains, settings in {chains_of(run): run, **other_chains(run, readings)}.items():
+        for along, plan in ((False, settings.coefficients), (True, settings.along)):
+            table = walks.net_coefficients(some, plan, along=along, root_seed=task.root_seed)
+            parts.append(table.assign(chains_of=chains, along=along))
+        task.log.info("%d of the settings of chains measured", len(parts) // 2)
+    return {"coefficients": pd.concat(parts, ignore_index=True)}
 
 
 def measure(
     task: Task,
     run: MoonsEnsemble,
+    readings: list[Reading],
     ensemble: Arrays,
     end: pd.DataFrame,
     along: pd.DataFrame,
@@ -68,20 +77,53 @@ def measure(
 ) -> Tables:
     """Displacements, exponents, dimensions and the learning coefficient's sensitivity."""
     seed, moons = task.root_seed, Moons.from_arrays(ensemble)
-    nets = walks.net_table(moons, end, along, window=run.window)
-    models = walks.model_table(moons, window=run.window)
-    independent = walks.independent_table(moons, nets, radii=run.radii, root_seed=seed)
-    sensitivity = sensitivity_summary(varied)
-    measured = walks.walk_quantities(moons, nets, models, independent, run, seed)
+    by_chains = {
+        str(chains): {which: part[part["along"] == which] for which in (False, True)}
+        for chains, part in varied.groupby("chains_of")
+    }
+
+    def read(settings: MoonsEnsemble) -> tuple[Tables, float]:
+        own = chains_of(settings) == chains_of(run)
+        found = {False: end, True: along} if own else by_chains[chains_of(settings)]
+        some = moons if own else moons.first(run.readings_nets)
+        nets = walks.net_table(some, found[False], found[True], window=settings.window)
+        models = walks.model_table(some, window=settings.window)
+        quantities = walks.walk_quantities(some, nets, models, settings, seed)
+        tables = {"nets": nets, "models": models, "quantities": quantities}
+        return tables, flagged(*found.values())
+
+    def measured(reading: Reading) -> tuple[pd.DataFrame, float]:
+        tables, share = read(revised(run, reading))
+        return tables["quantities"], share
+
+    base, _ = read(run)
+    independent = walks.independent_table(moons, base["nets"], radii=run.radii, root_seed=seed)
+    sensitivity = sensitivity_summary(_at_ends(run, readings, by_chains))
+    more = [walks.independent_quantities(independent), sensitivity_quantities(sensitivity, "moons")]
     return {
+        **base,
+        "quantities": pd.concat([base["quantities"], *more]),
         "displacement": walks.displacement_table(moons, root_seed=seed),
-        "nets": nets,
-        "models": models,
         "windows": window_sensitivity(moons.steps, moons.displacements, run.windows),
         "independent": independent,
         "sensitivity": sensitivity,
-        "quantities": pd.concat([measured, sensitivity_quantities(sensitivity, "moons")]),
+        "readings": collected(readings, measured, task.log),
     }
+
+
+def _at_ends(
+    run: MoonsEnsemble, readings: list[Reading], by_chains: dict[str, dict[bool, pd.DataFrame]]
+) -> pd.DataFrame:
+    """λ̂ at the ends of the nets that were measured with every setting of the chains."""
+    names = {chains_of(run): "base"}
+    for reading in readings:
+        if ";" not in reading.name:
+            names.setdefault(chains_of(revised(run, reading)), reading.name)
+    parts = [
+        by_chains[chains][False].assign(point=lambda t: t["net"], variation=name)
+        for chains, name in names.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def posterior(task: Task, plan: PosteriorPlan, ensemble: Arrays, nets: pd.DataFrame) -> dict[str, Arrays]:
@@ -94,15 +136,37 @@ def posterior(task: Task, plan: PosteriorPlan, ensemble: Arrays, nets: pd.DataFr
 
 
 def compare_laws(
-    task: Task, plan: LawPlan, ensemble: Arrays, nets: pd.DataFrame, posterior: Arrays
+    task: Task,
+    run: MoonsEnsemble,
+    readings: list[Reading],
+    ensemble: Arrays,
+    nets: pd.DataFrame,
+    **posteriors: Arrays,
 ) -> Tables:
     """Clusters of solutions under SGD, posterior and tempered SGD, their distances and the scan over ξ."""
-    seed, moons, draws = task.root_seed, Moons.from_arrays(ensemble), Posterior.from_arrays(posterior)
-    found = laws.all_laws(moons, draws, nets, plan)
-    task.log.info("%d ways to compare the laws", len(found))
-    tables = {
-        name: pd.concat([measure(choice, plan, seed) for choice in found], ignore_index=True)
-        for name, measure in LAW_TABLES.items()
-    }
-    tables["convergence"] = convergence_table(draws, coordinates(moons, draws, "function"))
-    return {**tables, "quantities": laws.law_quantities(found, tables, plan, seed)}
+    seed, moons = task.root_seed, Moons.from_arrays(ensemble)
+    draws = {name: Posterior.from_arrays(arrays) for name, arrays in posteriors.items()}
+    known: dict[tuple[str, str], Coordinates] = {}
+
+    def points(plan: LawPlan) -> Coordinates:
+        key = plan.posterior, plan.space
+        if key not in known:
+            known[key] = coordinates(moons, draws[plan.posterior], plan.space)
+        return known[key]
+
+    def read(plan: LawPlan) -> Tables:
+        found = laws.laws_of(points(plan), nets, plan, seed)
+        tables = {name: table(found, seed) for name, table in LAW_TABLES.items()}
+        return {**tables, "quantities": laws.law_quantities(found, tables, seed)}
+
+    def measured(reading: Reading) -> tuple[pd.DataFrame, float]:
+        return read(revised(run, reading).laws)["quantities"], float("nan")
+
+    functions = {name: coordinates(moons, d, "function") for name, d in draws.items()}
+    convergence = [convergence_table(d, functions[name]).assign(posterior=name) for name, d in draws.items()]
+    tables = read(run.laws)
+    tables["convergence"] = pd.concat(convergence, ignore_index=True)
+    worst = tables["convergence"].groupby("posterior")["r_hat"].max()
+    facts = [quantity(f"moons.posterior.r_hat.{name}", float(v)) for name, v in worst.items()]
+    tables["quantities"] = pd.concat([tables["quantities"], pd.DataFrame(facts)], ignore_index=True)
+    return {**tables, "readings": collected(readings, measured, task.log)}

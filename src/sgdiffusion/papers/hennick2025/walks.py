@@ -14,7 +14,7 @@ from sgdiffusion import streams
 from sgdiffusion.dynamics.chains.averages import accuracy, average_loss
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.bootstrap import bootstrap, median
-from sgdiffusion.measures.statistics.intervals import Estimate, share_of
+from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, share_of
 from sgdiffusion.measures.trajectories.dimensions import ensemble_law, power_laws, time_average
 from sgdiffusion.measures.trajectories.returns import (
     from_returns,
@@ -110,8 +110,7 @@ NET_COLUMNS = {
     "mean_llc": "λ̄, average over the time of the training (eq. 16)",
     "spectral_dimension": "d_s = 2 λ̄ slope (eq. 17)",
     "ratio": "λ/d_s with the net's own λ at the end",
-    "late_change": "|λ̂(end) − λ̂(first kept step of the second half)| / λ̄; the chains' noise raises it",
-    "late_drift": "the same with its sign: noise cancels in its mean over nets",
+    "late_drift": "(λ̂(end) − λ̂(first kept step of the second half)) / λ̄: noise cancels in its mean over nets",
     "loss": "L_n at the end, nats",
     "accuracy": "share of the examples classified rightly",
     "displacement": "R at the end",
@@ -142,7 +141,6 @@ def net_table(ensemble: Moons, final: pd.DataFrame, along: pd.DataFrame, *, wind
             "mean_llc": mean,
             "spectral_dimension": d_s,
             "ratio": end["llc"].to_numpy() / d_s,
-            "late_change": np.abs(late[:, -1] - late[:, 0]) / np.abs(mean),
             "late_drift": (late[:, -1] - late[:, 0]) / np.abs(mean),
             "loss": end["loss"].to_numpy(),
             "accuracy": right.numpy(),
@@ -160,6 +158,7 @@ def model_table(ensemble: Moons, *, window: Window) -> pd.DataFrame:
 
 
 INDEPENDENT_COLUMNS = {
+    "paths": "nets; drift: straight lines with as many snapshots; brownian: in 50 dimensions",
     "method": "eq. 17; returns: P(lag) inside a ball; volume: balls needed to cover the path",
     "radius": "radius of the balls over the median displacement between neighbouring snapshots",
     "value": "d_s",
@@ -173,24 +172,42 @@ INDEPENDENT_COLUMNS = {
 def independent_table(
     ensemble: Moons, nets: pd.DataFrame, *, radii: Sequence[float], root_seed: int
 ) -> pd.DataFrame:
-    """d_s from the late snapshots, by returns and by volume visited, beside eq. 17 on the same nets."""
-    paths = ensemble.late.astype(np.float64)
-    unit = float(np.median(np.linalg.norm(np.diff(paths, axis=1), axis=-1)))
+    """d_s from the late snapshots, by returns and by volume visited, beside eq. 17 on the same nets, and what
+    the two methods make of paths whose law is known.
+
+    A walker makes one step at a time, so that the volume it visits grows no faster than t and no single path
+    has a d_s above 2 by Definition 3.1 (V ~ t^{d_s/2}), whatever it is.
+    """
     generator = streams.generator(root_seed, "hennick2025", "moons", "independent")
-    times = np.arange(1, paths.shape[1] + 1)
-    lags = np.unique(np.rint(np.geomspace(1, paths.shape[1] // 2, 16)).astype(int))
-    own = nets["spectral_dimension"].to_numpy()[: len(paths)]
-    middle = median(own)
-    rows: list[dict[str, Any]] = [{"method": "eq. 17", "radius": np.nan, **middle._asdict(), "note": ""}]
-    for radius in radii:
-        volumes = np.stack([volume_visited(path, radius * unit) for path in paths])
-        table = return_probability(paths, lags, radius * unit)
-        by_volume = partial(
-            from_volume, times, volumes, first=len(times) / 10, last=len(times), generator=generator
-        )
-        rows.append({"method": "volume", "radius": radius, **_attempt(by_volume)})
-        rows.append({"method": "returns", "radius": radius, **_attempt(partial(from_returns, table))})
+    own = median(nets["spectral_dimension"].to_numpy()[: len(ensemble.late)])
+    rows: list[dict[str, Any]] = [
+        {"paths": "nets", "method": "eq. 17", "radius": np.nan, **own._asdict(), "note": ""}
+    ]
+    for name, paths in _paths(ensemble, generator).items():
+        unit = float(np.median(np.linalg.norm(np.diff(paths, axis=1), axis=-1)))
+        times = np.arange(1, paths.shape[1] + 1)
+        lags = np.unique(np.rint(np.geomspace(1, paths.shape[1] // 2, 16)).astype(int))
+        for radius in radii:
+            volumes = np.stack([volume_visited(path, radius * unit) for path in paths])
+            table = return_probability(paths, lags, radius * unit)
+            by_volume = partial(
+                from_volume, times, volumes, first=len(times) / 10, last=len(times), generator=generator
+            )
+            of = {"paths": name, "radius": radius}
+            rows.append({**of, "method": "volume", **_attempt(by_volume)})
+            rows.append({**of, "method": "returns", **_attempt(partial(from_returns, table))})
     return documented(pd.DataFrame(rows), INDEPENDENT_COLUMNS)
+
+
+def _paths(ensemble: Moons, generator: np.random.Generator) -> dict[str, Array]:
+    """The nets' late snapshots, and as many straight lines and Brownian paths of 50 dimensions."""
+    count, length = ensemble.late.shape[:2]
+    lines = np.arange(length)[None, :, None] * generator.standard_normal((count, 1, 50))
+    return {
+        "nets": ensemble.late.astype(np.float64),
+        "drift": lines,
+        "brownian": generator.standard_normal((count, length, 50)).cumsum(1),
+    }
 
 
 def _attempt(measure: Callable[[], Estimate]) -> dict[str, Any]:
@@ -218,7 +235,6 @@ def walk_quantities(
     ensemble: Moons,
     nets: pd.DataFrame,
     models: pd.DataFrame,
-    independent: pd.DataFrame,
     plan: MoonsEnsemble,
     root_seed: int,
 ) -> pd.DataFrame:
@@ -236,31 +252,21 @@ def walk_quantities(
         "r2_brownian": median(nets["r2_brownian"]),
         "slope_below_half": share_of(nets["slope_high"] < 0.5),
         **_line_facts(nets),
-        **_coefficient_facts(nets),
+        **_coefficient_facts(nets, regular=ensemble.theta.shape[1] / 2),
     }
     rows = [estimated(f"moons.{k}", v, over="nets") for k, v in facts.items()]
-    own = independent[(independent["method"] != "eq. 17") & independent["value"].notna()]
-    for row in own.to_dict("records"):
-        name = f"moons.independent.{row['method']}.radius-{row['radius']:g}"
+    return finite_quantities(rows)
+
+
+def independent_quantities(independent: pd.DataFrame) -> pd.DataFrame:
+    """`moons.independent.<paths>.<method>.radius-<r>`."""
+    rows = []
+    known = independent[independent["value"].notna() & (independent["method"] != "eq. 17")]
+    for row in known.to_dict("records"):
+        name = f"moons.independent.{row['paths']}.{row['method']}.radius-{row['radius']:g}"
         found = Estimate(row["value"], row["low"], row["high"], row["n"])
         rows.append(estimated(name, found, over="paths"))
-    return finite_quantities([*rows, *_ratio_rows(independent)])
-
-
-def _ratio_rows(independent: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each independent d_s at the middle radius over eq. 17's on the same nets; both intervals at their
-    worst.
-    """
-    table, rows = independent.set_index("method"), []
-    own = table.loc[["eq. 17"]].iloc[0]
-    for method in ("volume", "returns"):
-        part = table.loc[[method]].sort_values("radius")
-        row = part.iloc[len(part) // 2]
-        if np.isfinite(row["value"]) and own["low"] > 0:
-            ends = row["low"] / own["high"], row["high"] / own["low"]
-            ratio = Estimate(row["value"] / own["value"], *ends, int(own["n"]))
-            rows.append(estimated(f"moons.independent.{method}.ratio", ratio, over="paths"))
-    return rows
+    return finite_quantities(rows)
 
 
 def _best(models: pd.DataFrame) -> pd.Series:
@@ -276,17 +282,19 @@ def _line_facts(nets: pd.DataFrame) -> dict[str, Estimate]:
         "forced": share_of(below == (good["slope"] <= 0.5)),
         "spectral_dimension": median(good["spectral_dimension"]),
         "mean_llc": median(good["mean_llc"]),
-        "late_change": median(good["late_change"]),
-        "late_drift": median(good["late_drift"]),
+        "late_drift": mean_interval(good["late_drift"]),
     }
 
 
-def _coefficient_facts(nets: pd.DataFrame) -> dict[str, Estimate]:
-    """The shape of Fig. 4a: `lower_half` is the share of λ̂ below the middle of its range (1 to 99 %)."""
+def _coefficient_facts(nets: pd.DataFrame, regular: float) -> dict[str, Estimate]:
+    """The shape of Fig. 4a: `lower_half` is the share of λ̂ below the middle of its range (1 to 99 %);
+    `over_regular` compares with d/2, the coefficient of a regular model.
+    """
     values = nets.loc[np.isfinite(nets["llc"]), "llc"].to_numpy()
     low, high = np.quantile(values, [0.01, 0.99])
     return {
         "llc": median(values),
+        "llc_over_regular": median(values / regular),
         "llc_lower_half": share_of(values < (low + high) / 2),
         "llc_skewness": bootstrap(values, _skewness),
         "negative_llc": share_of(nets["llc"] < 0),

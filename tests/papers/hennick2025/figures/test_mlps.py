@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 from numpy.testing import assert_allclose
 
-from sgdiffusion.papers.hennick2025.figures.mlps import FACTORS, TARGETS, correlations_figure, fig2a, fig2b
+from sgdiffusion.papers.hennick2025.figures.mlps import (
+    CONTRASTS,
+    FACTORS,
+    TARGETS,
+    correlations_figure,
+    fig2a,
+    fig2b,
+)
 
 RUNS = pd.DataFrame(
     {
@@ -17,6 +24,8 @@ RUNS = pd.DataFrame(
         "displacement": [3.0, 4.0, 5.0, np.nan, 1.0, 2.0, 3.0],
         "marks": ["", "short", "", "diverged", "", "negative", ""],
         "quiet": [True, False, True, False, False, True, False],
+        "batch_size": [1024, 16, 1024, 16, 16, 128, 16],
+        "rate": [0.01, 0.1, 0.02, 0.1, 0.1, 0.01, 0.1],
     }
 )
 RUNS = RUNS.assign(
@@ -34,6 +43,15 @@ CORRELATIONS = pd.concat(
 )
 
 
+READINGS = pd.DataFrame(
+    [
+        {"reading": reading, "quantity": name, "value": v, "low": v - 0.1, "high": v + 0.1}
+        for reading, v in (("base", 0.3), ("length=3000-steps", -0.3), ("length=3000-steps;runs=all", 0.0))
+        for name in CONTRASTS
+    ]
+)
+
+
 def points(ax, label: str) -> np.ndarray:
     (found,) = [one for one in ax.get_lines() if str(one.get_label()).startswith(label)]
     return np.array(found.get_xydata())
@@ -47,6 +65,8 @@ def test_fig2a_shows_every_run_once_and_the_line():
     line = points(left, "$d_s")
     assert_allclose(line[:, 0], line[:, 1])
     assert "by construction" in left.get_title(loc="right")
+    assert_allclose(points(left, "SGD: published"), [[12.527, 7.8165]])
+    assert_allclose(points(left, "Adam: published"), [[3.0957, 0.4061]])
     assert_allclose(points(right, "SGD")[:, 0], [0.25, 0.3, 0.625])
     assert_allclose(points(right, "1/2")[:, 0], 0.5)
 
@@ -61,7 +81,7 @@ def test_fig2a_says_what_it_cannot_show():
 
 def test_fig2b_separates_the_quiet_runs_and_prints_their_correlation():
     left, right = fig2b(RUNS, CORRELATIONS).axes
-    assert_allclose(points(left, "large batch"), [[3, 1], [5, 4]])
+    assert_allclose(points(left, "batch ≥ 1024, rate ≤ 0.02"), [[3, 1], [5, 4]])
     assert_allclose(points(left, "all other"), [[4, 2]])
     labels = [t.get_text() for t in left.get_legend().get_texts()]
     assert "0.60 [0.50, 0.70]" in labels[0]
@@ -70,11 +90,14 @@ def test_fig2b_separates_the_quiet_runs_and_prints_their_correlation():
 
 
 def test_correlations_have_a_row_for_each_factor():
-    figure = correlations_figure(CORRELATIONS)
-    assert [ax.get_title() for ax in figure.axes] == list(TARGETS.values())
-    for ax in figure.axes:
+    *axes, contrasts = correlations_figure(CORRELATIONS, READINGS).axes
+    assert [ax.get_title() for ax in axes] == list(TARGETS.values())
+    for ax in axes:
         sgd, adam = ax.containers
         assert_allclose(sgd.lines[0].get_xdata().astype(float), [0.6] * len(FACTORS))
         assert_allclose(adam.lines[0].get_xdata().astype(float), [-0.2] * len(FACTORS))
-    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    labels = [t.get_text() for t in axes[0].get_yticklabels()]
     assert labels == list(FACTORS.values())
+    base, other = contrasts.containers  # not the combination with another choice
+    assert_allclose(base.lines[0].get_xdata().astype(float), [0.3] * len(CONTRASTS))
+    assert_allclose(other.lines[0].get_xdata().astype(float), [-0.3] * len(CONTRASTS))

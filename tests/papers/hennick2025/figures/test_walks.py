@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from sgdiffusion.papers.hennick2025.figures.walks import CHANGES, fig1, sensitivity_figure
+from sgdiffusion.papers.hennick2025.figures.walks import fig1, sensitivity_figure
 
 TIME = np.array([0.01, 0.1, 1.0])
 DISPLACEMENT = pd.DataFrame(
@@ -27,19 +27,20 @@ def line(ax, label: str):
 
 
 def test_fig1_compares_with_a_brownian_motion_of_the_same_end():
-    left, right = fig1(DISPLACEMENT).axes
-    assert_allclose(line(left, "mean").get_ydata(), DISPLACEMENT["mean"])
-    assert_allclose(line(left, "Brownian").get_ydata(), 4 * np.sqrt(TIME))
-    assert_allclose(line(right, "moons").get_ydata(), DISPLACEMENT["local_slope"])
-    assert_allclose(line(right, "Brownian").get_ydata(), 0.5)
-    (band,) = right.collections
-    heights = band.get_paths()[0].vertices[:, 1]
-    assert_allclose([heights.min(), heights.max()], [0.18, 0.95])
+    further = DISPLACEMENT.assign(mean=4 * DISPLACEMENT["mean"])
+    left, right = fig1([DISPLACEMENT, further]).axes
+    assert_allclose(line(left, "sample 1").get_ydata(), DISPLACEMENT["mean"])
+    assert_allclose(line(left, "sample 2").get_ydata(), further["mean"])
+    assert_allclose(line(left, "Brownian").get_ydata(), 8 * np.sqrt(TIME))  # the geometric mean of 4 and 16
+    assert_allclose([right.get_lines()[i].get_ydata() for i in (0, 1)], [DISPLACEMENT["local_slope"]] * 2)
+    for band in right.collections:
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert_allclose([heights.min(), heights.max()], [0.18, 0.95])
     assert left.get_xscale() == left.get_yscale() == right.get_xscale() == "log"
 
 
 def summary(factor: float) -> pd.DataFrame:
-    rows = [("base", 1.0, 1.0), ("step-quarter", factor, 0.9), ("draws-fourfold", 2 * factor, 0.8)]
+    rows = [("base", 1.0, 1.0), ("step=fixed", factor, 0.9), ("draws=many", 2 * factor, 0.8)]
     table = pd.DataFrame(rows, columns=["variation", "ratio", "rho"])
     for name in ("ratio", "rho"):
         table[f"{name}_low"], table[f"{name}_high"] = table[name] * 0.9, table[name] * 1.1
@@ -55,8 +56,8 @@ def sensitivity():
 def test_every_change_has_a_row_for_every_kind_of_run(sensitivity):
     left, right = sensitivity.axes
     assert [t.get_text() for t in left.get_yticklabels()] == [
-        CHANGES["step-quarter"],
-        CHANGES["draws-fourfold"],
+        "step: fixed",
+        "draws: many",
     ]
     values = [bars.lines[0].get_xdata().tolist() for bars in left.containers]
     assert_allclose(values, [[0.8, 1.6], [1.4, 2.8], [1.2, 2.4]])

@@ -1,4 +1,5 @@
-"""Figs 3, 4a and 4b of Hennick & De Baerdemacker (2025): SGD's solutions beside the posterior."""
+"""Figs 3, 4a and 4b of Hennick & De Baerdemacker (2025): SGD's solutions beside the posterior, on every
+random sample of the moons."""
 
 import numpy as np
 import pandas as pd
@@ -8,103 +9,128 @@ from matplotlib.figure import Figure
 from sgdiffusion.figures.style import (
     BLACK,
     BLUE,
+    CYCLE,
     GREY,
     ORANGE,
-    VERMILION,
+    PUBLISHED_LINE,
     new_figure,
+    panel_label,
     published,
     seed_band,
     style,
 )
 
-CHOICE = ["space", "method", "rule", "clusters", "ratio"]
 PUBLISHED_XI = 0.5  # the minimum of the paper's Fig. 3
 LAWS = {"sgd": (BLUE, "SGD"), "posterior": (BLACK, "posterior (SGLD)"), "tempered": (ORANGE, "tempered SGD")}
+_MARKS = "osD^vPX*"
 
 
 @style()
-def fig3(scan: pd.DataFrame) -> Figure:
-    """KL(posterior ‖ tempered SGD) over ξ: the choice of the figures with its interval, the others thin."""
-    figure, ax = new_figure(height=2.7)
-    choices = [part.sort_values("xi") for _, part in scan.groupby(CHOICE, sort=False)]
-    for i, part in enumerate(choices[1:]):
-        label = f"{len(choices) - 1} other choices" if i == 0 else None
-        ax.plot(part["xi"], part["kl"], color=GREY, linewidth=0.4, alpha=0.5, label=label)
-    first = choices[0]
-    seed_band(ax, first["xi"], first["low"], first["high"], BLUE, "95 % over nets and chains")
-    ax.plot(first["xi"], first["kl"], color=BLUE, label=_name(first))
-    best, low, high = (float(first[c].iloc[0]) for c in ("best", "best_low", "best_high"))
-    floor = float(first["kl"].min())
-    at_end = best in (first["xi"].min(), first["xi"].max())
-    label = "smallest (end of the scan), 95 %" if at_end else "minimum, 95 %"
-    ax.errorbar([best], [floor], xerr=[[max(best - low, 0)], [max(high - best, 0)]], fmt="v", color=VERMILION,
-                markersize=4, label=label)  # fmt: skip
-    published(ax, x=PUBLISHED_XI, label=r"published minimum, $\xi = 0.5$")
-    positive = first.loc[first["kl"] > 0, "kl"]
-    ax.set(xlabel=r"scale $\xi$", ylabel="KL(posterior ‖ tempered SGD) / nats", yscale="log")
-    ax.set_ylim(0.2 * float(positive.min()), 20 * float(positive.max()))
-    ax.legend(loc="upper right", fontsize=6)
+def fig3(scan: list[pd.DataFrame]) -> Figure:
+    """(a) KL of SGD's law and the theory's over ξ on every sample, (b) the pairs of ξ and m/γ that are one
+    and the same minimum.
+    """
+    figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
+    for i, part in enumerate(scan):
+        color = CYCLE[i % len(CYCLE)]
+        left.plot(part["xi"], part["kl"], color=color, linewidth=1)
+        _minimum(left, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
+        _ridge(right, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
+    seed_band(left, scan[0]["xi"], scan[0]["low"], scan[0]["high"], CYCLE[0], "95 %, sample 1")
+    published(left, x=PUBLISHED_XI, label=r"published, $\xi = 0.5$")
+    strength = float(scan[0]["strength"].iloc[0])
+    left.set(xscale="log", yscale="log", xlabel=rf"scale $\xi$ at $m/\gamma = {strength:g}$")
+    left.set_ylabel("KL(SGD ‖ theory) / nats")
+    left.set_ylim(1e-5, 3 * max(float(part["kl"].max()) for part in scan))
+    right.set(xscale="log", yscale="log", xlabel=r"scale $\xi$", ylabel=r"$m/\gamma$ of the same minimum")
+    right.axvline(PUBLISHED_XI, **PUBLISHED_LINE)
+    place = {"loc": "outside lower center", "ncols": 4, "fontsize": 6}
+    figure.legend(*left.get_legend_handles_labels(), **place)
+    for letter, ax in zip("ab", (left, right), strict=True):
+        panel_label(ax, letter)
     return figure
 
 
-def _name(part: pd.DataFrame) -> str:
+def _minimum(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> None:
+    """The smallest KL with the interval of its ξ; a hollow mark where it lies at an end of the scan."""
+    best, low, high = (float(part[c].iloc[0]) for c in ("best", "best_low", "best_high"))
+    at_end = best in (part["xi"].min(), part["xi"].max())
+    bars = [[max(best - low, 0)], [max(high - best, 0)]]
+    floor = max(float(part["kl"].min()), 2e-5)  # a smaller one is drawn at the lower edge
+    ax.errorbar([best], [floor], xerr=bars, fmt=mark, color=color, markersize=4, linewidth=0.8,
+                markerfacecolor="white" if at_end else color,
+                label=label + " (end of the scan)" * at_end)  # fmt: skip
+
+
+def _ridge(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> None:
+    """e = (m/γ) ξ^{2−2λ/d_s} is one number: every point of this line has the same KL."""
     row = part.iloc[0]
-    return f"{row['method']} in {row['space']} space, K = {row['clusters']}"
+    power = 2 - 2 * float(row["ratio"])
+    xi = part["xi"].to_numpy()
+    line = float(row["strength"]) * (float(row["best"]) / xi) ** power
+    ax.plot(xi, line, color=color, linewidth=1, label=label)
+    here = float(row["strength"]) * (float(row["best"]) / PUBLISHED_XI) ** power
+    ax.plot([PUBLISHED_XI], [here], mark, color=color, markersize=4)
 
 
 @style()
-def fig4a(nets: pd.DataFrame) -> Figure:
-    """Histogram of λ̂ over the nets of the ensemble, those with a diagnosis apart."""
-    figure, ax = new_figure(height=2.4)
-    known = nets[np.isfinite(nets["llc"])]
-    edges = np.histogram_bin_edges(known["llc"], bins="fd")
-    good, marked = (known.loc[(known["diagnoses"] != "") == m, "llc"] for m in (False, True))
-    ax.hist([good, marked], edges, stacked=True, color=[BLUE, ORANGE],
-            label=[f"no diagnosis ({len(good)})", f"with a diagnosis ({len(marked)})"])  # fmt: skip
-    ax.axvline(float(known["llc"].median()), ymax=0.78, color=BLACK, linewidth=1, label="median")
-    half = float((known["high"] - known["low"]).median() / 2) if "high" in known else 0.0
-    if half > 0:
-        _scale_bar(ax, float(edges[-1]), half)
-    ax.set(xlabel=r"local learning coefficient $\hat{\lambda}$", ylabel="nets")
-    ax.set_ylim(0, 1.4 * ax.dataLim.y1)
-    lost = len(nets) - len(known)
-    ax.legend(loc="upper left", title=f"{lost} without an estimate" if lost else None)
+def fig4a(nets: list[pd.DataFrame]) -> Figure:
+    """Histogram of λ̂ over the nets of every ensemble, estimates with a diagnosis apart."""
+    figure, axes = _grid(len(nets), height=1.7)
+    known = pd.concat([part.loc[np.isfinite(part["llc"]), "llc"] for part in nets])
+    low, high = np.quantile(known, [0.002, 0.998])
+    edges = np.linspace(low, high, 31).tolist()
+    for i, (ax, part) in enumerate(zip(axes, nets, strict=True)):
+        marked = part["diagnoses"] != ""
+        values = part["llc"].clip(low, high)
+        names = [f"no diagnosis ({(~marked).sum()})", f"with a diagnosis ({marked.sum()})"]
+        ax.hist([values[~marked].dropna(), values[marked].dropna()], edges, stacked=True,
+                color=[BLUE, ORANGE])  # fmt: skip
+        ax.axvline(float(part["llc"].median()), color=BLACK, linewidth=1)
+        ax.set_title(f"sample {i + 1}: {names[0]}\n{names[1]}", fontsize=6)
+        half = float((part["high"] - part["low"]).median() / 2)
+        top = 1.15 * ax.dataLim.y1
+        ax.errorbar([high - half], [top], xerr=[half], color=GREY, fmt="none", linewidth=1)
+        ax.set_ylim(0, 1.3 * ax.dataLim.y1)
+    for ax in axes[-3:]:
+        ax.set_xlabel(r"$\hat{\lambda}$")
+    axes[0].set_ylabel("nets")
+    figure.suptitle(
+        "blue: no diagnosis, orange: with one; line: median; grey: 95 % of one net; end bars: what is beyond",
+        fontsize=6,
+    )
     return figure
-
-
-def _scale_bar(ax: Axes, right: float, half: float) -> None:
-    """The typical 95 % interval of one net, above the upper right end."""
-    transform = ax.get_xaxis_transform()
-    ax.errorbar([right - half], [0.84], xerr=[half], color=GREY, transform=transform, fmt="none")
-    ax.text(right, 0.88, "95 % of one net", ha="right", fontsize=6, color=GREY, transform=transform)
 
 
 @style()
-def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
-    """Probability of each cluster under SGD, posterior and tempered SGD, with 95 % intervals."""
-    figure, ax = new_figure(columns=2, height=2.6)
-    chosen = laws.iloc[0][CHOICE]
-    shown = laws[(laws[CHOICE] == chosen).all(axis=1)]
-    for i, (law, (color, label)) in enumerate(LAWS.items()):
-        part = shown[shown["law"] == law].sort_values("cluster")
-        p = part["probability"]
-        bars = np.maximum([p - part["low"], part["high"] - p], 0)
-        ax.bar(part["cluster"] + 1 + 0.27 * (i - 1), p, 0.25, color=color, label=label + _kl(distances, law))
-        ax.errorbar(part["cluster"] + 1 + 0.27 * (i - 1), p, bars, fmt="none", color=GREY, linewidth=1)
-    ax.set_xticks(sorted(set(shown["cluster"] + 1)))
-    ax.set(xlabel="cluster of solutions, by its size among SGD's", ylabel="probability", title=_name(shown))
-    ax.set_yticks(np.arange(0, 1.1, 0.2))  # a probability has no tick above 1, room for the legend or not
-    ax.set_ylim(0, 1.35 * float(shown["high"].max()))
-    ax.legend(loc="upper right")
+def fig4b(laws: list[pd.DataFrame], distances: list[pd.DataFrame]) -> Figure:
+    """Probability of each cluster under SGD, posterior and tempered SGD on every sample, 95 % intervals."""
+    figure, axes = _grid(len(laws), height=1.7)
+    for i, (ax, table) in enumerate(zip(axes, laws, strict=True)):
+        for j, (law, (color, label)) in enumerate(LAWS.items()):
+            part = table[table["law"] == law].sort_values("cluster")
+            p, place = part["probability"], part["cluster"] + 1 + 0.27 * (j - 1)
+            bars = np.maximum([p - part["low"], part["high"] - p], 0)
+            ax.bar(place, p, 0.25, color=color, label=label)
+            ax.errorbar(place, p, bars, fmt="none", color=GREY, linewidth=0.8)
+        kl = distances[i][distances[i]["distance"] == "kl"].set_index("law")["value"]
+        numbers = f"SGD {kl['sgd']:.2g}, tempered {kl['tempered']:.2g}, chance {kl['null']:.1g}"
+        ax.set_title(f"sample {i + 1}, KL:\n{numbers}", fontsize=6)
+        ax.set_xticks(sorted(set(table["cluster"] + 1)))
+        ax.set_ylim(0, 1)
+    for ax in axes[-3:]:
+        ax.set_xlabel("cluster, by its size among SGD's")
+    axes[0].set_ylabel("probability")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def _kl(distances: pd.DataFrame, law: str) -> str:
-    """The distance from the posterior, and for the posterior that of as many draws as there are nets."""
-    chosen = distances.iloc[0][[*CHOICE, "strength"]]
-    first = distances[
-        (distances[[*CHOICE, "strength"]] == chosen).all(axis=1) & (distances["distance"] == "kl")
-    ]
-    row = first[first["law"] == ("null" if law == "posterior" else law)].iloc[0]
-    words = {"posterior": "null", "tempered": rf"$\xi$ = {row['xi']:g}, KL", "sgd": "KL"}[law]
-    return f" ({words} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}])"
+def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """As many panels as samples, three in a row."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure, axes = new_figure(2, 0.5 + height * rows, nrows=rows, ncols=columns, squeeze=False)
+    panels = list(axes.flat)
+    for unused in panels[count:]:
+        unused.remove()
+    return figure, panels[:count]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import (
     BLUE,
+    CYCLE,
     GREY,
     PUBLISHED_LINE,
     VERMILION,
@@ -18,6 +19,7 @@ from sgdiffusion.figures.style import (
 
 LOOKS = {"sgd": (BLUE, "o", "SGD"), "adam": (VERMILION, "s", "Adam")}
 MEAN = r"$\bar{\lambda}$, time average"
+PUBLISHED_MEANS = {"sgd": (12.5270, 7.8165), "adam": (3.0957, 0.4061)}  # Table 4: final λ, d_s
 FACTORS = {
     "rate": "learning rate",
     "batch_size": "batch size",
@@ -25,6 +27,13 @@ FACTORS = {
     "depth": "depth",
     "displacement": "displacement $R(T)$",
     "test_accuracy": "test accuracy",
+}
+CONTRASTS = {
+    "mlps.batch_over_rate.mean_llc": r"SGD, $\bar{\lambda}$: batch size − rate",
+    "mlps.batch_over_rate.spectral_dimension": r"SGD, $d_s$: batch size − rate",
+    "mlps.displacement_sgd_over_adam": r"$\bar{\lambda}$ with $R(T)$: SGD − Adam",
+    "mlps.accuracy_sgd": r"SGD, accuracy: $\bar{\lambda}$ − $d_s$",
+    "mlps.accuracy_adam": r"Adam, accuracy: $d_s$ − $\bar{\lambda}$",
 }
 TARGETS = {
     "mean_llc": r"$\bar{\lambda}$",
@@ -42,8 +51,13 @@ def fig2a(runs: pd.DataFrame) -> Figure:
         part = shown[shown["optimiser"] == optimiser]
         _cloud(left, part, color, marker, label)
         _slopes(right, runs[runs["optimiser"] == optimiser], color, label)
-    ends = np.array([0.8 * shown["mean_llc"].min(), 1.25 * shown["mean_llc"].max()])
+    known = [*shown["mean_llc"], *(means[0] for means in PUBLISHED_MEANS.values())]
+    ends = np.array([0.8 * min(known), 1.25 * max(known)])
     left.plot(ends, ends, **{**PUBLISHED_LINE, "label": r"$d_s = \bar{\lambda}$"})
+    for optimiser, (_, marker, label) in LOOKS.items():
+        left.plot(*PUBLISHED_MEANS[optimiser], marker, markersize=7, markerfacecolor="none",
+                  markeredgecolor=GREY, markeredgewidth=1.2, label=f"{label}: published means (Table 4)",
+                  linestyle="none")  # fmt: skip
     left.set(
         xscale="log",
         yscale="log",
@@ -95,11 +109,14 @@ def _absent(runs: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 @style()
 def fig2b(runs: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
-    """λ̄ against the displacement at the end; filled: large batch and low rate."""
+    """λ̄ against the displacement at the end; filled: large batch and low rate, as the base reading says."""
     figure, axes = new_figure(columns=2, height=3.0, ncols=2)
     for letter, ax, (optimiser, (color, marker, label)) in zip("ab", axes, LOOKS.items(), strict=True):
         part = runs[(runs["optimiser"] == optimiser) & np.isfinite(runs["mean_llc"])]
-        for quiet, face, name in ((False, "white", "all other runs"), (True, color, "large batch, low rate")):
+        quiet_runs = part[part["quiet"]]
+        least, most = quiet_runs["batch_size"].min(), quiet_runs["rate"].max()
+        words = f"batch ≥ {least:g}, rate ≤ {most:.2g}" if len(quiet_runs) else "large batch, low rate"
+        for quiet, face, name in ((False, "white", "all other runs"), (True, color, words)):
             some = part[part["quiet"] == quiet]
             ax.plot(some["displacement"], some["mean_llc"], marker, color=color, markerfacecolor=face,
                     markersize=3.5, markeredgewidth=0.7,
@@ -124,9 +141,12 @@ def _rho(correlations: pd.DataFrame, optimiser: str, quiet: bool) -> str:
 
 
 @style()
-def correlations_figure(correlations: pd.DataFrame) -> Figure:
-    """Figs 10 to 13 and 17: rank correlations of λ̄, λ̂(T) and d_s with what varies and what results."""
-    figure, axes = new_figure(columns=2, height=2.8, ncols=len(TARGETS), sharey=True)
+def correlations_figure(correlations: pd.DataFrame, readings: pd.DataFrame) -> Figure:
+    """Figs 10 to 13 and 17: (a to c) correlations of λ̄, λ̂(T) and d_s with what varies and what results,
+    (d) the differences of |ρ| that the paper asserts, by the base reading and at other lengths of the runs.
+    """
+    figure, panels = new_figure(columns=2, height=5.2, nrows=2, ncols=len(TARGETS), sharey="row")
+    axes = panels[0]
     whole = correlations[correlations["subset"] == "all"]
     for letter, ax, (target, name) in zip("abc", axes, TARGETS.items(), strict=True):
         for i, (optimiser, (color, marker, label)) in enumerate(LOOKS.items()):
@@ -141,5 +161,31 @@ def correlations_figure(correlations: pd.DataFrame) -> Figure:
         panel_label(ax, letter)
     axes[0].set_yticks(range(len(FACTORS)), list(FACTORS.values()))
     axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    axes[0].legend(loc="upper center", bbox_to_anchor=(1.7, -0.25), ncols=2)
+    for unused in panels[1][1:]:
+        unused.remove()
+    _contrasts(figure.add_subplot(panels[1][0].get_gridspec()[1, 1:]), readings)
+    panels[1][0].remove()
     return figure
+
+
+def _contrasts(ax: Axes, readings: pd.DataFrame) -> None:
+    """The asserted differences with their intervals; on the right of zero the published sign."""
+    shown = [n for n in readings["reading"].unique() if n == "base" or _of_length(str(n))]
+    for i, name in enumerate(shown):
+        part = readings[readings["reading"] == name].set_index("quantity").reindex(list(CONTRASTS))
+        rows = np.arange(len(CONTRASTS)) + 0.2 * (i - (len(shown) - 1) / 2)
+        bars = np.abs([part["value"] - part["low"], part["high"] - part["value"]])
+        ax.errorbar(part["value"], rows, xerr=bars, fmt="oDs^v"[i % 5], color=CYCLE[i % len(CYCLE)],
+                    markersize=3, linewidth=1, label=str(name).replace("=", ": "))  # fmt: skip
+    ax.axvspan(0, 1, color=GREY, alpha=0.12, linewidth=0, label="as published")
+    ax.axvline(0, color=GREY, linewidth=0.7)
+    ax.set_yticks(range(len(CONTRASTS)), list(CONTRASTS.values()))
+    ax.invert_yaxis()
+    ax.set(xlim=(-1, 1), xlabel=r"difference of $|\rho|$, 95 % over runs")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.2, -0.25), ncols=3)
+    panel_label(ax, "d")
+
+
+def _of_length(name: str) -> bool:
+    return name.startswith("length=") and ";" not in name

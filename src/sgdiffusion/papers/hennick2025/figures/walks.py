@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import (
     BLUE,
+    CYCLE,
     GREEN,
     GREY,
     PUBLISHED_LINE,
@@ -27,41 +28,31 @@ LOOKS = {
 }
 
 
-CHANGES = {
-    "step-quarter": r"step size $\epsilon / 4$",
-    "localisation-tenth": r"localisation $\gamma / 10$",
-    "localisation-tenfold": r"localisation $10 \gamma$",
-    "draws-fourfold": "4 × the draws",
-    "burn-in-fourfold": "4 × the burn-in",
-    "temperature-of-bayes": r"$n\beta = n$",
-    "temperature-of-examples": r"$n\beta = n / \ln n$",
-}
-
-
 @style()
-def fig1(displacement: pd.DataFrame) -> Figure:
-    """(a) Mean displacement of the ensemble over normalised time beside Brownian motion, (b) its exponent."""
-    figure, (left, right) = new_figure(columns=2, height=2.6, ncols=2)
-    time = displacement["time"]
-    seed_band(left, time, displacement["low"], displacement["high"], BLUE, "95 % of the nets")
-    left.plot(time, displacement["mean"], color=BLUE, label=r"mean $R(t)$ of the nets")
-    brownian = float(displacement["mean"].iloc[-1]) * np.sqrt(time)
-    left.plot(time, brownian, **{**PUBLISHED_LINE, "label": r"Brownian motion, $R \propto t^{1/2}$"})
-    left.set(xscale="log", yscale="log", ylabel=r"$R(t) = \| w(t) - w(0) \|$")
-    left.legend(loc="lower right")
-    low, high = displacement["slope_low"], displacement["slope_high"]
-    seed_band(right, time, low, high, BLUE, "95 % (bootstrap over nets)")
-    right.plot(time, displacement["local_slope"], color=BLUE, label="moons nets")
-    right.axhline(0.5, **{**PUBLISHED_LINE, "label": "Brownian motion, 1/2"})
+def fig1(displacement: list[pd.DataFrame]) -> Figure:
+    """(a) Mean displacement of every ensemble over normalised time, (b) its exponent."""
+    figure, (left, right) = new_figure(columns=2, height=2.8, ncols=2)
+    for i, part in enumerate(displacement):
+        color = CYCLE[i % len(CYCLE)]
+        left.plot(part["time"], part["mean"], color=color, linewidth=1, label=f"sample {i + 1}")
+        right.plot(part["time"], part["local_slope"], color=color, linewidth=1)
+        seed_band(right, part["time"], part["slope_low"], part["slope_high"], color)
+    first = displacement[0]
+    seed_band(left, first["time"], first["low"], first["high"], CYCLE[0], "95 % of the nets, sample 1")
+    ends = [float(part["mean"].iloc[-1]) for part in displacement]
+    brownian = np.exp(np.mean(np.log(ends))) * np.sqrt(first["time"])
+    left.plot(first["time"], brownian, **{**PUBLISHED_LINE, "label": r"Brownian motion, $R \propto t^{1/2}$"})
+    left.set(xscale="log", yscale="log", ylabel=r"mean of $R(t) = \| w(t) - w(0) \|$")
+    right.axhline(0.5, **PUBLISHED_LINE)
     right.set(xscale="log", ylim=(0, None))
-    right.set_ylabel(r"$\mathrm{d} \ln \langle R \rangle \, / \, \mathrm{d} \ln t$")
+    right.set_ylabel(r"$\mathrm{d} \ln \langle R \rangle \, / \, \mathrm{d} \ln t$, 95 % over nets")
     small = {"color": GREY, "fontsize": 7, "transform": right.get_yaxis_transform()}
-    right.text(0.02, 0.54, "super-diffusive", **small)
-    right.text(0.02, 0.40, "sub-diffusive", **small)
-    right.legend(loc="upper right")
+    right.text(0.02, 0.53, "super-diffusive", **small)
+    right.text(0.02, 0.43, "sub-diffusive", **small)
     for letter, ax in zip("ab", (left, right), strict=True):
         ax.set_xlabel("time $t$ / length of the training")
         panel_label(ax, letter)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -79,7 +70,7 @@ def sensitivity_figure(moons: pd.DataFrame, mlps: pd.DataFrame) -> Figure:
     left.set(xscale="log", xlabel=r"mean $\hat{\lambda}$ / mean $\hat{\lambda}$ of the base settings")
     right.set_xlabel("rank correlation with the base settings")
     plain_log_ticks(left.xaxis)
-    left.set_yticks(range(len(names)), [CHANGES.get(n, n) for n in names])
+    left.set_yticks(range(len(names)), [n.replace("=", ": ") for n in names])
     left.set_ylim(len(names) - 0.4, -0.6)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
