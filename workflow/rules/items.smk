@@ -8,6 +8,8 @@ rule plot:
         records="figures/{preset}/{paper}/{figure}.json",
     log:
         "logs/{preset}/{paper}/plot/{figure}.log",
+    wildcard_constraints:
+        figure="[^/]+",
     conda:
         ENVIRONMENT
     threads: 1
@@ -33,7 +35,7 @@ rule tabulate:
     log:
         "logs/{preset}/{paper}/tabulate/{table}.log",
     wildcard_constraints:
-        table="(?!verdicts).*",
+        table="(?!verdicts)[^/]+",
     conda:
         ENVIRONMENT
     threads: 1
