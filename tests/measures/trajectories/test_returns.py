@@ -50,8 +50,11 @@ def test_gasket_from_returns_and_from_visited_vertices():
     walked = walks.walk(walks.sierpinski_gasket(9), 10_000, times, g)
     table = walks.binned_returns(walked.returns, even_edges(last, 50), 10_000)
     assert abs(spectral.from_returns(table[table.time > 5]).value / GASKET - 1) < 0.03
-    volume = spectral.from_volume(walked.times, walked.visited, first=125, last=last, generator=g)
-    assert abs(volume.value / GASKET - 1) < 0.03
+    for first in (25, 125):
+        volume = spectral.from_volume(walked.times, walked.visited, first=first, last=last, generator=g)
+        assert abs(volume.value / GASKET - 1) < 0.03
+        assert volume.low <= GASKET <= volume.high
+        assert volume.high - volume.low < 0.15
 
 
 @pytest.mark.slow
@@ -63,6 +66,7 @@ def test_gasket_at_larger_scale():
     assert abs(spectral.from_returns(table[table.time > 25]).value / GASKET - 1) < 0.01
     volume = spectral.from_volume(walked.times, walked.visited, first=125, last=last, generator=g)
     assert abs(volume.value / GASKET - 1) < 0.02
+    assert volume.low <= GASKET <= volume.high
 
 
 @pytest.mark.parametrize(("hurst", "dimension"), [(0.3, 2), (0.5, 1)])
@@ -111,6 +115,61 @@ def test_volume_of_a_brownian_line():
     volumes = np.stack([spectral.volume_visited(p, 1.0) for p in paths])
     found = spectral.from_volume(np.arange(1, 2001), volumes, first=50, last=2000, generator=g)
     assert abs(found.value - 1) < 0.15
+    assert found.low <= 1 <= found.high
+
+
+def test_volume_of_a_rough_path_in_the_plane():
+    """d_s = 2dH = 1.2: in reach of 2,000 steps the slope is 1.34, and its own interval would miss."""
+    g = np.random.default_rng(9)
+    paths = walks.fractional_brownian(0.3, 60, 2000, g, 2)
+    volumes = np.stack([spectral.volume_visited(p, 1.0) for p in paths])
+    found = spectral.from_volume(np.arange(1, 2001), volumes, first=50, last=2000, generator=g)
+    assert found.low <= 1.2 <= found.high
+
+
+def drift(g):
+    return np.arange(500)[:, None] + 0.01 * g.standard_normal((500, 50))
+
+
+def brownian(g):
+    return np.cumsum(g.standard_normal((500, 50)), axis=0)
+
+
+@pytest.mark.parametrize("make", [drift, brownian])
+def test_volume_cannot_tell_a_drift_from_brownian_motion_in_many_dimensions(make):
+    """A known limit: paths of 500 snapshots that do not return give about 2, at every radius.
+
+    A drift has no spectral dimension, Brownian motion in 50 dimensions has 50.
+    """
+    g = np.random.default_rng(10)
+    paths = [make(g) for _ in range(6)]
+    unit = np.median(np.linalg.norm(np.diff(np.stack(paths), axis=1), axis=-1))
+    for radius in (1, 2, 4):
+        volumes = np.stack([spectral.volume_visited(p, radius * unit) for p in paths])
+        found = spectral.from_volume(np.arange(1, 501), volumes, first=50, last=500, generator=g)
+        assert 1.85 < found.value < 2.05
+        assert found.high <= 2
+
+
+def test_returns_of_brownian_motion_in_many_dimensions_are_those_of_the_first_steps():
+    """The same limit of the other method: small balls see no returns, large ones a d_s far from 50."""
+    g = np.random.default_rng(11)
+    paths = np.stack([brownian(g) for _ in range(6)])
+    unit = np.median(np.linalg.norm(np.diff(paths, axis=1), axis=-1))
+    lags = np.unique(np.rint(np.geomspace(1, 250, 16)).astype(int))
+    with pytest.raises(MeasureError, match="use a larger radius"):
+        spectral.from_returns(spectral.return_probability(paths, lags, unit))
+    assert spectral.from_returns(spectral.return_probability(paths, lags, 4 * unit)).high < 5
+
+
+def test_volume_of_the_plane_stays_short_of_two():
+    """A known limit: V ∼ t/ln t, so that 1/ln t decides within any window."""
+    g = np.random.default_rng(12)
+    times = np.unique(np.rint(np.geomspace(1, 1000, 50)).astype(int))
+    walked = walks.walk(walks.lattice(200, 2), 2000, times, g)
+    found = spectral.from_volume(walked.times, walked.visited, first=50, last=1000, generator=g)
+    assert 1.6 < found.value < 1.8
+    assert 1.8 < found.high < 2
 
 
 def test_errors():

@@ -224,15 +224,30 @@ def ensemble_law(
     """
     t = np.asarray(times, dtype=np.float64)
     curves, inside = positive_curves(displacements, t), window_of(t, first, last)
-    moments, u = curves[:, inside] ** power, np.log(t[inside])
-    lever = (u - u.mean()) / ((u - u.mean()) ** 2).sum()
-    slope = float(np.log(moments.mean(0)) @ lever / power)
+    means = resampled_means(curves[:, inside] ** power, resamples, generator)
+    slopes = np.log(means) @ lever(np.log(t[inside])) / power
+    return basic_interval(slopes, len(curves), level)
+
+
+def lever(u: Array) -> Array:
+    """Weights whose sum with y is the least-squares slope of y on u."""
+    centred = u - u.mean()
+    return np.asarray(centred / (centred**2).sum())
+
+
+def resampled_means(curves: Array, resamples: int, generator: np.random.Generator) -> Array:
+    """The mean over members of `curves` [members, times], then that of each bootstrap sample of members."""
     if len(curves) < 2:
         raise MeasureError("a bootstrap over members needs at least two paths")
     counts = generator.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=resamples)
-    slopes = np.log(counts @ moments / len(curves)) @ lever / power
-    low, high = np.quantile(slopes, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(slope, 2 * slope - float(high), 2 * slope - float(low), len(curves))
+    return np.concatenate([curves.mean(0)[None], counts @ curves / len(curves)])
+
+
+def basic_interval(values: Array, n: int, level: float = 0.95) -> Estimate:
+    """The first value with the basic bootstrap interval of the others, 2 v − quantiles."""
+    value = float(values[0])
+    low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, 2 * value - float(high), 2 * value - float(low), n)
 
 
 def window_sensitivity(

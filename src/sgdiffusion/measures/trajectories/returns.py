@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate, student
-from sgdiffusion.measures.trajectories.dimensions import LEAST_POINTS, ensemble_law
+from sgdiffusion.measures.trajectories.dimensions import (
+    LEAST_POINTS,
+    basic_interval,
+    lever,
+    positive_curves,
+    resampled_means,
+    window_of,
+)
 
 Array = NDArray[np.float64]
 
@@ -85,9 +92,23 @@ def from_volume(
     resamples: int = 400,
     generator: np.random.Generator,
 ) -> Estimate:
-    """d_s = 2 d ln⟨V⟩/d ln t over several paths [paths, times], interval by a bootstrap over paths.
+    """d_s = 2 d ln⟨V⟩/d ln t over several paths [paths, times], for d_s < 2.
 
-    Valid for d_s < 2; above, almost every step is new and the result is 2 (1 for the slope).
+    The exponent is approached slowly. The interval is the union of two, both by a bootstrap over paths: that
+    of the slope in the window, and that of its limit, extrapolated from the window's two halves in 1/ln t.
+
+    Known limits: no path visits more than a ball a step, so that 2 is the largest value there is, and the
+    interval is cut there; every path that hardly returns, a drift for one, gives about 2 whatever its
+    dimension. At d_s = 2 itself, where V ∼ t/ln t, the interval stays short of 2.
     """
-    law = ensemble_law(times, volumes, first=first, last=last, resamples=resamples, generator=generator)
-    return Estimate(2 * law.value, 2 * law.low, 2 * law.high, law.n)
+    t = np.asarray(times, dtype=np.float64)
+    curves, inside = positive_curves(volumes, t), window_of(t, first, last)
+    u = np.log(t[inside])
+    logs = np.log(resampled_means(curves[:, inside], resamples, generator))
+    early = u <= (u[0] + u[-1]) / 2
+    slopes = [2 * logs[:, part] @ lever(u[part]) for part in (early, ~early)]
+    ages = [u[part].mean() for part in (early, ~early)]
+    limit = slopes[1] + (slopes[1] - slopes[0]) * ages[0] / (ages[1] - ages[0])
+    law, ahead = (basic_interval(v, len(curves)) for v in (2 * logs @ lever(u), limit))
+    low, high = max(0.0, min(law.low, ahead.low)), min(2.0, max(law.high, ahead.high))
+    return Estimate(law.value, low, high, len(curves))
