@@ -156,7 +156,7 @@ class _Case(NamedTuple):
                 self._measure(net, theta, pairs, examples, self._seed(s, i))
                 for i, theta in enumerate(trained.kept[s])
             ]
-            times = trained.kept_steps * self.rate
+            times = np.asarray(trained.kept_steps * self.rate, dtype=np.float64)
             for i, pair in enumerate(pairs):
                 rows = np.array([m[i] for m in measured])
                 parts.append(self._path(pair, rows, times).assign(seed=s, step=trained.kept_steps))
