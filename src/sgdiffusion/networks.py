@@ -134,6 +134,62 @@ def _deep_tanh(
     return _plain(nn.Tanh, math.prod(in_shape), width, depth, classes, bias)
 
 
+def _conv_norm(in_shape: Shape, classes: int, dropout: float | None, width: int = 8) -> nn.Module:
+    """Two 3×3 convolutions with batch-norm and ReLU, and a linear layer."""
+    _no_dropout("conv-norm", dropout)
+    channels, height, side = _image(in_shape, "conv-norm")
+    return nn.Sequential(
+        *_block(channels, width, 3, 1),
+        *_block(width, width, 3, 2),
+        nn.Flatten(),
+        nn.Linear(width * -(-height // 2) * -(-side // 2), classes),
+    )
+
+
+class SelfAttention(nn.Module):
+    """softmax(QKᵀ/√width) V through an output layer, one head, no mask."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        self.scale = width**-0.5
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.query(x) @ self.key(x).transpose(-2, -1) * self.scale
+        out: torch.Tensor = self.output(scores.softmax(-1) @ self.value(x))
+        return out
+
+
+class RowTransformer(nn.Module):
+    """A transformer without layer-norm on the rows of an image, each with its number; mean at the end."""
+
+    def __init__(self, rows: int, features: int, width: int, depth: int, classes: int):
+        super().__init__()
+        self.rows, self.embed = rows, nn.Linear(features + rows, width)
+        self.attention = nn.ModuleList(SelfAttention(width) for _ in range(depth))
+        self.up = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
+        self.down = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(depth))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.transpose(1, 2).flatten(2)
+        number = torch.eye(self.rows, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
+        h = self.embed(torch.cat([tokens, number], -1))
+        for attention, up, down in zip(self.attention, self.up, self.down, strict=True):
+            h = h + attention(h)
+            h = h + down(torch.relu(up(h)))
+        out: torch.Tensor = self.head(h.mean(1))
+        return out
+
+
+def _transformer(
+    in_shape: Shape, classes: int, dropout: float | None, width: int = 16, depth: int = 2
+) -> nn.Module:
+    _no_dropout("row-transformer", dropout)
+    channels, height, side = _image(in_shape, "row-transformer")
+    return RowTransformer(height, channels * side, width, depth, classes)
+
+
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "small-lenet": _small_lenet,
     "small-allcnn": _small_allcnn,
@@ -142,6 +198,8 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "mlp": _mlp,
     "two-layer-relu": _two_layer_relu,
     "deep-tanh": _deep_tanh,
+    "conv-norm": _conv_norm,
+    "row-transformer": _transformer,
 }
 NAMES = tuple(_BUILDERS)
 
@@ -158,8 +216,9 @@ def build(
 ) -> nn.Module:
     """The network `name` for inputs of `in_shape` and `classes` outputs, its weights drawn from `generator`.
 
-    `sizes` are the keywords of the networks that have free sizes: width, depth, batch_norm (mlp), width,
-    bias (two-layer-relu), width, depth, bias (deep-tanh). Nothing is drawn from torch's global generator.
+    `sizes` are the keywords of the networks that have free sizes: width, depth, batch_norm (mlp), width, bias
+    (two-layer-relu), width, depth, bias (deep-tanh), width (conv-norm), width, depth (row-transformer).
+    Nothing is drawn from torch's global generator.
     """
     if name not in _BUILDERS:
         raise ConfigError(f"unknown network {name!r}; known are {', '.join(NAMES)}")

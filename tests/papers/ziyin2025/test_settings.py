@@ -23,11 +23,13 @@ def configuration():
 @pytest.mark.parametrize("run_id", STUDIES)
 @pytest.mark.parametrize("preset", ["full", "demo", "smoke"])
 def test_settings_are_arguments_of_the_study(configuration, run_id: str, preset: str):
-    entry = {"depth-scaling": "depths:depth_scaling"}.get(run_id, STUDIES[run_id].function)
+    entry = {"depth-scaling": "depths:depth_scaling", "real-networks": "real_networks:real_networks"}.get(
+        run_id, STUDIES[run_id].function
+    )
     module, name = entry.split(":")
     study = getattr(import_module(f"sgdiffusion.papers.ziyin2025.{module}"), name)
     arguments = configuration.run(preset, "ziyin2025", run_id).arguments()
-    data = [object()] if run_id == "depth-scaling" else []
+    data = [object()] if run_id in ("depth-scaling", "real-networks") else []
     inspect.signature(study).bind(*data, **arguments, seed=0)
 
 

@@ -43,6 +43,17 @@ STUDIES["depth-scaling"] = Study(
     outputs={**tables("depth-scaling", ["errors"]), "quantities": "quantities/depth-scaling.csv"},
 )
 
+STUDIES["real-networks"] = Study(
+    run="real-networks",
+    function="real_networks:measure",
+    settings={"run": settings_of("real-networks")},
+    inputs={"data": prepared("real-networks")},
+    outputs={
+        **tables("real-networks", ["pairs", "summary"]),
+        "quantities": "quantities/real-networks.csv",
+    },
+)
+
 
 def item(function: str, *paths: str) -> Item:
     """A figure or table: its function takes each table by its file's name."""
@@ -69,6 +80,11 @@ FIGURES = {
         "phases:transition_figure", "transition/located", "transition/collapse", "transition/scan"
     ),
     "discrete-depth": item("depth:discrete_depth", "discrete-depth/approach", "discrete-depth/escapes"),
+    "real-networks": Item(
+        "networks:real_networks",
+        {name: f"real-networks/{name}.parquet" for name in ("pairs", "summary")},
+        lambda plan: {"title": plan.title("real-networks")},
+    ),
     "theorem41": item("depth:theorem41", "subnetworks/subnetworks"),
     "checks": item(
         "checks:checks",

@@ -181,6 +181,20 @@ class DiscreteDepth(Simulation):
     chains: Chains
 
 
+class RealNetworks(Simulation):
+    """Theorem 3.1 along the training of real networks on images."""
+
+    kind: Literal["real-networks"]
+    data: Data
+    names: list[Literal["mlp", "conv-norm", "row-transformer"]] = Field(min_length=1)
+    batches: list[PositiveInt] = Field(min_length=1)
+    rate: PositiveFloat
+    steps: Annotated[int, Field(ge=2)]
+    records: Annotated[int, Field(ge=4)]
+    draws: Annotated[int, Field(ge=2)]
+    seeds: PositiveInt
+
+
 class ClosedForms(Simulation):
     """The closed forms evaluated; nothing to set."""
 
@@ -200,5 +214,6 @@ class Subnetworks(Simulation):
 
 Run = (
     Plane | BalanceRate | TwoLayer | Densities | Convergence | TanhSigns | Transition | Regimes | Tails
-    | Moments | Inversion | DepthScaling | TableOne | WeightsLaw | DiscreteDepth | ClosedForms | Subnetworks
+    | Moments | Inversion | DepthScaling | TableOne | WeightsLaw | DiscreteDepth | RealNetworks
+    | ClosedForms | Subnetworks
 )  # fmt: skip

@@ -17,6 +17,7 @@ from sgdiffusion.papers.ziyin2025.common import named_seed, plain
 from sgdiffusion.papers.ziyin2025.theory.data_law import DataConstants, gaussian_linear, linear_law
 from sgdiffusion.papers.ziyin2025.theory.laws import deep, depth_one
 
+# At an accuracy of 0.1 Milstein's scheme leaves a distance of 0.02 at D = 2 and 3; at 0.02 none is seen.
 SPREAD = 0.15  # of the starting weights, relative to balance and equality
 LEVEL = 0.01
 
@@ -56,7 +57,7 @@ CASES = (
 
 
 def weights_law(
-    *, chains: int = 10_000, duration: float = 25.0, accuracy: float = 0.05, seed: int = 0, threads: int = 1
+    *, chains: int = 10_000, duration: float = 25.0, accuracy: float = 0.02, seed: int = 0, threads: int = 1
 ) -> dict[str, pd.DataFrame]:
     """v after `duration` under the SDE of all weights, against the law of its depth and width."""
     rows = []

@@ -9,6 +9,7 @@ from sgdiffusion.papers.ziyin2025.figures import balance as ziyin2025_balance
 from sgdiffusion.papers.ziyin2025.figures import checks as ziyin2025_checks
 from sgdiffusion.papers.ziyin2025.figures import densities as ziyin2025_densities
 from sgdiffusion.papers.ziyin2025.figures import depth as ziyin2025_depth
+from sgdiffusion.papers.ziyin2025.figures import networks as ziyin2025_networks
 from sgdiffusion.papers.ziyin2025.figures import phases as ziyin2025_phases
 from sgdiffusion.papers.ziyin2025.theory.data_law import gaussian_linear
 from sgdiffusion.papers.ziyin2025.theory.phases import critical_temperature, regime
@@ -302,3 +303,24 @@ def test_checks_hold_their_four_tables(windows, tmp_path):
     assert line(corollary, r"SGD / ($TC_0 + \gamma$), printed")[1] == pytest.approx([2.5])
     assert line(convergence, "Platen")[1] == pytest.approx([0.001, 0.002])
     assert points(second, "SDE ± 95 %, line: closed form")[0] == pytest.approx([0.1])
+
+
+def test_real_networks_show_distances_and_errors(tmp_path):
+    pairs = [
+        (n, b, p, s, t, 10.0 ** (1 + s), 1.0)
+        for n in ("mlp", "conv-norm") for b in (1, 8) for p in ("a", "b")
+        for s in (0, 1) for t in (0.0, 1.0, 2.0)
+    ]  # fmt: skip
+    summary = [
+        (n, b, m, 0.1 * b, 0.05 * b, 0.2 * b)
+        for n in ("mlp", "conv-norm") for b in (1, 8) for m in (*ziyin2025_networks.FORMS, "start")
+    ]  # fmt: skip
+    figure = drawn(
+        ziyin2025_networks.real_networks(
+            table("network batch pair seed time u_noise w_noise", pairs),
+            table("network batch measured value low high", summary), title="real-networks, digits",
+        ),
+        tmp_path,
+    )  # fmt: skip
+    assert line(figure.axes[0], "S = 8")[1] == pytest.approx([1.5, 1.5])  # mean of seeds 1 and 2 decades off
+    assert points(figure.axes[2], "Theorem 3.1")[1] == pytest.approx([0.1, 0.8])

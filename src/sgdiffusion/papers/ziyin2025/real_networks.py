@@ -1,0 +1,260 @@
+"""Theorem 3.1 of Ziyin, Li & Ueda (2025) on real networks: every rescaling pair along trainings on images.
+
+A deep ReLU net, a convolutional net with batch-norm and a two-layer transformer (queries with keys, values
+with the output layer, the layers about a ReLU), at several batch sizes. For each pair (u, w)
+
+    d/dt (‖u‖² − ‖w‖²) = −T (uᵀC₁u − wᵀC₂w) + η (‖∇_u L‖² − ‖∇_w L‖²),
+
+the last term as discrete time adds it (eq. 44 with η for its T). Both terms are estimated at records of the
+training from independent batches of its own size, drawn as SGD draws them: with batch-norm the gradient of an
+example depends on its batch, and C is that of batches times S.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from sgdiffusion import networks
+from sgdiffusion.data.store import Prepared, subset
+from sgdiffusion.dynamics.ensembles import ensemble
+from sgdiffusion.dynamics.ensembles.batched import Batched, stack
+from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.dynamics.examples import Examples, gather
+from sgdiffusion.errors import TrainingError
+from sgdiffusion.inputs.data import Inputs
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
+from sgdiffusion.measures.noise.symmetries import Part, find_symmetries
+from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
+from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+from sgdiffusion.papers.ziyin2025.settings import RealNetworks
+
+NetworkName = Literal["mlp", "conv-norm", "row-transformer"]
+SIZES: dict[str, dict[str, Any]] = {
+    "mlp": {"width": 32, "depth": 3, "batch_norm": False},
+    "conv-norm": {"width": 8},
+    "row-transformer": {"width": 16, "depth": 2},
+}
+LATE = 0.5  # the second half of the training counts as its end
+FORMS = ("predicted", "printed", "corrected")
+
+PAIR_COLUMNS = {
+    "network": "mlp: 3 hidden ReLU layers; conv-norm: 2 convolutions, batch-norm; row-transformer: 2 layers",
+    "batch": "S",
+    "pair": "modules of u → modules of w",
+    "kind": "what the two sides are",
+    "seed": "of initial weights and batches",
+    "step": "step of SGD",
+    "time": "step · η",
+    "u_noise": "uᵀC₁u = S · Tr Cov(∇_w L_B) over batches",
+    "w_noise": "wᵀC₂w = S · Tr Cov(∇_u L_B)",
+    "pull": "‖E∇_u L‖² − ‖E∇_w L‖², unbiased",
+    "u_squared": "‖u‖²",
+    "w_squared": "‖w‖²",
+    "change": "‖u‖² − ‖w‖² minus its initial value",
+    "predicted": "−T ∫ (uᵀC₁u − wᵀC₂w) dt",
+    "printed": "predicted + T ∫ pull dt: eq. 44 as printed",
+    "corrected": "predicted + η ∫ pull dt: eq. 44 with η for its T",
+}
+SUMMARY_COLUMNS = {
+    "network": PAIR_COLUMNS["network"],
+    "batch": "S",
+    "measured": "start, end: mean over pairs of |log₁₀ uᵀC₁u/wᵀC₂w| at the start and over the second half; "
+    "error_…: Σ |change − …|/Σ |change| over pairs and records",
+    "value": "mean over seeds",
+    "low": "lower end of its 95 % interval",
+    "high": "upper end",
+    "n": "seeds",
+}
+
+
+class Pair(NamedTuple):
+    """A symmetric pair and the places of its weights in a row of θ."""
+
+    name: str
+    kind: str
+    u: Tensor
+    w: Tensor
+
+
+def pairs_of(net: nn.Module, x: Tensor, y: Tensor) -> list[Pair]:
+    """The rescaling pairs of a net; a few examples try them."""
+    ends = np.cumsum([0, *(p.numel() for p in net.parameters())])
+    places = {
+        name: torch.arange(int(start), int(end))
+        for (name, _), start, end in zip(net.named_parameters(), ends[:-1], ends[1:], strict=True)
+    }
+
+    def chosen(parts: Sequence[Part]) -> Tensor:
+        return torch.cat(
+            [places[p.name] if p.mask is None else places[p.name][p.mask.flatten()] for p in parts]
+        )
+
+    found = find_symmetries(PerExampleGradients(net.eval(), Inputs((x, y)))).found
+    return [Pair(s.name, s.kind, chosen(s.u), chosen(s.w)) for s in found if s.w]
+
+
+def real_networks(
+    data: Prepared,
+    *,
+    names: Sequence[NetworkName] = ("mlp", "conv-norm", "row-transformer"),
+    batches: Sequence[int] = (1, 8, 64),
+    rate: float = 0.02,
+    steps: int = 8000,
+    records: int = 40,
+    draws: int = 48,
+    seeds: int = 4,
+    seed: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """Noises, norms and their changes of every pair along the training, for every network and batch size."""
+    examples = Examples(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
+    tables = []
+    for name in names:
+        for batch in batches:
+            case = _Case(name, batch, rate, steps, records, draws, seeds, seed)
+            tables.append(case.along_training(examples, data.meta["classes"]))
+    pairs = documented(pd.concat(tables, ignore_index=True), PAIR_COLUMNS)
+    summary = documented(_summaries(pairs), SUMMARY_COLUMNS)
+    quantities = [
+        estimated(f"real.{r['network']}.s{r['batch']}.{r['measured']}", mean_interval(values))
+        for r, values in _per_seed(pairs)
+    ]
+    return {"pairs": pairs, "summary": summary, "quantities": pd.DataFrame(quantities)}
+
+
+class _Case(NamedTuple):
+    """One network at one batch size."""
+
+    network: str
+    batch: int
+    rate: float
+    steps: int
+    records: int
+    draws: int
+    seeds: int
+    root: int
+
+    def along_training(self, examples: Examples, classes: int) -> pd.DataFrame:
+        nets = [
+            networks.build(
+                self.network, in_shape=tuple(examples.x.shape[1:]), classes=classes, **SIZES[self.network],
+                generator=torch.Generator().manual_seed(named_seed(self.root, "real", self.network, s)),
+            )
+            for s in range(self.seeds)
+        ]  # fmt: skip
+        net = batched(nets[0], statistics="batch")
+        pairs = pairs_of(nets[0], examples.x[:8], examples.y[:8])
+        trained = self._trained(net, nets, examples)
+        parts = []
+        for s in range(self.seeds):
+            measured = [
+                self._measure(net, theta, pairs, examples, self._seed(s, i))
+                for i, theta in enumerate(trained.kept[s])
+            ]
+            times = np.asarray(trained.kept_steps * self.rate, dtype=np.float64)
+            for i, pair in enumerate(pairs):
+                rows = np.array([m[i] for m in measured])
+                parts.append(self._path(pair, rows, times).assign(seed=s, step=trained.kept_steps))
+        return pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
+
+    def _seed(self, *names: int) -> int:
+        return named_seed(self.root, "real", self.network, "draws", self.batch, *names)
+
+    def _trained(self, net: Batched, nets: list[nn.Module], examples: Examples) -> ensemble.Trained:
+        keep = np.concatenate([[0], np.geomspace(1, self.steps, self.records // 2)])
+        keep = np.concatenate([keep, np.linspace(0, self.steps, self.records // 2)])
+        count = len(nets)
+        trained = ensemble.train(
+            net, examples, stack(nets), "sgd", steps=self.steps, rates=[self.rate] * count,
+            batch_sizes=[self.batch] * count, sampling="replacement", record=np.array([1]),
+            seeds=[self._seed(-1, s) for s in range(count)],
+            keep=np.unique(np.round(keep).astype(int)).tolist(),
+        )  # fmt: skip
+        if trained.diverged.any():
+            raise TrainingError(
+                f"{self.network} of seed {int(np.argmax(trained.diverged))} diverged at learning rate "
+                f"{self.rate}, batch {self.batch}: lower the rate"
+            )
+        return trained
+
+    def _measure(
+        self, net: Batched, theta: Tensor, pairs: list[Pair], examples: Examples, seed: int
+    ) -> list[tuple[float, ...]]:
+        """(S Tr Cov ∇_w, S Tr Cov ∇_u, ‖E∇_u‖² − ‖E∇_w‖², ‖u‖², ‖w‖²) of each pair, by `draws` batches."""
+        chosen = torch.from_numpy(
+            np.random.default_rng(seed).integers(len(examples), size=(self.draws, self.batch))
+        )
+        _, g = net.gradients(
+            theta.expand(self.draws, -1), gather(examples.x, chosen), gather(examples.y, chosen)
+        )
+        g, out = g.double(), []
+        for pair in pairs:
+            (u_trace, u_mean), (w_trace, w_mean) = moments(g[:, pair.u]), moments(g[:, pair.w])
+            size = [float(theta[side].double().square().sum()) for side in (pair.u, pair.w)]
+            out.append((self.batch * w_trace, self.batch * u_trace, u_mean - w_mean, *size))
+        return out
+
+    def _path(self, pair: Pair, rows: Array, times: Array) -> pd.DataFrame:
+        u_noise, w_noise, pull, u_squared, w_squared = rows.T
+        predicted = -self.rate / self.batch * _integral(u_noise - w_noise, times)
+        pulled, difference = _integral(pull, times), u_squared - w_squared
+        return pd.DataFrame(
+            {"pair": pair.name, "kind": pair.kind, "time": times, "u_noise": u_noise, "w_noise": w_noise,
+             "pull": pull, "u_squared": u_squared, "w_squared": w_squared,
+             "change": difference - difference[0], "predicted": predicted,
+             "printed": predicted + self.rate / self.batch * pulled,
+             "corrected": predicted + self.rate * pulled}
+        )  # fmt: skip
+
+
+def moments(g: Tensor) -> tuple[float, float]:
+    """Trace of the covariance of the rows of g, and the squared norm of their mean, both unbiased."""
+    count, mean = len(g), g.mean(0)
+    trace = float((g - mean).square().sum()) / (count - 1)
+    return trace, float(mean.square().sum()) - trace / count
+
+
+def _integral(values: Array, times: Array) -> Array:
+    """∫ from the first record to each, by the trapezoidal rule."""
+    pieces = np.diff(times) * (values[1:] + values[:-1]) / 2
+    return np.concatenate([[0.0], np.cumsum(pieces)])
+
+
+def _per_seed(pairs: pd.DataFrame) -> list[tuple[dict[str, Any], list[float]]]:
+    """Every measured number of each network and batch size, with its value for each seed."""
+    out = []
+    for (network, batch), part in pairs.groupby(["network", "batch"], sort=False):
+        found = pd.DataFrame([_of_seed(of_seed) for _, of_seed in part.groupby("seed")])
+        for name, values in found.items():
+            out.append(({"network": network, "batch": batch, "measured": name}, values.tolist()))
+    return out
+
+
+def _of_seed(part: pd.DataFrame) -> dict[str, float]:
+    distance = np.abs(np.log10(part["u_noise"] / part["w_noise"]))
+    start, late = part["step"] == 0, part["step"] >= LATE * part["step"].max()
+    size = part["change"].abs().sum()
+    errors = {f"error_{form}": (part["change"] - part[form]).abs().sum() / size for form in FORMS}
+    end = distance[late].mean()
+    return {
+        "start": distance[start].mean(),
+        "end": end,
+        "end_over_start": end / distance[start].mean(),
+        **errors,
+    }
+
+
+def _summaries(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{**row, **mean_interval(values)._asdict()} for row, values in _per_seed(pairs)]
+
+
+def measure(task: Task, run: RealNetworks, data: Prepared) -> dict[str, pd.DataFrame]:
+    """Noise balance of every rescaling pair of real networks along their trainings on images."""
+    task.seeds.extend(range(run.seeds))
+    chosen = subset(data, run.data.n_train, run.data.n_test)
+    return real_networks(chosen, **run.arguments(), seed=task.root_seed)
