@@ -248,6 +248,13 @@ def test_minibatch_law_on_a_network(checkpoints, data):
     assert 0 <= found.loc["net.variance_without_replacement_b200", "value"] < 1e-10
 
 
+def test_batches_of_one_are_counted_without_drawing(checkpoints, data):
+    found = study.single_example_quantity(PerExampleGradients(checkpoints[0, 1.0], data), "net").iloc[0]
+    assert found["quantity"] == "net.variance_with_replacement_b1"
+    assert found["value"] == pytest.approx(1, abs=1e-4)  # D is summed in single precision
+    assert found["over"] == "exact"
+
+
 def test_variants_table_has_what_is_published_and_the_training_error():
     rows = [(f"net.{v}.{s}", 1.0) for v in ("unchanged", "rate-0.01") for s in ("sd", "mean", "trace")]
     rows.append(("net.rate-0.01.train_error_percent", 3.0))

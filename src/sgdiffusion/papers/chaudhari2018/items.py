@@ -282,6 +282,13 @@ THEORY = {
         threads=2,
     ),
 }
+THEORY["potential"] = Study(
+    run="theory",
+    function="potential:measure",
+    settings={"run": settings_of("theory")},
+    outputs={**tables("theory", ["modes", "potential"]), "quantities": "quantities/potential.csv"},
+    threads=2,
+)
 STUDIES = {
     **{f"train-{name}": study for name, study in TRAININGS.items()},
     **NOISE,
@@ -371,6 +378,7 @@ QUANTITIES = (
         "diversity",
         "minibatch",
         "theory",
+        "potential",
         "readings",
         "variants-small-fc",
         f"variants-{TRAJECTORY}",

@@ -20,15 +20,16 @@ from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.dynamics.training.augmentation import augmented
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.inputs.losses import Loss, cross_entropy
+from sgdiffusion.measures.noise.alignment import noise
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
-from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole
+from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole, moments
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
 from sgdiffusion.papers.chaudhari2018.items import quantity_name
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
-from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated
+from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 
@@ -258,6 +259,18 @@ def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def single_example_quantity(gradients: PerExampleGradients, name: str) -> pd.DataFrame:
+    """``<name>.variance_with_replacement_b1``: Tr Var(∇f_b) for b = 1 over Tr D, both without any drawing.
+
+    The N batches of one example are equally likely, so the variance is the mean of ‖g_k − ḡ‖²; the trace is
+    that of D as a matrix. Drawn batches of one would not do: single gradients are so unequal in size that a
+    Student interval over a hundred of them excludes the truth half of the time.
+    """
+    full = moments(gradients)
+    ratio = full.spread / full.examples / noise(gradients).trace()
+    return pd.DataFrame([quantity(f"{name}.variance_with_replacement_b1", ratio)])
+
+
 def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dict[str, pd.DataFrame]:
     """Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2).
 
@@ -337,10 +350,12 @@ def measure_minibatch(
     chosen = subset(data, network.data.n_train)
     module = stored.modules(checkpoints)[1.0].to(task.device)
     sizes = [*(b for b in run.batch_sizes if b < len(chosen.x_train)), len(chosen.x_train)]
+    gradients = PerExampleGradients(module, (chosen.x_train, chosen.y_train))
     table = minibatch_table(
-        PerExampleGradients(module, (chosen.x_train, chosen.y_train)),
+        gradients,
         sizes,
         draws=run.draws,
         generator=generator(task.root_seed, "chaudhari2018", "minibatch"),
     )
-    return {"minibatch": table, "quantities": minibatch_quantities(table, "app-a")}
+    parts = [minibatch_quantities(table, "app-a"), single_example_quantity(gradients, "app-a")]
+    return {"minibatch": table, "quantities": pd.concat(parts)}
