@@ -42,7 +42,7 @@ def test_full_preset_changes_nothing():
 SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     "data_sets",
     "epochs", "seeds", "data.n_train", "data.n_test", "chains", "steps", "span", "records", "draws",
-    "linear_records", "regression_records", "repeats", "snapshots", "autocorrelations",
+    "linear_records", "regression_records", "repeats", "snapshots", "autocorrelations", "potential_records",
     "training.nets", "training.steps", "training.late_nets", "training.late_snapshots",
     "coefficients.chains", "coefficients.draws", "coefficients.burn_in", "coefficients.batch_size",
     "coefficients.every",

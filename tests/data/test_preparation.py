@@ -6,7 +6,7 @@ import torch
 
 from sgdiffusion.data import preparation
 from sgdiffusion.data.content import Arrays, canonical, content_digests
-from sgdiffusion.data.preparation import full, gcn_zca, pool7, pool7_five, pooled, prepare
+from sgdiffusion.data.preparation import full, gcn_zca, grey28, pool7, pool7_five, pooled, prepare
 from sgdiffusion.data.store import join_digests
 from sgdiffusion.errors import DataError
 
@@ -140,3 +140,16 @@ def test_a_constant_colour_cannot_be_normalised(colour):
     colour.x_train[..., 1] = 9
     with pytest.raises(DataError, match="constant"):
         prepared(colour, "full")
+
+
+def test_grey28_is_the_middle_of_the_mean_over_colours():
+    colour = made(32, 3, n_train=40, n_test=10)
+    found = grey28(colour)
+    assert found.x_train.shape[1:] == (1, 28, 28)
+    slow = colour.x_train.astype(np.float64).sum(axis=3)[:, 2:-2, 2:-2] / 3
+    np.testing.assert_allclose(found.x_train[:, 0], (slow - slow.mean()) / slow.std(), atol=1e-4)
+
+
+def test_grey28_wants_colour_images_of_32_by_32(grey):
+    with pytest.raises(DataError, match=r"32×32 pixels, found \(28, 28\)"):
+        grey28(grey)

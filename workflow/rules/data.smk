@@ -16,6 +16,7 @@ TRANSFORMS = {
     "full": "sgdiffusion.data.preparation:full",
     "pool7": "sgdiffusion.data.preparation:pool7",
     "pool7-five": "sgdiffusion.data.preparation:pool7_five",
+    "grey28": "sgdiffusion.data.preparation:grey28",
     "gcn-zca": "sgdiffusion.data.preparation:gcn_zca",
 }
 

@@ -72,7 +72,7 @@ class Data(Strict):
     """A data set and its preparation; presets may put an embedded set in its place."""
 
     set: RealSet
-    preparation: Literal["full", "pool7", "pool7-five", "gcn-zca"]
+    preparation: Literal["full", "pool7", "pool7-five", "grey28", "gcn-zca"]
     n_train: PositiveInt | None = Field(None, description="first n in canonical order; null: all")
     n_test: PositiveInt | None = None
 

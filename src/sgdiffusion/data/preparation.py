@@ -10,6 +10,8 @@ pool7-five  pool7 of the classes 0 to 4, at most 30,000 training images: the fir
             which is unrelated to the class, so the classes keep the set's own proportions. (MNIST has
             30,596 training images of these five classes. The paper states N = 30,000 and five classes, not
             which.) Mean and deviation are those of the images kept.
+grey28      32×32 colour images to the mean of their colours, the central 28×28 pixels, then as in `full`: the
+            shape of MNIST's images, so that one network fits both.
 gcn-zca     global contrast normalisation, then ZCA whitening (see `whitening`).
 """
 
@@ -66,6 +68,11 @@ def pool7_five(arrays: Arrays) -> Inputs:
     )
 
 
+def grey28(arrays: Arrays) -> Inputs:
+    """Mean over colours, central 28×28 pixels, then normalisation."""
+    return _normalised(grey(arrays.x_train), arrays.y_train, grey(arrays.x_test), arrays.y_test)
+
+
 def gcn_zca(arrays: Arrays) -> Inputs:
     """Global contrast normalisation, then ZCA fitted on the training images."""
     shape = _channels_first(arrays.x_train[:1]).shape[1:]
@@ -115,6 +122,13 @@ def pooled(images: Bytes) -> Floats:
         raise DataError(f"7×7 pooling needs grey images of 28×28 pixels, found {images.shape[1:]}.")
     sums = images.reshape(-1, 7, 4, 7, 4).sum(axis=(2, 4), dtype=np.uint16)  # at most 16 · 255: exact
     return (sums[:, None] / np.float32(16)).astype(np.float32)
+
+
+def grey(images: Bytes) -> Floats:
+    """[n, 32, 32, colour] bytes -> [n, 1, 28, 28] from 0 to 255: mean over colours of the central pixels."""
+    if images.shape[1:3] != (32, 32) or images.ndim != 4:
+        raise DataError(f"grey28 needs colour images of 32×32 pixels, found {images.shape[1:]}.")
+    return images[:, 2:30, 2:30].mean(axis=3, dtype=np.float32)[:, None]
 
 
 def _channels_first(images: Bytes) -> Bytes:

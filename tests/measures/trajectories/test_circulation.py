@@ -40,15 +40,27 @@ def test_rotation_in_closed_form():
     # A_12(τ) = decay^τ sin(τ·angle); over 1,300 memories of 50 the mean is known to about 0.03
     law = np.array([decay**lag * np.sin(lag * angle) for lag in LAGS])
     np.testing.assert_allclose(found.planes, law**2, atol=0.1)
+    np.testing.assert_allclose(found.leading, law, atol=0.1)
     assert found.correlation[2] > 0.9
+
+
+def test_many_weak_currents_are_no_strong_one():
+    """Twenty planes that rotate a little count as much as one that rotates fully, in sum but not in any."""
+    weak = [np.sqrt(0.2) * rotating(32_000, 0.98, 0.2, s) for s in range(20)]
+    noise = np.sqrt(0.8) * np.random.default_rng(20).normal(size=(32_000, 40))
+    found = measured(np.concatenate(weak, axis=1) + noise)
+    law = 0.2 * 0.98**10 * np.sin(2.0)
+    assert found.planes[2] == pytest.approx(20 * law**2, rel=0.2)
+    assert found.leading[2] == pytest.approx(law, abs=0.05)
 
 
 def test_the_statistics_are_their_definitions():
     path = np.random.default_rng(1).normal(size=(200, 3))
     parts = path.reshape(4, 50, 3)
     slow = [sum(np.outer(y[k], y[k + 4]) for k in range(46)) / 46 for y in parts]
-    currents = np.stack([((c - c.T) / 2)[np.triu_indices(3, 1)] for c in slow])
-    np.testing.assert_allclose(turning._currents(parts, 4), currents, atol=1e-12)
+    matrices = np.stack([(c - c.T) / 2 for c in slow])
+    currents = matrices[:, *np.triu_indices(3, 1)]
+    np.testing.assert_allclose(turning._currents(parts, 4), matrices, atol=1e-12)
     pairs = [currents[i] @ currents[j] for i in range(4) for j in range(4) if i != j]
     found = turning.circulation(path, (4,), 4, 2, np.random.default_rng(0))
     assert found.planes[0] == pytest.approx(np.mean(pairs))

@@ -49,8 +49,8 @@ def test_variances_and_memory():
         ("line", "displacement_exponent", 0.9, 1.01),
         ("walk", "drift_power", 0.5, 1.5),
         ("loop-third-half", "return_fall", 0.3, 1.0),
-        ("loop-100-half", "rotating_planes", 0.25, 1.0),
-        ("bound", "rotating_planes", -0.1, 0.1),
+        ("loop-100-half", "leading_rotation", 0.5, 1.0),
+        ("bound", "leading_rotation", -0.2, 0.2),
         ("bound", "return_fall", 0.0, 0.2),
     ],
 )

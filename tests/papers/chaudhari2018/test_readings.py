@@ -25,6 +25,25 @@ def test_fig1a_can_be_over_all_eigenvalues_and_fig2a_cannot():
     assert found["readings.fig2a.printed_over_least"].value < 0.2
 
 
+def test_what_rounding_allows():
+    """0.3 ± 2.11 of rank 1.8 % may be 0.25 and 2.115 of 1.85 %: non-zero values then vary by 0.59 at most."""
+    assert readings.rounding(0.3e-3) == pytest.approx(0.05e-3)
+    assert readings.rounding(18.5e-3) == pytest.approx(0.05e-3)
+    assert readings.rounding(1.8) == pytest.approx(0.05)
+    published = {"fig1a": {"mean": 0.3e-3, "sd": 2.11e-3, "rank_percent": 1.8}}
+    found = read_quantities([readings.quantities(published)])
+    least = np.sqrt(1 / 0.0185 - 1)
+    assert found["readings.fig1a.printed_over_least_rounded"].value == pytest.approx(8.46 / least, rel=1e-3)
+    assert found["readings.fig1a.largest_variation"].value == pytest.approx(0.586, abs=1e-3)
+
+
+def test_largest_variation_by_construction():
+    values = np.r_[np.zeros(90), np.arange(1.0, 11.0)]
+    found = readings.largest_variation(values.std() / values.mean(), 0.1)
+    assert found == pytest.approx(values[90:].std() / values[90:].mean())
+    assert np.isnan(readings.largest_variation(2.9, 0.1))  # below the bound of 3
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_only_the_derived_factor_gives_the_variance(size: int):
     g, n = readings.GRADIENTS, len(readings.GRADIENTS)

@@ -1,5 +1,7 @@
 """The tables of Figs 1 and 2 and of the remarks: each number against the measure it is composed of."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.spectra import eigenvalues, spectral_distance
 from sgdiffusion.papers.chaudhari2018 import spectra as study
 from sgdiffusion.papers.chaudhari2018 import tables as published
+from sgdiffusion.papers.task import Task
 from sgdiffusion.verdicts import read_quantities
 
 FRACTIONS = (0.2, 0.4, 1.0)
@@ -197,13 +200,32 @@ class TestRemarks:
         found = published.remarks_of_runs({"net": 0.1}, {"net": 50}, net=stats)
         pd.testing.assert_frame_equal(found, published.remarks_table({"net": (stats, 0.1, 50)}))
 
-    def test_diversity_is_a_ratio_for_each_statistic_of_each_pair(self, tables):
+    def test_diversity_is_a_ratio_for_each_statistic_of_each_pair_that_is_there(self, tables):
         _, stats = tables
         larger = stats.assign(mean=3.0 * stats["mean"], sd=2.0 * stats["sd"])
-        found = by_id(study.diversity_quantities({"a_over_b": (larger, stats)}))
-        assert found.loc["r14.a_over_b.mean", "value"] == pytest.approx(3.0)
-        assert found.loc["r14.a_over_b.sd", "value"] == pytest.approx(2.0)
-        assert found.loc["r14.a_over_b.rank_percent", "value"] == pytest.approx(1.0)
+        spectra = {"mnist": stats, "grey": larger, "augmented": larger, "cifar10": larger, "plain": stats}
+        found = by_id(study.diversity_quantities(spectra))
+        assert found.loc["r14.one-network.mean", "value"] == pytest.approx(3.0)
+        assert found.loc["r14.one-network.sd", "value"] == pytest.approx(2.0)
+        assert found.loc["r14.augmented-over-plain.mean", "value"] == pytest.approx(1.0)
+        assert not found.index.str.contains("r16|cifar100").any()
+        assert by_id(study.diversity_quantities({"fc": larger, "mnist": stats})).index.tolist() == [
+            "r16.fc-over-lenet.rank",
+            "r16.fc-over-lenet.rank_percent",
+        ]
+
+    def test_the_other_reading_of_augmentation_is_over_the_plain_images(self, tables):
+        _, stats = tables
+        larger = stats.assign(mean=3.0 * stats["mean"], mean_above=3.0 * stats["mean_above"])
+        task = Task("chaudhari2018", {}, 0, 1, "cpu", {}, logging.getLogger())
+        found = study.measure_diversity(task, augmented=stats, cifar10=stats, plain=larger)["readings"]
+        assert set(found["reading"]) == {"augmented-evaluation=plain"}
+        values = by_id(found)["value"]
+        assert values["r14.augmented-over-plain.mean"] == pytest.approx(3.0)
+        base = by_id(study.quantities(stats, "x"))["value"]
+        assert values["small-allcnn-augmented.augmented.mean_above"] == pytest.approx(
+            3 * base["x.mean_above"]
+        )
 
 
 def test_the_published_minibatch_table_has_a_ratio_where_the_prediction_is_not_zero():
@@ -224,6 +246,13 @@ def test_minibatch_law_on_a_network(checkpoints, data):
         assert abs(row["value"] - 1) < 4 * error < 0.4
     # b = N: float32 rounding only, squared and against Tr D
     assert 0 <= found.loc["net.variance_without_replacement_b200", "value"] < 1e-10
+
+
+def test_batches_of_one_are_counted_without_drawing(checkpoints, data):
+    found = study.single_example_quantity(PerExampleGradients(checkpoints[0, 1.0], data), "net").iloc[0]
+    assert found["quantity"] == "net.variance_with_replacement_b1"
+    assert found["value"] == pytest.approx(1, abs=1e-4)  # D is summed in single precision
+    assert found["over"] == "exact"
 
 
 def test_variants_table_has_what_is_published_and_the_training_error():

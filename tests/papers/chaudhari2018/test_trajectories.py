@@ -109,9 +109,9 @@ def test_only_a_loop_returns_and_only_a_drift_is_ballistic(numbers):
 
 def test_only_a_loop_goes_round(numbers):
     assert numbers["loop"]["a.circulation_p"] <= 0.01
-    assert numbers["loop"]["a.rotating_planes"] > 0.25
+    assert numbers["loop"]["a.leading_rotation"] > 0.5
     for kind in ("brownian", "bound", "drift"):
-        assert numbers[kind]["a.rotating_planes"] < 0.1
+        assert numbers[kind]["a.leading_rotation"] < 0.2
         assert numbers[kind]["a.circulation_p"] > 0.01
 
 

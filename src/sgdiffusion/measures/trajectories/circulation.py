@@ -24,7 +24,8 @@ class Circulation(NamedTuple):
     correlation: (
         Array  # mean over pairs of segments of A·A′ over the mean of A²: 0 without current, at most 1
     )
-    planes: Array  # mean of Σ_{i<j} A_ij A′_ij: a plane in which all variance rotates counts sin²ωτ
+    planes: Array  # mean of Σ_{i<j} A_ij A′_ij, over all planes: one in which all variance rotates has sin²ωτ
+    leading: Array  # A′ in the plane where A rotates most: sin ωτ if all of its variance rotates
     reversed: Array  # (surrogates, lags): the correlation with segments run backwards at random
 
 
@@ -66,20 +67,31 @@ def circulation(
         raise MeasureError(f"lags of a circulation must be at most {length // 4}, found {max(lags)}")
     parts = components[: length * segments].reshape(segments, length, -1)
     signs = generator.choice([-1.0, 1.0], (surrogates, segments))
-    correlations, planes, null = [], [], []
+    correlations, planes, leading, null = [], [], [], []
     for lag in lags:
-        currents = _currents(parts, lag)
+        matrices = _currents(parts, lag)
+        leading.append(_leading(matrices))
+        currents = matrices[:, *np.triu_indices(parts.shape[2], 1)]
         gram = currents @ currents.T
         scale = (segments - 1) * np.trace(gram)
         excess = gram.sum() - np.trace(gram)
         correlations.append(excess / scale)
         planes.append(excess / (segments * (segments - 1)))
         null.append((np.einsum("si,ij,sj->s", signs, gram, signs) - np.trace(gram)) / scale)
-    return Circulation(np.array(correlations), np.array(planes), np.stack(null, axis=1))
+    return Circulation(np.array(correlations), np.array(planes), np.array(leading), np.stack(null, axis=1))
 
 
 def _currents(parts: Array, lag: int) -> Array:
-    """Entries above the diagonal of each segment's (C − Cᵀ)/2, (segments, pairs)."""
+    """Each segment's (C(τ) − C(τ)ᵀ)/2, (segments, components, components)."""
     lagged = np.swapaxes(parts[:, :-lag], 1, 2) @ parts[:, lag:] / (parts.shape[1] - lag)
-    rows, columns = np.triu_indices(parts.shape[2], 1)
-    return np.asarray((lagged[:, rows, columns] - lagged[:, columns, rows]) / 2)
+    return np.asarray((lagged - np.swapaxes(lagged, 1, 2)) / 2)
+
+
+def _leading(matrices: Array) -> float:
+    """The plane of the largest singular value in half of the segments, seen in the others; both ways."""
+    halves = matrices[::2].mean(axis=0), matrices[1::2].mean(axis=0)
+    found = []
+    for chosen, other in (halves, halves[::-1]):
+        left, _, right = np.linalg.svd(chosen)
+        found.append(left[:, 0] @ other @ right[0])
+    return float(np.mean(found))

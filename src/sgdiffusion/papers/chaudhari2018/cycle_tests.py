@@ -97,7 +97,7 @@ def battery(path: Array, rng: np.random.Generator) -> dict[str, float]:
         "drift_power_detrended": float(power_below(rest, DRIFT_CYCLES).mean()),
         "displacement_exponent": drift.growth_exponent(lags, np.sqrt(squares[lags]), n / 100, n / 10),
         "return_fall": float(drift.falls(squares).max()),
-        "rotating_planes": float(turns["planes"].max()),
+        "leading_rotation": float(turns["leading"].max()),
         "circulation_p": float(turns["p_value"].iloc[0]),
     }
 

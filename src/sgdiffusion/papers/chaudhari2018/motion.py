@@ -26,9 +26,9 @@ WALKS, WALK_STEPS, WALK_WEIGHTS = 400, 200, 50
 # 99 % regions of 400 walks have two of them outside at each end; a Brownian path looks the same when its
 # steps are summed, so 200 coarse steps serve; every few of the weights stand for all
 
-WINDOW, COMPONENTS = 2000, 40
+WINDOW, COMPONENTS, PER_COMPONENT = 2000, 40, 200
 # snapshots of the moving mean that takes out the drift: slower cycles are left to the displacement, which
-# sees them; leading directions of what is left
+# sees them; leading directions of what is left, fewer where a path is so short that noise would rotate
 SEGMENTS, SURROGATES = 16, 999  # longer than the moving mean, many enough for p-values of 0.1 %
 LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -46,6 +46,7 @@ CIRCULATION_COLUMNS = {
     "lag": "epochs",
     "correlation": "of the antisymmetric parts of the lagged covariance between segments of the path",
     "planes": "Σ_{i<j} A_ij A′_ij: planes of coherent rotation among the leading components",
+    "leading": "A′ in the plane where A rotates most: 1 for a plane in which all variance rotates",
     "low": "2.5 % quantile of the correlation with segments run backwards at random",
     "high": "97.5 % quantile",
     "p_value": "of the largest correlation of all lags among the surrogates' largest ones",
@@ -99,12 +100,13 @@ def _walk_displacements(walks: Array, n: int) -> pd.DataFrame:
 def circulation_table(path: Array, every: int, generator: np.random.Generator, seed: int) -> pd.DataFrame:
     """Irreversibility of what is faster than the moving mean, against reversible surrogates."""
     window = min(WINDOW, len(path) // 20)
-    parts = turning.fast_components(path, window, COMPONENTS)
+    parts = turning.fast_components(path, window, max(4, min(COMPONENTS, len(path) // PER_COMPONENT)))
     lags = [lag for lag in LAGS if lag <= min(window, len(parts) // SEGMENTS) // 4]
     found = turning.circulation(parts, lags, SEGMENTS, SURROGATES, generator)
     low, high = np.quantile(found.reversed, [0.025, 0.975], axis=0)
     beyond = found.reversed.max(axis=1) >= found.correlation.max()
-    columns = {"lag": every * np.array(lags), "correlation": found.correlation, "planes": found.planes}
+    columns = {"lag": every * np.array(lags), **found._asdict()}
+    del columns["reversed"]
     facts = {
         "seed": seed,
         **columns,

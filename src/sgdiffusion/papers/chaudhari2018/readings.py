@@ -7,6 +7,7 @@ of App. A.2 by enumeration of all mini-batches.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,43 @@ def least_sd_over_mean(share: float) -> float:
     return math.sqrt(1 / share - 1)
 
 
+def rounding(printed: float) -> float:
+    """Half a unit of the last digit that is printed: 0.84 may stand for 0.835 to 0.845."""
+    exponent = Decimal(repr(printed)).as_tuple().exponent
+    return 0.5 * 10.0 ** int(exponent)
+
+
+def largest_variation(sd_over_mean: float, share: float) -> float:
+    """s.d./mean c of the non-zero eigenvalues, given s.d./mean r of all of them and the share p of non-zeros.
+
+    E[λ²] = p m²(1 + c²) and E[λ] = p m for non-zero values of mean m, so r² + 1 = (1 + c²)/p; NaN if none
+    does.
+    """
+    square = share * (sd_over_mean**2 + 1) - 1
+    return math.sqrt(square) if square >= 0 else math.nan
+
+
 def reading_quantities(published: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """For each figure's printed mean, s.d. and rank: s.d./mean and its bound over all eigenvalues."""
+    """For each figure's printed mean, s.d. and rank: s.d./mean and its bound over all eigenvalues.
+
+    `printed_over_least_rounded` takes the printed digits where they favour that reading most; where it is 1
+    or more, `largest_variation` is how much the non-zero eigenvalues may then vary at most.
+    """
     rows = []
     for figure, numbers in published.items():
-        printed = numbers["sd"] / numbers["mean"]
-        least = least_sd_over_mean(numbers["rank_percent"] / 100)
+        mean, sd, rank = (numbers[k] for k in ("mean", "sd", "rank_percent"))
+        printed, least = sd / mean, least_sd_over_mean(rank / 100)
+        most = (sd + rounding(sd)) / (mean - rounding(mean))
+        share = (rank + rounding(rank)) / 100
+        variation = largest_variation(most, share)
         rows += [
             quantity(f"readings.{figure}.printed_sd_over_mean", printed),
             quantity(f"readings.{figure}.least_sd_over_mean", least),
             quantity(f"readings.{figure}.printed_over_least", printed / least),
+            quantity(f"readings.{figure}.printed_over_least_rounded", most / least_sd_over_mean(share)),
         ]
+        if not math.isnan(variation):
+            rows.append(quantity(f"readings.{figure}.largest_variation", variation))
     return rows
 
 

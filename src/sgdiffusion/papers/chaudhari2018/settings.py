@@ -24,6 +24,7 @@ class TheoryChecks(Strict):
     chains: PositiveInt
     linear_records: PositiveInt
     regression_records: PositiveInt
+    potential_records: PositiveInt
     assumptions: list[Assumption] = []
 
 

@@ -20,21 +20,34 @@ from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.dynamics.training.augmentation import augmented
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.inputs.losses import Loss, cross_entropy
+from sgdiffusion.measures.noise.alignment import noise
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
-from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole
+from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole, moments
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
 from sgdiffusion.papers.chaudhari2018.items import quantity_name
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
-from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated
+from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 
 Checkpoints = Mapping[tuple[int, float], nn.Module]
 INSTANTS = (0.2, 0.4, 1.0)  # of Figs 1 and 2; earlier checkpoints are baselines of Remark 13
 
+CONTRASTS = {
+    "r14": (
+        {
+            "one-network": ("grey", "mnist"),
+            "cifar10-over-mnist": ("cifar10", "mnist"),
+            "cifar100-over-cifar10": ("cifar100", "cifar10"),
+            "augmented-over-plain": ("augmented", "cifar10"),
+        },
+        ("mean", "sd", "rank_percent"),
+    ),
+    "r16": ({"fc-over-lenet": ("fc", "mnist")}, ("rank", "rank_percent")),
+}
 _KEYS = {
     "seed": "number of the training run",
     "fraction": "share of the training that was over",
@@ -139,8 +152,10 @@ def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
     _one_evaluation(statistics_table)
     last = _last(statistics_table)
     rows = [estimated(f"{name}.{c}", mean_interval(last[c]), unit=unit) for c, unit in _UNITS.items()]
-    spread = mean_interval(last["sd"] / last["mean"])
-    return pd.DataFrame([*rows, estimated(f"{name}.sd_over_mean", spread)])
+    for over in ("", "_above"):
+        spread = mean_interval(last[f"sd{over}"] / last[f"mean{over}"])
+        rows.append(estimated(f"{name}.sd_over_mean{over}", spread))
+    return pd.DataFrame(rows)
 
 
 def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd.DataFrame:
@@ -201,11 +216,18 @@ def contrast(first: pd.DataFrame, second: pd.DataFrame, column: str, name: str) 
     return pd.DataFrame([estimated(name, estimate)])
 
 
-def diversity_quantities(pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
-    """Remark R14: ``r14.<pair>.mean``, ``.sd``, ``.rank_percent``, each the ratio first/second of a pair."""
-    columns = ("mean", "sd", "rank_percent")
-    parts = [contrast(*tables, c, f"r14.{pair}.{c}") for pair, tables in pairs.items() for c in columns]
-    return pd.concat(parts, ignore_index=True)
+def diversity_quantities(spectra: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Remarks R14 and R16: ratios of the statistics of two spectra, as far as both are there.
+
+    ``r14.<pair>.mean``, ``.sd``, ``.rank_percent``; ``r16.fc-over-lenet.rank``, ``.rank_percent``.
+    """
+    rows = []
+    for remark, (pairs, columns) in CONTRASTS.items():
+        for pair, (first, second) in pairs.items():
+            if first in spectra and second in spectra:
+                tables = spectra[first], spectra[second]
+                rows += [contrast(*tables, c, f"{remark}.{pair}.{c}") for c in columns]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=QUANTITY_COLUMNS)
 
 
 def minibatch_table(
@@ -235,6 +257,18 @@ def minibatch_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
         label = f"{name}.variance_{row['sampling']}_b{row['batch_size']}"
         rows.append(estimated(label, estimate, over="draws"))
     return pd.DataFrame(rows)
+
+
+def single_example_quantity(gradients: PerExampleGradients, name: str) -> pd.DataFrame:
+    """``<name>.variance_with_replacement_b1``: Tr Var(∇f_b) for b = 1 over Tr D, both without any drawing.
+
+    The N batches of one example are equally likely, so the variance is the mean of ‖g_k − ḡ‖²; the trace is
+    that of D as a matrix. Drawn batches of one would not do: single gradients are so unequal in size that a
+    Student interval over a hundred of them excludes the truth half of the time.
+    """
+    full = moments(gradients)
+    ratio = full.spread / full.examples / noise(gradients).trace()
+    return pd.DataFrame([quantity(f"{name}.variance_with_replacement_b1", ratio)])
 
 
 def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dict[str, pd.DataFrame]:
@@ -269,13 +303,17 @@ def measure_variants(
     task: Task,
     of: str,
     variants: dict[str, Training],
+    readings: dict[str, str],
     data: Prepared,
     checkpoints: list[Path],
     metrics: list[pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
-    """Spectrum at the end of every variant of one training, and its errors: what they depend on."""
+    """Spectrum at the end of every variant of one training, and its errors: what they depend on.
+
+    `readings` names the variants that are admissible readings of the paper.
+    """
     files, logs = iter(checkpoints), iter(metrics)
-    measured = []
+    measured, read = [], []
     for variant, settings in variants.items():
         name = f"{of}.{variant}"
         chosen = subset(data, settings.data.n_train)
@@ -286,21 +324,23 @@ def measure_variants(
         table = error_table([content["meta"] for content in loaded])
         logged = pd.concat(itertools.islice(logs, settings.seeds))
         measured += [quantities(found, name), error_quantities(table, logged, name)]
-    return {"quantities": pd.concat(measured)}
+        if variant in readings:
+            read.append(quantities(found, of).assign(reading=readings[variant]))
+    return {"quantities": pd.concat(measured), "readings": pd.concat(read)}
 
 
 def measure_diversity(task: Task, **spectra: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Remark R14: what more diverse data and augmentation do to the spectrum, as ratios of statistics."""
-    pairs = {
-        f"{first}-over-{second}": (spectra[one], spectra[other])
-        for first, one, second, other in (
-            ("cifar10", "cifar10", "mnist", "mnist"),
-            ("cifar100", "cifar100", "cifar10", "cifar10"),
-            ("augmented", "augmented", "plain", "cifar10"),
-        )
-        if one in spectra and other in spectra
-    }
-    return {"quantities": diversity_quantities(pairs)}
+    """Remarks R14 and R16: what data, augmentation and architecture do to the spectrum, as ratios.
+
+    The other reading takes D of the network that was trained with augmentation over the plain images.
+    """
+    other = pd.DataFrame(columns=[*QUANTITY_COLUMNS, "reading"])
+    if "plain" in spectra:
+        changed = diversity_quantities({**spectra, "augmented": spectra["plain"]})
+        name = quantity_name("small-allcnn-augmented", "augmented")
+        parts = [changed[changed["quantity"].str.contains("augmented")], quantities(spectra["plain"], name)]
+        other = pd.concat(parts).assign(reading="augmented-evaluation=plain")
+    return {"quantities": diversity_quantities(spectra), "readings": other}
 
 
 def measure_minibatch(
@@ -310,10 +350,12 @@ def measure_minibatch(
     chosen = subset(data, network.data.n_train)
     module = stored.modules(checkpoints)[1.0].to(task.device)
     sizes = [*(b for b in run.batch_sizes if b < len(chosen.x_train)), len(chosen.x_train)]
+    gradients = PerExampleGradients(module, (chosen.x_train, chosen.y_train))
     table = minibatch_table(
-        PerExampleGradients(module, (chosen.x_train, chosen.y_train)),
+        gradients,
         sizes,
         draws=run.draws,
         generator=generator(task.root_seed, "chaudhari2018", "minibatch"),
     )
-    return {"minibatch": table, "quantities": minibatch_quantities(table, "app-a")}
+    parts = [minibatch_quantities(table, "app-a"), single_example_quantity(gradients, "app-a")]
+    return {"minibatch": table, "quantities": pd.concat(parts)}

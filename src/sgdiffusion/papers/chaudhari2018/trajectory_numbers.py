@@ -145,6 +145,7 @@ def _circulation_numbers(table: pd.DataFrame) -> Numbers:
         "a.circulation_reversible": (float(table["high"].max()), "correlation of segments"),
         "a.circulation_p": (float(table["p_value"].iloc[0]), "p"),
         "a.rotating_planes": (float(table["planes"].max()), "planes"),
+        "a.leading_rotation": (float(table["leading"].max()), "share of the plane's variance"),
     }
 
 

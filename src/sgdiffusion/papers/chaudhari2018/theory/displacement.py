@@ -100,3 +100,15 @@ class Regression:
         """
         skew = float(self.third_cumulant(self.minimum) / self.diffusion(self.minimum))
         return self.sde_slope() + 2 * skew / 3
+
+
+def regression_of(*, curvature: float, constant: float, linear: float, quadratic: float) -> Regression:
+    """Four examples with f = ½ curvature·x² and D = constant + linear·x + quadratic·x².
+
+    Slopes a and offsets c have variances `quadratic` and `constant`, covariance −linear/2 (D = Var(ax − c)).
+    """
+    first, second = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    shared = -linear / (2 * np.sqrt(quadratic))
+    own = np.sqrt(constant - shared**2)
+    slopes, offsets = curvature + np.sqrt(quadratic) * first, shared * first + own * second
+    return Regression(tuple(slopes.tolist()), tuple(offsets.tolist()))

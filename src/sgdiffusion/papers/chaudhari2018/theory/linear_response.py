@@ -59,6 +59,16 @@ def decompose_by_force(drift: ArrayLike, diffusion: ArrayLike) -> Decomposition:
     return Decomposition(curvature, q, np.linalg.inv(curvature))
 
 
+def least_variance(drift: ArrayLike, diffusion: ArrayLike) -> float:
+    """Smallest eigenvalue of β times the stationary covariance, for a D that may be singular.
+
+    Zero: no density, hence no Φ. Positive: Φ exists although D⁻¹ does not, because F carries the noise into
+    all directions.
+    """
+    f, d = np.asarray(drift, dtype=np.float64), np.asarray(diffusion, dtype=np.float64)
+    return float(np.linalg.eigvalsh(solve_continuous_lyapunov(f, 2 * d)).min())
+
+
 def misfit(curvature: ArrayLike, drift: ArrayLike) -> float:
     """Lemma 6 as a number: the least ‖U − cF‖/‖U‖ over all scales c, 0 if and only if Φ = c·f.
 
