@@ -69,6 +69,24 @@ def test_losses_and_gradients(path, own, squared, name, sizes):
             torch.testing.assert_close(row, net_(x[0]).detach(), rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["own", "shared"])
+def test_running_statistics_are_constants(own):
+    """The fast path against autograd through the module in evaluation mode."""
+    nets, (x, y) = make(width=6, depth=2, batch_norm=True), examples(own)
+    g = torch.Generator().manual_seed(4)
+    for net in nets:
+        for i in (2, 5):
+            net[i].running_mean.copy_(torch.randn(6, generator=torch.Generator().manual_seed(i)))
+            net[i].running_var.copy_(torch.rand(6, generator=g.manual_seed(i)) + 0.5)
+        net.eval()
+    expected = loop(nets, x, y)
+    fast = batched(nets[0], statistics="running")
+    assert isinstance(fast, BatchedMlp)
+    assert not fast.couples
+    torch.testing.assert_close(fast.gradients(stack(nets), x, y), expected, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(fast.losses(stack(nets), x, y), expected[0], rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_examples_of_share_zero_have_no_influence(batch_norm):
     """Nets with different batch sizes in one rectangle: each as if its own examples were alone."""
@@ -178,10 +196,11 @@ def test_training_mode_needs_the_statistics_by_name():
     for path in (batched, BatchedMlp, BatchedModule):
         with pytest.raises(ConfigError, match=r"`2` is in training mode: call net\.eval\(\)"):
             path(net)
-    with pytest.raises(ConfigError, match='statistics="batch"'):
-        BatchedMlp(net.eval())
+    assert not BatchedMlp(net.eval()).couples
     untracked = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, track_running_stats=False))
     assert batched(untracked).couples, "it has no statistics but the batch's"
+    with pytest.raises(ConfigError, match="statistics of batch-norm that are asked for"):
+        BatchedMlp(untracked)
 
 
 def frozen_first_layer(nets):

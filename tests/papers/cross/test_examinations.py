@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sgdiffusion import networks
+from sgdiffusion.dynamics.chains.averages import with_statistics
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.inputs.losses import cross_entropy, half_squared_error
@@ -61,7 +62,7 @@ def mlp(seed):
 def with_norm(seed):
     generator = torch.Generator().manual_seed(seed)
     net = networks.build("mlp", in_shape=(3,), classes=2, generator=generator, width=5, depth=1)
-    return cross.with_statistics(net, examples().x)
+    return with_statistics(net, examples().x)
 
 
 def examples(n=40):
@@ -112,7 +113,7 @@ def test_statistics_are_means_over_batches():
     """In evaluation mode the first batch-norm then normalises with the batches' mean moments."""
     generator, x = torch.Generator().manual_seed(0), examples().x
     net = networks.build("mlp", in_shape=(3,), classes=2, generator=generator, width=5, depth=1)
-    found = cross.with_statistics(net, x, batch=10)
+    found = with_statistics(net, x, batch=10)
     before = x @ found[1].weight.T + found[1].bias
     assert not found.training
     torch.testing.assert_close(found[2].running_mean, before.mean(0), rtol=1e-5, atol=1e-6)

@@ -126,6 +126,20 @@ def test_coefficients_along_each_run(groups: list[study.Group]):
     assert_allclose(found["n_beta"], default_n_beta(32))
 
 
+def test_running_statistics_are_those_of_each_net(groups: list[study.Group]):
+    """Strong localisation holds the chains at w*: their loss is that of the module in evaluation mode."""
+    changes = {"batch_norm": "running", "localisation": 1e9, "batch_size": None, "temperature": "examples"}
+    plan = Langevin.model_validate({**CHAINS.model_dump(), **changes})
+    group = groups[0].only(groups[0].runs[:2])
+    found = study.measure_coefficients(group, DATA, plan, seed=1)
+    net = study.network(20, 3, group.width, group.depth, 0)
+    for row, weights in zip(found["baseline"], group.kept.reshape(-1, group.kept.shape[-1]), strict=True):
+        torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), net.parameters())
+        own = study.with_statistics(net, DATA.x)
+        loss = torch.nn.functional.cross_entropy(own(DATA.x), DATA.y)
+        assert row == pytest.approx(loss.item(), rel=1e-5)
+
+
 def lost(group: study.Group, rows: list[int]) -> study.Group:
     kept = group.kept.copy()
     kept[rows] = np.nan

@@ -2,13 +2,14 @@
 nets.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once
+from sgdiffusion.dynamics.ensembles.batched import Batched, nets_at_once, norms
 from sgdiffusion.errors import MeasureError
 
 _EXAMPLES = 2000  # in a block, where its size is free
@@ -81,3 +82,15 @@ def _rows(net: Batched, theta: Tensor, examples: int, x: Tensor) -> Iterator[sli
     size = nets_at_once(net, examples, x[0].numel())
     for first in range(0, len(theta), size):
         yield slice(first, first + size)
+
+
+def with_statistics(net: nn.Module, x: Tensor, batch: int = 1000) -> nn.Module:
+    """The net in evaluation mode, batch-norm's statistics being their means over batches of `x`."""
+    for module in norms(net).values():
+        module.reset_running_stats()
+        module.momentum = None  # torch's word for a plain mean
+    net.train()
+    with torch.no_grad():
+        for part in x.chunk(math.ceil(len(x) / batch)):
+            net(part)
+    return net.eval()

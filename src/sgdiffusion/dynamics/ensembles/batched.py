@@ -100,29 +100,30 @@ def stack(nets: Sequence[nn.Module], dtype: torch.dtype | None = None) -> Tensor
 def _held(net: nn.Module) -> dict[str, Tensor]:
     """What beside its trainable weights the outputs of a net depend on."""
     held: dict[str, Tensor] = {k: p.detach() for k, p in net.named_parameters() if not p.requires_grad}
-    for name, norm in _norms(net).items():
+    for name, norm in norms(net).items():
         if norm.running_mean is not None and norm.running_var is not None and not norm.training:
             held |= {f"{name}.running_mean": norm.running_mean, f"{name}.running_var": norm.running_var}
     return held
 
 
-def _norms(net: nn.Module) -> dict[str, _BatchNorm]:
+def norms(net: nn.Module) -> dict[str, _BatchNorm]:
+    """Its batch-norm layers by name."""
     return {name: m for name, m in net.named_modules() if isinstance(m, _BatchNorm)}
 
 
 def coupling(net: nn.Module, statistics: Statistics) -> bool:
     """Whether an example's output depends on the others; a net in training mode has to be told by name."""
     require_choice("statistics", statistics, Statistics)
-    norms = _norms(net)
+    layers = norms(net)
     if statistics == "batch":
-        return bool(norms)
-    unclear = [name for name, m in norms.items() if m.training and m.running_mean is not None]
+        return bool(layers)
+    unclear = [name for name, m in layers.items() if m.training and m.running_mean is not None]
     if unclear:
         raise ConfigError(
             f"batch-norm `{unclear[0]}` is in training mode: call net.eval() to measure with its running "
             'statistics, or ask for those of each batch by statistics="batch"'
         )
-    return any(m.running_mean is None for m in norms.values())
+    return any(m.running_mean is None for m in layers.values())
 
 
 def example_losses(outputs: Tensor, y: Tensor, loss: Loss) -> Tensor:

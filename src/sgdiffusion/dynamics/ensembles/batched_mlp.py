@@ -19,6 +19,7 @@ from sgdiffusion.dynamics.ensembles.batched import (
     Statistics,
     coupling,
     example_losses,
+    norms,
     require_alike,
 )
 from sgdiffusion.errors import ConfigError, require_choice
@@ -39,6 +40,8 @@ class Stage:
     norm: int | None = None
     """Offset of batch-norm's scale, then its shift; None without batch-norm."""
     eps: float = 0.0
+    moments: tuple[Tensor, Tensor] | None = None
+    """Running mean and variance of batch-norm, where these are used; None: those of the examples."""
     activation: Activation = "none"
 
 
@@ -78,12 +81,19 @@ def batched(net: nn.Module, loss: Loss = "cross-entropy", *, statistics: Statist
 
 def _fast_stages(net: nn.Module, statistics: Statistics) -> list[Stage] | None:
     stages = stages_of(net)
-    normed = stages is not None and any(s.norm is not None for s in stages)
-    return None if normed and statistics != "batch" else stages
+    if stages is None or statistics == "batch":
+        return stages
+    for stage, norm in zip([s for s in stages if s.norm is not None], norms(net).values(), strict=True):
+        if norm.running_mean is None or norm.running_var is None:
+            return None
+        stage.moments = norm.running_mean.clone(), norm.running_var.clone()
+    return stages
 
 
 class BatchedMlp(Batched):
-    """Perceptrons as products of stacked matrices; batch-norm by the batch alone."""
+    """Perceptrons as products of stacked matrices; running statistics of batch-norm are those of the net that
+    it was made of, for all nets of the batch.
+    """
 
     def __init__(self, net: nn.Module, loss: Loss = "cross-entropy", *, statistics: Statistics = "running"):
         require_choice("loss", loss, Loss)
@@ -91,8 +101,8 @@ class BatchedMlp(Batched):
         stages = _fast_stages(net, statistics)
         if stages is None:
             raise ConfigError(
-                "BatchedMlp needs a chain of linear layers, none of them frozen, and batch-norm by "
-                'statistics="batch"; use BatchedModule for other nets'
+                "BatchedMlp needs a chain of linear layers, none of them frozen, and the statistics of "
+                "batch-norm that are asked for; use BatchedModule for other nets"
             )
         self.stages, self._loss = stages, loss
         self.weights = sum(p.numel() for p in net.parameters())
@@ -115,10 +125,10 @@ class BatchedMlp(Batched):
         a = self._linear(theta, stage, h)
         tape = None
         if stage.norm is not None:
-            mean, variance = _moments(a, shares)
-            inverse = (variance + stage.eps).rsqrt_()
+            mean, variance = _moments(a, shares) if stage.moments is None else stage.moments
+            inverse = (variance.to(a) + stage.eps).rsqrt_()
             scale, shift = theta[:, None, stage.norm : stage.norm + 2 * stage.fan_out].chunk(2, -1)
-            normal = a.sub_(mean).mul_(inverse)
+            normal = a.sub_(mean.to(a)).mul_(inverse)
             a, tape = torch.addcmul(shift, normal, scale), (normal, inverse, scale)
         if stage.activation == "relu":
             a.relu_()
@@ -194,8 +204,9 @@ class BatchedMlp(Batched):
         ends = (stage.norm, stage.norm + stage.fan_out, stage.norm + 2 * stage.fan_out)
         gradient[:, ends[0] : ends[1]] = product[:, 0]
         gradient[:, ends[1] : ends[2]] = total[:, 0]
-        weight = 1 / back.shape[1] if shares is None else shares.unsqueeze(-1)
-        back = back - weight * torch.addcmul(total, normal, product)
+        if stage.moments is None:
+            weight = 1 / back.shape[1] if shares is None else shares.unsqueeze(-1)
+            back = back - weight * torch.addcmul(total, normal, product)
         return back * (scale * inverse)
 
 

@@ -4,7 +4,6 @@ matrix (Chaudhari & Soatto) and the noise balance (Ziyin, Li & Ueda) of the othe
 """
 
 import copy
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -124,19 +123,6 @@ def _with_weights(module: nn.Module, weights: Array | Tensor) -> nn.Module:
     net = copy.deepcopy(module)
     vector_to_parameters(torch.as_tensor(weights), net.parameters())
     return net
-
-
-def with_statistics(net: nn.Module, x: Tensor, batch: int = 1000) -> nn.Module:
-    """The net in evaluation mode, batch-norm's statistics being their means over batches of `x`."""
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_running_stats()
-            module.momentum = None  # torch's word for a plain mean
-    net.train()
-    with torch.no_grad():
-        for part in x.chunk(math.ceil(len(x) / batch)):
-            net(part)
-    return net.eval()
 
 
 def net_table(

@@ -13,6 +13,7 @@ from sgdiffusion import streams
 from sgdiffusion.config.models import Data as Images
 from sgdiffusion.config.models import Training
 from sgdiffusion.data.store import Prepared, subset
+from sgdiffusion.dynamics.chains.averages import with_statistics
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.inputs.losses import cross_entropy, half_squared_error
@@ -80,7 +81,7 @@ def mlps(task: Task, images: Images, data: Prepared, trained: Arrays) -> Tables:
     for weights in group.kept[np.isfinite(group.kept[:, -1]).all(1), -1]:
         net = design.network(train.x.shape[1], int(train.y.max()) + 1, group.width, group.depth, 0)
         vector_to_parameters(from_numpy(weights.copy()), net.parameters())
-        ends.append(cross.with_statistics(net, train.x))
+        ends.append(with_statistics(net, train.x))
     first = Examples(train.x[: cross.EXAMPLES], train.y[: cross.EXAMPLES])
     return {"nets": cross.net_table("mnist-mlp", "hennick2025", ends, first)}
 

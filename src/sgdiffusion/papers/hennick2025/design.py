@@ -10,9 +10,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils import vector_to_parameters
 
 from sgdiffusion import networks, streams
-from sgdiffusion.dynamics.chains.averages import accuracy, average_loss
+from sgdiffusion.dynamics.chains.averages import accuracy, average_loss, with_statistics
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import Optimiser, Trained, log_steps, train
@@ -206,15 +207,30 @@ def measure_coefficients(
     """λ̂ of every run of a group at every kept step; runs that diverged are left out.
 
     Batch-norm uses the statistics of the chain's mini-batches, as in training: the loss then has the
-    rescaling symmetries of the net that was trained.
+    rescaling symmetries of the net that was trained. With the running ones of each w* it has not.
     """
     alive = np.isfinite(group.kept).all(axis=(1, 2))
     if not alive.any():
         return documented([], KEYS | COLUMNS)
     points = points_of(group.kept[alive])
-    table = coefficient_table(group_net(group, data), data, points, plan, seed=seed, progress=progress)
+    if plan.batch_norm == "batch":
+        table = coefficient_table(group_net(group, data), data, points, plan, seed=seed, progress=progress)
+    else:
+        table = _with_own_statistics(group, data, points, plan, seed)
     order = pd.MultiIndex.from_product([group.runs[alive], group.kept_steps], names=["run", "step"])
     return documented(pd.concat([order.to_frame(index=False), table], axis=1), KEYS | COLUMNS)
+
+
+def _with_own_statistics(
+    group: Group, data: Examples, points: Tensor, plan: Langevin, seed: int
+) -> pd.DataFrame:
+    """λ̂ in evaluation mode, one weight vector after the other: each has statistics of its own."""
+    net, parts = network(data.x.shape[1], int(data.y.max()) + 1, group.width, group.depth, 0), []
+    for i, point in enumerate(points):
+        vector_to_parameters(point.clone(), net.parameters())
+        own = batched(with_statistics(net, data.x), statistics="running")
+        parts.append(coefficient_table(own, data, point[None], plan, seed=seed + i))
+    return pd.concat(parts, ignore_index=True)
 
 
 def spread_over(runs: NDArray[np.int64], every: int) -> NDArray[np.int64]:

@@ -37,6 +37,9 @@ class Langevin(Strict):
     step_size: PositiveFloat | None = Field(None, description="ε of every point; null: calibrated at each")
     step_factor: PositiveFloat = Field(1.0, description="multiplies ε")
     integrator: Literal["averaged", "euler"] = Field("averaged", description="see dynamics.chains.sgld")
+    batch_norm: Literal["batch", "running"] = Field(
+        "batch", description="its statistics: of each mini-batch, or those of w* over the training set"
+    )
     baseline: Literal["paired", "full"] = Field(
         "paired", description="L(w*) on the draws' own mini-batches, or over all examples"
     )
