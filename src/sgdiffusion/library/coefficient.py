@@ -153,9 +153,9 @@ def learning_coefficient(
         "localisation": localisation,
         "burn_in": chain.burn_in,
         "every": every,
-        "seed": seed,
         "batch_size": batch_size,
         "integrator": chain.integrator,
+        "seed": seed,
     }
     return LearningCoefficient(
         value=float(row["llc"]),
