@@ -1,8 +1,10 @@
 """The commands give what the functions give, on a module, checkpoint and data, with honest exit statuses."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,7 +183,8 @@ def test_the_command_itself(folder):
         "--json",
         "s.json",
     ]
-    done = subprocess.run(words, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(Path(sd.__file__).parents[1])}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "s.json").read_text())["kind"] == "Spectrum"
     assert done.stderr.startswith("spectrum: N = 30")
