@@ -27,15 +27,15 @@ smoke: environment
 # The run of PRESET becomes the reference set, if it is whole and made from a commit; the README shows it.
 PRESET ?= full
 publish: environment
-	$(BIN)/sgdiffusion publish --preset $(PRESET)
-	$(BIN)/sgdiffusion readme
+	$(BIN)/sgdiffusion artifact publish --preset $(PRESET)
+	$(BIN)/sgdiffusion artifact readme
 
 readme: environment
-	$(BIN)/sgdiffusion readme
+	$(BIN)/sgdiffusion artifact readme
 
 # Where the run of PRESET differs from the reference set beyond its intervals.
 compare: environment
-	$(BIN)/sgdiffusion compare --preset $(PRESET)
+	$(BIN)/sgdiffusion artifact compare --preset $(PRESET)
 
 test: environment
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
@@ -57,7 +57,7 @@ format: environment
 
 # Writes config/config.yaml from its typed model.
 config: environment
-	$(BIN)/sgdiffusion config
+	$(BIN)/sgdiffusion artifact config
 
 # Renews the pins; needs uv. torch stays at the version the reference results were made with.
 lock:

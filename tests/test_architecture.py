@@ -32,7 +32,7 @@ ALLOWED = {
     "provenance": {"config"},
     "gallery": {"verdicts", "provenance", "measures", "config"},
     "library": {"inputs", "measures", "dynamics", "figures", "__version__"},
-    "cli": {"measures", "config", "gallery"},
+    "cli": {"measures", "config", "gallery", "library"},
 }
 # config reads its own YAML files; the rest is the design's list
 TOUCH_FILES = {
@@ -42,6 +42,7 @@ TOUCH_FILES = {
     "gallery",
     "cli",
     "library/results",
+    "library/commands",
     "library/recorder",
     "library/trajectories",
     "measures/noise/ways",  # reads how much memory is free

@@ -1,4 +1,7 @@
-"""The command `sgdiffusion`."""
+"""The command `sgdiffusion`: measurements of a network of one's own, and the replication's (`artifact`).
+
+Exit status: 0 done, 1 an error of the user, in one line, 2 a wrong call, 3 done, with a diagnosis.
+"""
 
 import argparse
 import sys
@@ -10,6 +13,7 @@ from sgdiffusion.config.texts import texts_of_papers
 from sgdiffusion.errors import UserError
 from sgdiffusion.gallery import compare, publish, readme
 from sgdiffusion.gallery.files import read_json
+from sgdiffusion.library import arguments
 
 FIGURES, REFERENCE = Path("figures"), Path("figures/reference")
 
@@ -46,32 +50,36 @@ def compare_runs(preset: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="sgdiffusion", description=__doc__)
+    top = argparse.ArgumentParser(
+        prog="sgdiffusion", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = top.add_subparsers(required=True, metavar="command")
+    arguments.add_commands(commands)
+    group = commands.add_parser("artifact", help="what the replication's Makefile calls")
+    _add_artifact(group.add_subparsers(required=True, metavar="command"))
+    return top
+
+
+def _add_artifact(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     config = commands.add_parser("config", help="write config/config.yaml")
     config.add_argument("--root", type=Path, default=Path(), help="the repository's root (default: here)")
-    config.set_defaults(call=lambda arguments: write_config(arguments.root))
+    config.set_defaults(call=lambda chosen: write_config(chosen.root))
     for name, call, words in (
         ("publish", write_reference, "copy a finished preset to figures/reference"),
-        (
-            "compare",
-            compare_runs,
-            "where a preset's numbers differ from the reference's",
-        ),
+        ("compare", compare_runs, "where a preset's numbers differ from the reference's"),
     ):
         command = commands.add_parser(name, help=words)
         command.add_argument("--preset", default="full", help="default: full")
-        command.set_defaults(call=lambda arguments, call=call: call(arguments.preset))
+        command.set_defaults(call=lambda chosen, call=call: call(chosen.preset))
     renew = commands.add_parser("readme", help="renew the generated part of README.md")
     renew.set_defaults(call=lambda _: write_readme())
-    return top
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; a UserError becomes its message and exit status 1."""
-    arguments = parser().parse_args(words)
+    chosen = parser().parse_args(words)
     try:
-        return int(arguments.call(arguments))
+        return int(chosen.call(chosen))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ def test_default_config_is_the_defaults():
 
 
 def test_command_writes_it(tmp_path: Path):
-    assert main(["config", "--root", str(tmp_path)]) == 0
+    assert main(["artifact", "config", "--root", str(tmp_path)]) == 0
     assert (tmp_path / "config/config.yaml").read_text() == default_config()
 
 
@@ -33,5 +33,5 @@ def test_command_reports_user_errors(monkeypatch, capsys):
         raise ConfigError("the reason")
 
     monkeypatch.setattr(cli, "write_config", fail)
-    assert main(["config"]) == 1
+    assert main(["artifact", "config"]) == 1
     assert capsys.readouterr().err == "error: the reason\n"

@@ -135,8 +135,8 @@ def test_command_says_what_differs_and_exits_with_one(tmp_path: Path, monkeypatc
         (tmp_path / "figures" / name).mkdir(parents=True)
         (tmp_path / "figures" / name / "numbers.json").write_text(json.dumps(content))
     monkeypatch.chdir(tmp_path)
-    assert main(["compare", "--preset", "same"]) == 0
-    assert main(["compare", "--preset", "far"]) == 1
+    assert main(["artifact", "compare", "--preset", "same"]) == 0
+    assert main(["artifact", "compare", "--preset", "far"]) == 1
     assert "9 [8.9, 9.1] here, 1 [0.9, 1.1] in the reference" in capsys.readouterr().out
-    assert main(["compare", "--preset", "none"]) == 1
+    assert main(["artifact", "compare", "--preset", "none"]) == 1
     assert "figures/none/numbers.json: no such file" in capsys.readouterr().err

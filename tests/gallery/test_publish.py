@@ -111,11 +111,11 @@ def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
     root = run.parents[1]
     (root / "README.md").write_text(TEXT)
     monkeypatch.chdir(root)
-    assert main(["readme"]) == 0
+    assert main(["artifact", "readme"]) == 0
     assert readme.UNPUBLISHED in (root / "README.md").read_text()
-    assert main(["publish", "--preset", "tiny"]) == 0
+    assert main(["artifact", "publish", "--preset", "tiny"]) == 0
     assert "files" in capsys.readouterr().out
-    assert main(["readme"]) == 0
+    assert main(["artifact", "readme"]) == 0
     text = (root / "README.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")

@@ -54,7 +54,7 @@ class LearningCoefficient(Result):
 
     def summary(self) -> list[str]:
         row, chosen = self.table.iloc[0], self.settings
-        lines = [
+        return [
             f"λ̂ = {self.value:.4g} [{self.low:.4g}, {self.high:.4g}] of d = {self.weights:,} weights, "
             f"n = {self.examples:,} examples; d/2 = {self.weights / 2:g}",
             f"{self.traces.shape[0]} chains × {self.traces.shape[1]} draws, R̂ {row['r_hat']:.3f}, "
@@ -62,9 +62,10 @@ class LearningCoefficient(Result):
             f"nβ {chosen['n_beta']:.4g}, γ {chosen['localisation']:g}",
             f"L(w*) = {row['baseline']:.6g}, mean loss of chains {row['mean_loss']:.6g}",
         ]
-        if not self.diagnoses:
-            return [*lines, "no diagnosis"]
-        return [*lines, *(f"{name}: {EXPLANATIONS[name]}" for name in self.diagnoses)]
+
+    def explained(self) -> list[str]:
+        """The diagnoses with what they mean and what to do."""
+        return [f"{name}: {EXPLANATIONS[name]}" for name in self.diagnoses]
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
@@ -153,9 +154,9 @@ def learning_coefficient(
         "localisation": localisation,
         "burn_in": chain.burn_in,
         "every": every,
-        "seed": seed,
         "batch_size": batch_size,
         "integrator": chain.integrator,
+        "seed": seed,
     }
     return LearningCoefficient(
         value=float(row["llc"]),

@@ -37,8 +37,13 @@ class Result:
         """The lines that the representation begins with."""
         raise NotImplementedError
 
+    def explained(self) -> list[str]:
+        """What is wrong with the numbers, in words."""
+        return list(getattr(self, "diagnoses", ()))
+
     def __repr__(self) -> str:
         lines = [type(self).__name__, *(f"  {line}" for line in self.summary())]
+        lines += [f"  diagnosis: {words}" for words in self.explained()]
         lines += [f"  note: {note}" for note in getattr(self, "notes", ())]
         return "\n".join(lines)
 

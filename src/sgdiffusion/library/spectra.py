@@ -93,6 +93,8 @@ class Spectrum(Result):
     convention: str
     precision: str
     seconds: float
+    diagnoses: tuple[str, ...] = ()
+    """What is wrong with the numbers; empty: nothing."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -214,6 +216,7 @@ def spectrum(
         convention=convention,
         precision=precision,
         seconds=time.perf_counter() - begun,
+        diagnoses=_diagnoses(found),
         notes=(*problem.notes, *notes),
     )
 
@@ -259,15 +262,20 @@ def _found(
     return _Found(values, np.full(len(values), np.nan), float(values.sum()), float(np.sqrt(values @ values)))
 
 
+def _diagnoses(found: _Found) -> tuple[str, ...]:
+    known = found.residuals[np.isfinite(found.residuals)]
+    if len(known) and known.max() > 1e-3 * found.values[0]:
+        return ("some residuals are above λ₁/1000: ask for fewer eigenvalues, or use another method",)
+    return ()
+
+
 def _rank(found: _Found, problem: Problem, precision: Precision) -> tuple[int | None, list[str]]:
     """How many eigenvalues are above the threshold, where that can be said, and what else is to be known."""
-    values, notes = found.values, []
+    values = found.values
     threshold = spectra.threshold(values, precision, problem.weights)
-    if np.isfinite(found.residuals).any() and found.residuals.max() > 1e-3 * values[0]:
-        notes.append("some residuals are above λ₁/1000: take more passes or fewer eigenvalues")
     if threshold >= values[0]:
         what = f"the threshold λ₁·d·ε = {threshold:.3g} is above λ₁ in {precision}"
-        return None, [*notes, f"rank undecidable: {what}"]
+        return None, [f"rank undecidable: {what}"]
     if len(values) < min(problem.examples, problem.weights) and values[-1] > threshold:
-        return None, [*notes, f"rank above {len(values)}: all eigenvalues found exceed its threshold"]
-    return int((values > threshold).sum()), notes
+        return None, [f"rank above {len(values)}: all eigenvalues found exceed its threshold"]
+    return int((values > threshold).sum()), []

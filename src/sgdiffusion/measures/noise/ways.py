@@ -90,17 +90,13 @@ def _by_layers(gradients: PerExampleGradients, speed: float) -> Way:
 
 def _seconds_per_gradient(gradients: PerExampleGradients) -> float:
     assert isinstance(gradients.data, Inputs)
-    pilot = Inputs(gradients.data.part(slice(0, PILOT)))
-    few = gradients.of(gradients.names, pilot)
-    seconds = []
-    for _ in range(2):  # the first pass also loads and compiles what the second uses
-        begun = time.perf_counter()
-        for _ in few:
-            pass
-        seconds.append((time.perf_counter() - begun) / len(pilot))
-        if seconds[0] > 0.25:
-            break
-    return min(seconds)
+    first, few = (gradients.of(gradients.names, Inputs(gradients.data.part(slice(0, n)))) for n in (1, PILOT))
+    for _ in first:  # loads and compiles what later passes use
+        pass
+    begun = time.perf_counter()
+    for _ in few:
+        pass
+    return (time.perf_counter() - begun) / min(PILOT, len(gradients.data))
 
 
 def _operations_per_second() -> float:
