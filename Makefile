@@ -1,7 +1,7 @@
 # make demo       every figure from embedded data, no download     make test    the test suite
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
 .DEFAULT_GOAL := help
-.PHONY: help environment demo reproduce smoke publish compare readme test test-slow check format config lock clean
+.PHONY: help environment demo reproduce smoke report publish compare readme test test-slow check format config lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,8 +24,13 @@ reproduce: environment
 smoke: environment
 	$(SNAKEMAKE) smoke
 
-# The run of PRESET becomes the reference set, if it is whole and made from a commit; the README shows it.
 PRESET ?= full
+
+# The article on the run of PRESET; what it needs and is not there is made first.
+report: environment
+	$(SNAKEMAKE) figures/$(PRESET)/report.pdf
+
+# The run of PRESET becomes the reference set, if it is whole and made from a commit; the README shows it.
 publish: environment
 	$(BIN)/sgdiffusion artifact publish --preset $(PRESET)
 	$(BIN)/sgdiffusion artifact readme

@@ -31,6 +31,7 @@ ALLOWED = {
     "verdicts": {"config"},
     "provenance": {"config"},
     "gallery": {"verdicts", "provenance", "measures", "config"},
+    "report": {"gallery", "verdicts", "provenance", "config"},
     "library": {"inputs", "measures", "dynamics", "figures", "__version__"},
     "cli": {"measures", "config", "gallery", "library"},
 }
@@ -40,6 +41,7 @@ TOUCH_FILES = {
     "data",
     "provenance",
     "gallery",
+    "report",
     "cli",
     "library/results",
     "library/commands",

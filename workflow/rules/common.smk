@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from sgdiffusion.config import Configuration, load_claims, parse_settings
 from sgdiffusion.config.left_out import load_left_out
 from sgdiffusion.config.load import config_digest
+from sgdiffusion.config.report import load_report
 from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers.items import (
@@ -29,6 +30,7 @@ try:
     CONFIG.preset(SETTINGS.preset)
     CLAIMS = {paper: load_claims(Path("config"), paper) for paper in CONFIG.papers()}
     TEXTS = {paper: load_texts(Path("config"), paper) for paper in CONFIG.papers()}
+    REPORT = load_report(Path("config"), TEXTS)
     # everything that may be left out: figures, tables, tables of quantities, claims
     EVERY_ITEM = [
         *(

@@ -77,7 +77,13 @@ def targets(preset, paper=None):
     if paper is not None:
         verdicts = [f"figures/{preset}/{paper}/verdicts.csv"] if paper != CROSS else []
         return [*figures, *tables, *verdicts]
-    whole = ["verdicts.csv", "numbers.json", "index.html", "composite.png"]
+    whole = [
+        "verdicts.csv",
+        "numbers.json",
+        "index.html",
+        "report.pdf",
+        "composite.png",
+    ]
     return [*figures, *tables, *(f"figures/{preset}/{name}" for name in whole)]
 
 

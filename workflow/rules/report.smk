@@ -1,4 +1,4 @@
-# Verdicts, numbers, findings, assumptions, the gallery; a target for every preset.
+# Verdicts, numbers, findings, assumptions, the gallery, the report; a target for every preset.
 
 
 rule judge_claims:
@@ -221,6 +221,45 @@ rule build_gallery:
         code=code_digest("build_gallery.py"),
     script:
         "../scripts/build_gallery.py"
+
+
+# One article; what it says of a paper comes from that paper's folder, so that it asks for what the gallery asks for.
+rule typeset_report:
+    input:
+        figures=lambda w: [
+            f"figures/{w.preset}/{p}/{f}.pdf" for p in REGISTRIES for f in FIGURES[p]
+        ],
+        tables=lambda w: [
+            f"figures/{w.preset}/{p}/{t}.csv" for p in REGISTRIES for t in TABLES[p]
+        ],
+        verdicts="figures/{preset}/verdicts.csv",
+        curves=lambda w: [
+            file.format(preset=w.preset)
+            for p in CONFIG.papers()
+            for file in curves(p).values()
+        ],
+        findings="figures/{preset}/findings.csv",
+        assumptions="figures/{preset}/assumptions.csv",
+        numbers="figures/{preset}/numbers.json",
+        listing="figures/{preset}/items.json",
+    output:
+        pdf="figures/{preset}/report.pdf",
+        records="figures/{preset}/report.json",
+    log:
+        "logs/{preset}/typeset_report.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        papers=CONFIG.papers(),
+        words=config_digest(REPORT, load_captions(Path("config"))),
+        texts=texts_digest(),
+        claims=config_digest(*(c for p in CONFIG.papers() for c in CLAIMS[p])),
+        description=lambda w: CONFIG.preset(w.preset).description,
+        template=content_digest((ROOT / "src/sgdiffusion/report/template").iterdir()),
+        code=code_digest("typeset_report.py"),
+    script:
+        "../scripts/typeset_report.py"
 
 
 for preset in CONFIG.presets():

@@ -133,7 +133,7 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] if plain else text
 
 
-_SUB = re.compile(r"(?<![\w.-])(∇?[^\W\d_][\u0300-\u036f]?)_(max|ss|[a-z0-9ξ])(?!\w)")
+_SUB = re.compile(r"(?<![\w.-])(∇|∇?[^\W\d_][\u0300-\u036f]?)_(max|ss|[a-z0-9ξ])(?!\w)")
 _SUP = re.compile(r"\^(?:\{([^{}]*)\}|\(((?:[^()]|\([^()]*\))*)\)|(ss|[a-z0-9])(?!\w))")
 
 

@@ -1,4 +1,4 @@
-"""The reference set in the repository: a finished preset's images, tables, verdicts, numbers, page, records.
+"""The reference set in the repository: a finished preset's images, tables, numbers, page, report, records.
 
 Nothing is published unless everything is there, made from a known commit, and small enough. What rests on
 substitute data or was left out is named in a table with the reason.
@@ -28,6 +28,8 @@ SINGLE = (
     "items.json",
     "index.html",
     "index.json",
+    "report.pdf",
+    "report.json",
     "composite.png",
     "composite.json",
 )
