@@ -16,9 +16,10 @@ def images():
     return subset(prepare(digits(), "digits", "full", full, real=False), 256, 100)
 
 
-def by_hand(error) -> pd.DataFrame:
+def by_hand(error, shapes=("constant", "proportional")) -> pd.DataFrame:
     rows = [
-        {"depth": d, "rate": r, "scaled_rate": r * d, "seed": s, "test_error": error(d, r, s)}
+        {"shape": shape, "depth": d, "rate": r, "scaled_rate": r * d, "seed": s, "test_error": error(d, r, s)}
+        for shape in shapes
         for d in (1, 2, 4)
         for r in (0.1, 0.2, 0.4, 0.8)
         for s in (0, 1)
@@ -29,24 +30,35 @@ def by_hand(error) -> pd.DataFrame:
 def test_errors_that_depend_on_the_scaled_rate_alone_have_no_range_in_that_cut():
     table = by_hand(lambda d, r, s: 0.1 * r * d + 0.01 * s)
     value = {r["quantity"]: r["value"] for r in _quantities(table)}
+    assert value["fig5c.sound_cuts"] == 2
     assert value["fig5c.range_scaled"] == pytest.approx(0.0, abs=1e-12)
-    # The rates that allow both cuts are 0.4 and 0.8; at a fixed one depths 1 and 4 differ by 0.3 of it.
+    # The rates that allow all cuts are 0.4 and 0.8; at a fixed one depths 1 and 4 differ by 0.3 of it.
     assert value["fig5c.range_fixed"] == pytest.approx(0.3 * 0.6)
     assert value["fig5c.range_fixed_minus_scaled"] == pytest.approx(0.18)
+    assert value["fig5c.proportional_over_error"] == pytest.approx(0.18 / 0.14, rel=0.05)
+
+
+def test_a_failed_net_takes_its_cut_away():
+    table = by_hand(lambda d, r, s: 0.9 if (d, r) == (4, 0.8) else 0.1 * r * d)
+    value = {r["quantity"]: r["value"] for r in _quantities(table)}
+    assert value["fig5c.sound_cuts"] == 1
+    assert value["fig5c.range_fixed"] == pytest.approx(0.3 * 0.4)
+    none = _quantities(by_hand(lambda d, r, s: 0.9))
+    assert [r["quantity"] for r in none] == ["fig5c.sound_cuts"]
 
 
 def test_range_is_taken_within_a_seed():
-    table = by_hand(lambda d, r, s: 0.1 * s)
+    table = by_hand(lambda d, r, s: 0.1 * s, ("constant",))
     assert depth_range(table, "rate", np.array([0.4, 0.8])).tolist() == [0.0, 0.0]
 
 
 def test_small_run_learns_and_counts_bad_nets_as_wrong(images):
-    found = depth_scaling(images, depths=(1, 2), width=16, lowest_rate=0.1, octaves=3, epochs=6, seeds=1)
+    found = depth_scaling(images, depths=(1, 2), width=16, lowest_rate=0.1, octaves=4, epochs=6, seeds=1)
     table = found["errors"]
-    assert len(table) == 6
+    assert len(table) == 2 * 4 + 2
     assert table["test_error"].min() < 0.4
     assert set(table.attrs["columns"]) == set(table.columns)
-    wild = depth_scaling(images, depths=(1, 2), width=8, lowest_rate=1e38, octaves=3, epochs=6, seeds=1)
+    wild = depth_scaling(images, depths=(1, 2), width=8, lowest_rate=1e37, octaves=4, epochs=6, seeds=1)
     assert wild["errors"]["diverged"].any()
     assert (wild["errors"]["test_error"][wild["errors"]["diverged"]] == 1.0).all()
 

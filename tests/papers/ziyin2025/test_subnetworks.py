@@ -46,6 +46,10 @@ def test_three_statements_in_a_small_run():
     assert value["thm41.d1.square_gap"] > 0.4
     for depth in (2, 3):
         assert value[f"thm41.d{depth}.square_gap"] < 0.5 * value[f"thm41.d{depth}.square_gap_start"]
+    # at T = 0.02 a tenth of the imbalance is left at half-time, as long as it lasts log ratios change
+    assert value["thm41.sgd.d1.log_ratio_change"] < 0.3
+    assert value["thm41.sgd.d2.square_gap"] < 0.5 * value["thm41.sgd.d2.square_gap_start"]
     table = found["subnetworks"]
+    assert set(table["simulator"]) == {"sde", "sgd"}
     assert set(table.attrs["columns"]) == set(table.columns)
     assert table[table["time"] < 29]["log_ratio"].isna().all()

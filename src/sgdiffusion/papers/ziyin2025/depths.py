@@ -1,7 +1,8 @@
 """Fig 5 right of Ziyin, Li & Ueda (2025): tanh nets of several depths, trained over a grid of learning rates.
 
 Rates and depths are powers of two, so that the same trainings give both cuts: at a fixed learning rate η,
-and at a fixed ηD as the infinite-depth limit asks for.
+and at a fixed ηD as the infinite-depth limit asks for. That limit keeps dS/(Dη), so that a fixed η with a
+width in proportion to the depth is its third cut. Cuts in which a net has failed say nothing of depth.
 """
 
 from collections.abc import Sequence
@@ -21,13 +22,18 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.measures.statistics.intervals import mean_interval
-from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
 from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
+FAILED = 0.5  # test error: a net beyond it has not been trained
+SLOWEST = 3  # octaves above the lowest rate from which nets of a width in proportion to D are trained
+
 COLUMNS = {
+    "shape": "constant: one width; proportional: width in proportion to D",
     "depth": "D, hidden layers",
+    "width": "units of a layer",
     "rate": "learning rate η",
     "scaled_rate": "η D",
     "seed": "of initial weights and batches",
@@ -76,7 +82,8 @@ def _train_depth(
     )  # fmt: skip
     error = _errors(net, trained.theta, data)
     return pd.DataFrame(
-        {"depth": depth, "rate": [r for r, _ in grid], "scaled_rate": [r * depth for r, _ in grid],
+        {"shape": "constant", "depth": depth, "width": width, "rate": [r for r, _ in grid],
+         "scaled_rate": [r * depth for r, _ in grid],
          "seed": [s for _, s in grid], "test_error": np.where(trained.diverged, 1.0, error),
          "diverged": trained.diverged}
     )  # fmt: skip
@@ -87,6 +94,7 @@ def depth_scaling(
     *,
     depths: Sequence[int] = (1, 2, 4, 8),
     width: int = 64,
+    width_per_depth: int = 16,
     lowest_rate: float = 0.0125,
     octaves: int = 7,
     batch: int = 32,
@@ -100,9 +108,14 @@ def depth_scaling(
     if len(data.x_train) < batch:
         raise ConfigError(f"batch {batch} is larger than the training set of {len(data.x_train)} images")
     rates = [lowest_rate * 2.0**j for j in range(octaves)]
-    parts = [_train_depth(data, d, width, rates, seeds, batch, epochs, seed) for d in depths]
+    common = (seeds, batch, epochs, seed)
+    parts = [_train_depth(data, d, width, rates, *common) for d in depths]
+    parts += [
+        _train_depth(data, d, width_per_depth * d, rates[SLOWEST:], *common).assign(shape="proportional")
+        for d in depths
+    ]
     table = documented(pd.concat(parts, ignore_index=True), COLUMNS)
-    return {"errors": table, "quantities": pd.DataFrame(_quantities(table))}
+    return {"errors": table, "quantities": finite_quantities(_quantities(table))}
 
 
 def measure(task: Task, run: DepthScaling, data: Prepared) -> dict[str, pd.DataFrame]:
@@ -118,13 +131,30 @@ def depth_range(table: pd.DataFrame, by: str, values: Array) -> pd.Series:
     return (cut.max() - cut.min()).groupby("seed").mean()
 
 
-def _quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """How far the depths differ when all have the shallowest net's η, and when each has η/D.
+def _sound(table: pd.DataFrame, by: str) -> set[float]:
+    """Values of `by` at which there are nets of every depth and none has failed."""
+    cut = table.groupby(by)
+    whole = cut["depth"].nunique() == table["depth"].nunique()
+    return set(whole.index[whole & (cut["test_error"].max() < FAILED)])
 
-    Over the rates η that allow both cuts; at D = 1 the cuts agree.
+
+def _quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """How far the depths differ when all have the same η, when each has η/D, and with widths in proportion.
+
+    Over the η of the shallowest net (at D = 1 the cuts agree) at which no net of any cut has failed.
     """
-    counts = table.groupby("scaled_rate")["depth"].nunique()
-    values = counts.index[counts == table["depth"].nunique()].to_numpy()
-    fixed, scaled = (depth_range(table, name, values) for name in ("rate", "scaled_rate"))
-    per_seed = {"fixed": fixed, "scaled": scaled, "fixed_minus_scaled": fixed - scaled}
-    return [estimated(f"fig5c.range_{name}", mean_interval(v)) for name, v in per_seed.items()]
+    constant, wide = (table[table["shape"] == s] for s in ("constant", "proportional"))
+    cuts = {"fixed": (constant, "rate"), "scaled": (constant, "scaled_rate"), "proportional": (wide, "rate")}
+    values = np.array(sorted(set.intersection(*(_sound(*cut) for cut in cuts.values()))))
+    rows = [quantity("fig5c.sound_cuts", len(values))]
+    if not len(values):
+        return rows
+    ranges = {name: depth_range(part, by, values) for name, (part, by) in cuts.items()}
+    rows += [estimated(f"fig5c.range_{name}", mean_interval(v)) for name, v in ranges.items()]
+    for name in ("scaled", "proportional"):
+        part, by = cuts[name]
+        error = part[part[by].isin(values)].groupby("seed")["test_error"].mean()
+        rows.append(estimated(f"fig5c.{name}_over_error", mean_interval(ranges[name] / error)))
+        difference = mean_interval(ranges["fixed"] - ranges[name])
+        rows.append(estimated(f"fig5c.range_fixed_minus_{name}", difference))
+    return rows

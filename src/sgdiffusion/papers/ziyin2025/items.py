@@ -31,6 +31,7 @@ STUDIES = {
         ("table-one", "table_one:table_one", "TableOne", "laws", "ends"),
         ("weights-law", "weights_law:weights_law", "WeightsLaw", "distances"),
         ("discrete-depth", "discrete_depth:discrete_depth", "DiscreteDepth", "approach", "escapes"),
+        ("memory", "memory:memory", "Memory", "ends"),
         ("closed-forms", "closed_forms:closed_forms", "ClosedForms", "findings"),
         ("subnetworks", "subnetworks:subnetworks", "Subnetworks", "subnetworks"),
     )

@@ -148,6 +148,7 @@ class DepthScaling(Simulation):
     data: Data
     depths: list[PositiveInt] = Field(min_length=2)
     width: PositiveInt
+    width_per_depth: PositiveInt
     lowest_rate: PositiveFloat
     octaves: PositiveInt
     batch: PositiveInt
@@ -195,6 +196,15 @@ class RealNetworks(Simulation):
     seeds: PositiveInt
 
 
+class Memory(Simulation):
+    """What the start decides at D = 1."""
+
+    kind: Literal["memory"]
+    law: LawName
+    temperature: PositiveFloat
+    chains: Chains
+
+
 class ClosedForms(Simulation):
     """The closed forms evaluated; nothing to set."""
 
@@ -207,6 +217,7 @@ class Subnetworks(Simulation):
     kind: Literal["subnetworks"]
     law: LawName
     temperature: PositiveFloat
+    sgd_rate: PositiveFloat
     depths: list[PositiveInt] = Field(min_length=1)
     chains: Chains
     duration: PositiveFloat
@@ -215,5 +226,5 @@ class Subnetworks(Simulation):
 Run = (
     Plane | BalanceRate | TwoLayer | Densities | Convergence | TanhSigns | Transition | Regimes | Tails
     | Moments | Inversion | DepthScaling | TableOne | WeightsLaw | DiscreteDepth | RealNetworks
-    | ClosedForms | Subnetworks
+    | Memory | ClosedForms | Subnetworks
 )  # fmt: skip

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sgdiffusion.dynamics.chains.diagonal import run_sgd
 from sgdiffusion.dynamics.chains.sde_diagonal import run_weights
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.measures.statistics.intervals import mean_interval
+from sgdiffusion.measures.statistics.intervals import mean_interval, share
 from sgdiffusion.papers.tables import documented, estimated
-from sgdiffusion.papers.ziyin2025.common import Array, law_named, named_seed, plain
+from sgdiffusion.papers.ziyin2025.common import Array, Linear, law_named, named_seed, plain
 
 WIDTH = 3
 RECORDS = 41
@@ -24,6 +25,7 @@ BALANCED_AFTER = 0.5  # of the duration: imbalances have died out by then, and "
 ALIVE = 1e-3  # a subnetwork counts as non-zero when it carries this share of Σ|v_i| at the end
 
 COLUMNS = {
+    "simulator": "sde: of the weights; sgd: discrete, S = 1",
     "depth": "D",
     "time": "units of η steps",
     "minority": "mean over chains of the share of Σ|v_i| in subnetworks of the minority sign",
@@ -86,29 +88,48 @@ def subnetworks(
     *,
     law: str = "strong",
     temperature: float = 0.1,
+    sgd_rate: float = 0.02,
     depths: Sequence[int] = (1, 2, 3),
     chains: int = 1000,
     duration: float = 200.0,
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """The three statements over time, at several depths, from weights drawn from N(0, 1)."""
+    """The three statements over time, at several depths, from weights drawn from N(0, 1), for SDE and SGD."""
     tables, quantities = [], []
-    for depth in depths:
-        stream = named_seed(seed, "subnetworks", depth)
-        start = np.random.default_rng(stream).standard_normal((chains, WIDTH, depth + 1))
-        times = np.linspace(0, duration, RECORDS)
-        paths = run_weights(
-            start, plain(law_named(law).constants), temperature, times, accuracy=0.05, seed=stream,
-            threads=threads,
-        ).require_bounded()  # fmt: skip
-        v = np.prod(paths.weights, axis=3)
-        if (np.abs(v).sum(-1) == 0).any():
-            raise MeasureError(f"a chain at depth {depth} vanished altogether: lower the temperature")
-        tables.append(_over_time(depth, times, v))
-        quantities += _quantities(depth, v)
+    times = np.linspace(0, duration, RECORDS)
+    for simulator in ("sde", "sgd"):
+        for depth in depths:
+            stream = named_seed(seed, "subnetworks", depth, *(["sgd"] if simulator == "sgd" else []))
+            start = np.random.default_rng(stream).standard_normal((chains, WIDTH, depth + 1))
+            weights = _weights(
+                simulator, law_named(law), temperature, sgd_rate, start, times, stream, threads
+            )
+            v = np.prod(weights, axis=3)
+            alive = np.abs(v[:, -1]).sum(-1) > 0
+            if simulator == "sde" and not alive.all():
+                raise MeasureError(f"a chain at depth {depth} vanished altogether: lower the temperature")
+            tables.append(_over_time(depth, times, v[alive]).assign(simulator=simulator))
+            quantities += _quantities(f"thm41.{'sgd.' if simulator == 'sgd' else ''}d{depth}", v[alive])
+            lost = share(int(chains - alive.sum()), chains)
+            if simulator == "sgd":
+                quantities.append(estimated(f"thm41.sgd.d{depth}.lost", lost, over="chains"))
     table = documented(pd.concat(tables, ignore_index=True), COLUMNS)
     return {"subnetworks": table, "quantities": pd.DataFrame(quantities)}
+
+
+def _weights(
+    simulator: str, law: Linear, temperature: float, rate: float, start: Array, times: Array, seed: int,
+    threads: int,
+) -> Array:  # fmt: skip
+    """Weights of every chain at the times; of SGD those that neither overflow nor vanish."""
+    if simulator == "sde":
+        return run_weights(
+            start, plain(law.constants), temperature, times, accuracy=0.05, seed=seed, threads=threads
+        ).require_bounded().weights  # fmt: skip
+    steps = np.round(times / rate).astype(int)
+    paths = run_sgd(start, law.data, rate, steps, seed=seed, threads=threads)
+    return np.where(paths.escaped[:, None, None, None], 0.0, paths.weights)
 
 
 def _over_time(depth: int, times: Array, v: Array) -> pd.DataFrame:
@@ -131,8 +152,8 @@ def _living(per_chain: Array, depth: int) -> Array:
     return per_chain
 
 
-def _quantities(depth: int, v: Array) -> list[dict[str, Any]]:
-    first, name = round(BALANCED_AFTER * (RECORDS - 1)), f"thm41.d{depth}"
+def _quantities(name: str, v: Array) -> list[dict[str, Any]]:
+    first = round(BALANCED_AFTER * (RECORDS - 1))
     gap, change = _square_gap(v), _log_ratio_change(v[:, first:])[:, -1]
     dead = (~_alive(v)).mean(1)
     return [

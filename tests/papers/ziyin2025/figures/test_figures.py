@@ -249,28 +249,33 @@ def test_fig5b_leaves_out_weights_at_rest(tmp_path):
     assert points(figure.axes[1], "D = 1")[0] == pytest.approx([0.01, 0.3])
 
 
-def test_fig5c_shows_both_cuts(tmp_path):
-    rows = [(d, r, r * d, s, 0.01 * (1 + r + s), False) for d in (1, 2) for r in (0.1, 0.2) for s in (0, 1)]
-    errors = table("depth rate scaled_rate seed test_error diverged", rows)
+def test_fig5c_shows_three_cuts(tmp_path):
+    rows = [
+        (shape, d, r, r * d, s, 0.01 * (1 + r + s), False)
+        for shape in ("constant", "proportional") for d in (1, 2) for r in (0.1, 0.2) for s in (0, 1)
+    ]  # fmt: skip
+    errors = table("shape depth rate scaled_rate seed test_error diverged", rows)
     figure = drawn(ziyin2025_depth.fig5c(errors, title="depth-scaling, digits"), tmp_path)
-    left, right = figure.axes
-    assert left.get_title() == "depth-scaling, digits"
+    left, middle, right = figure.axes
     assert line(left, "D = 2")[0] == pytest.approx([0.1, 0.2])
-    x, y = line(right, "D = 2")
+    x, y = line(middle, "D = 2")
     assert x == pytest.approx([0.2, 0.4])
     assert y == pytest.approx([1.6, 1.7])  # per cent, mean over seeds
+    assert line(right, "D = 1")[1] == pytest.approx([1.6, 1.7])
 
 
 def test_theorem41_shows_change_from_half_time_on(tmp_path):
     rows = [
-        (d, t, 0.1, 0.05, 0.15, np.nan if t < 5 else 1e-12 * (t + 1), 0.5, 0.4, 0.6)
-        for d in (1, 2) for t in TIMES
+        (s, d, t, 0.1, 0.05, 0.15, np.nan if t < 5 else 1e-12 * (t + 1), 0.5, 0.4, 0.6)
+        for s in ("sde", "sgd") for d in (1, 2) for t in TIMES
     ]  # fmt: skip
-    names = "depth time minority minority_low minority_high log_ratio square_gap square_low square_high"
+    names = (
+        "simulator depth time minority minority_low minority_high log_ratio square_gap square_low square_high"
+    )
     figure = drawn(ziyin2025_depth.theorem41(table(names, rows)), tmp_path)
     change = figure.axes[1].get_lines()[0].get_ydata()
     assert np.isfinite(change).tolist() == [False, False, False, True, True, True]
-    assert len(figure.axes[0].get_lines()) == 2
+    assert len(figure.axes[0].get_lines()) == 4
 
 
 def test_checks_hold_their_four_tables(windows, tmp_path):

@@ -1,5 +1,7 @@
 """Fig 5 of Ziyin, Li & Ueda (2025): tails, fluctuation inversion and depth scaling; Theorem 4.1 over time."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -105,22 +107,31 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
 
 @style()
 def fig5c(errors: pd.DataFrame, title: str) -> Figure:
-    """Test error of tanh nets over depths, (a) against the learning rate, (b) against rate times depth."""
-    figure, (left, right) = new_figure(columns=2, height=2.7, ncols=2, sharey=True)
+    """Test error of tanh nets over depths, (a) at one η, (b) at one ηD, (c) at one η and width ∝ D."""
+    figure, axes = new_figure(columns=2, height=2.8, ncols=3, sharey=True)
     depths = sorted(set(errors["depth"]))
-    cuts = ((left, "rate", r"$\eta$"), (right, "scaled_rate", r"$\eta D$"))
-    for ax, column, label in cuts:
-        for depth, color in zip(depths, instants_palette(len(depths)), strict=True):
-            grouped = errors[errors["depth"] == depth].groupby(column)["test_error"]
+    cuts = (
+        ("constant", "rate", r"$\eta$", "one width"),
+        ("constant", "scaled_rate", r"$\eta D$", "one width, rate scaled"),
+        ("proportional", "rate", r"$\eta$", r"width $\propto D$"),
+    )
+    for ax, (shape, column, label, name) in zip(axes, cuts, strict=True):
+        part = errors[errors["shape"] == shape]
+        for depth, color, marker in zip(depths, instants_palette(len(depths)), "os^Dvx", strict=False):
+            grouped = part[part["depth"] == depth].groupby(column)["test_error"]
             mean = 100 * grouped.mean()
-            ax.plot(mean.index, mean, "o-", color=color, markersize=3, label=f"D = {depth}")
+            ax.plot(mean.index, mean, f"{marker}-", color=color, markersize=3, label=f"D = {depth}")
             seed_band(ax, mean.index, 100 * grouped.min(), 100 * grouped.max(), color)
-        ax.set(xscale="log", yscale="log", xlabel=label)
-        _plain_ticks(ax, errors[column])
-    left.set(ylabel="test error, %", title=title)
-    right.set_title(f"range of {errors['seed'].nunique()} seeds shaded")
-    left.legend(loc="upper left")
-    for letter, ax in zip("ab", (left, right), strict=True):
+        ax.set(xscale="log", yscale="log", xlabel=label, title=name)
+        _plain_ticks(ax, part[column])
+    best = 100 * errors.groupby(["shape", "depth", "rate"])["test_error"].mean().min()
+    axes[0].set_ylim(0.7 * best, min(100.0, 8 * best))
+    axes[0].set_ylabel("test error, %")
+    plain_log_ticks(axes[0].yaxis)
+    axes[-1].legend(loc="upper left", fontsize=6)
+    note = f"{title}; range of {errors['seed'].nunique()} seeds shaded; failed nets lie above the axes"
+    figure.suptitle(note, fontsize=7)
+    for letter, ax in zip("abc", axes, strict=True):
         panel_label(ax, letter)
     return figure
 
@@ -128,18 +139,23 @@ def fig5c(errors: pd.DataFrame, title: str) -> Figure:
 @style()
 def theorem41(subnetworks: pd.DataFrame) -> Figure:
     """(a) Weight of the minority sign, (b) change of log|v_i/v_j|, (c) gap of |v_i|² of those alive."""
-    figure, (left, middle, right) = new_figure(columns=2, height=2.6, ncols=3)
-    for depth, color in zip(sorted(set(subnetworks["depth"])), CYCLE, strict=False):
-        part = subnetworks[subnetworks["depth"] == depth].sort_values("time")
-        left.plot(part["time"], part["minority"], color=color, label=f"D = {depth}")
-        seed_band(left, part["time"], part["minority_low"], part["minority_high"], color)
-        middle.plot(part["time"], part["log_ratio"].where(part["log_ratio"] > 0), color=color)
-        right.plot(part["time"], part["square_gap"], color=color)
-        seed_band(right, part["time"], part["square_low"], part["square_high"], color)
-    left.set(xlim=(0, part["time"].max() / 4), ylabel=r"share of $\sum|v_i|$ of minority sign")
+    figure, (left, middle, right) = new_figure(columns=2, height=2.8, ncols=3)
+    for simulator, look in (("sde", "-"), ("sgd", "--")):
+        of_simulator = subnetworks[subnetworks["simulator"] == simulator]
+        for depth, color in zip(sorted(set(of_simulator["depth"])), CYCLE, strict=False):
+            part = of_simulator[of_simulator["depth"] == depth].sort_values("time")
+            shown = part[part["minority"] > FLOOR]
+            line: dict[str, Any] = {"color": color, "linestyle": look}
+            left.plot(shown["time"], shown["minority"], label=f"D = {depth}, {simulator.upper()}", **line)
+            middle.plot(part["time"], part["log_ratio"].where(part["log_ratio"] > 0), **line)
+            right.plot(part["time"], part["square_gap"], **line)
+            seed_band(right, part["time"], part["square_low"], part["square_high"], color)
+    left.set(yscale="log", ylim=(FLOOR, 2), ylabel=r"share of $\sum|v_i|$ of minority sign")
+    middle.axhline(1e-12, color=GREY, linewidth=0.8, linestyle=":")
+    middle.annotate("rounding", (0.03, 1.4e-12), xycoords=("axes fraction", "data"), fontsize=6, color=GREY)
     middle.set(yscale="log", ylabel=r"$|\Delta\log|v_i/v_j||$ since half-time")
     right.set(ylabel=r"$\sum||v_i|^2-|v_j|^2|\,/\,\sum(|v_i|^2+|v_j|^2)$", ylim=(0, 1))
-    left.legend(loc="upper right")
+    figure.legend(loc="outside lower center", ncols=6, fontsize=6)
     for letter, ax in zip("abc", (left, middle, right), strict=True):
         ax.set_xlabel(r"time (steps $\times\,\eta$)")
         panel_label(ax, letter)
