@@ -121,7 +121,7 @@ def test_modules_stay_short(path: Path):
 
 def test_what_reports_loads_nothing_heavy():
     """Every job imports some of these; starting with torch or scipy.stats would cost it seconds."""
-    light = ("cli", "config", "gallery.page", "papers.tables", "provenance", "verdicts")
+    light = ("cli", "config", "gallery.page", "papers.tables", "provenance", "report.content", "verdicts")
     heavy = ("matplotlib", "numba", "scipy.stats", "seaborn", "torch", "torchvision")
     lines = [f"import sgdiffusion.{name}" for name in light]
     lines.append(f"import sys; print([name for name in {heavy} if name in sys.modules])")

@@ -26,7 +26,6 @@ VERDICTS = (
     "not_tested",
 )
 PAPER = {
-    "headline": {"finding": "slip", "text": "It is {good|value}."},
     "says": ["It says that d_s is small."],
     "equations": [{"math": "a/b", "source": "Eq. one"}],
     "methods": ["We look."],
@@ -48,7 +47,14 @@ def said(folder: Path, **changes: Any) -> dict[str, Any]:
     """What the report of the folder prints."""
     words = {PAPERS[0]: texts(), PAPERS[1]: Texts(paper=texts().paper)}
     report = Report.model_validate({**WORDS, **changes}).checked(words, "report.yaml")
-    return content(folder, words, {p: claims() for p in PAPERS}, Captions(), report, "some figures")
+    return content(
+        folder,
+        words,
+        {p: claims() for p in PAPERS},
+        Captions(glossary={"word": "a sign"}),
+        report,
+        "some figures",
+    )
 
 
 def write_whole(folder: Path) -> Path:

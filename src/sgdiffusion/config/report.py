@@ -1,4 +1,4 @@
-"""The words of the typeset report: config/cross/report.yaml; captions and findings come from the texts.
+"""The words of the typeset report: config/cross/report.yaml; all else comes from the texts.
 
 Placeholders stand for numbers, as in texts.py. A paper's own paragraphs name its quantities, and what the
 paper prints for them ({published.fig3b.variance_ratio|value}); all paragraphs may name the facts of the run
@@ -39,17 +39,9 @@ class Equation(Strict):
     source: Text = Field(description="where the paper has it")
 
 
-class Headline(Strict):
-    """The one sentence to remember of a paper."""
-
-    finding: Id = Field(description="the finding that carries it: where it is not shown, the report says so")
-    text: Text
-
-
 class PaperWords(Strict):
     """What the report says of one paper beside its texts."""
 
-    headline: Headline
     says: list[Text] = Field(min_length=1, description="what the paper claims")
     equations: list[Equation] = []
     methods: list[Text] = Field(min_length=1, description="what is done here")
@@ -77,11 +69,9 @@ class Report(Strict):
     )
 
     def checked(self, texts: Mapping[str, Texts], source: str) -> "Report":
-        """Itself, if every paper, figure and finding that it names is there."""
+        """Itself, if every paper and figure that it names is there."""
         _known(self.papers, texts, f"{source}: papers")
         for paper, words in self.papers.items():
-            findings = [finding.id for finding in texts[paper].findings]
-            _known([words.headline.finding], findings, f"{source}: papers.{paper}.headline.finding")
             _known(words.figures, texts[paper].figures, f"{source}: papers.{paper}.figures")
         return self
 

@@ -46,7 +46,7 @@ def _common(parts: Sequence[Sequence[str]]) -> int:
 def claim_row(claim: Claim, verdict: Row, quantities: Quantities) -> Row:
     """A claim as the template shows it."""
     label = Verdict(verdict["verdict"])
-    varied = bool(claim.choices) and verdict["readings"]
+    counts = verdict["readings"].split(";")[0] if claim.choices else ""  # of all, converged or not
     return {
         "source": words(sentence(claim.source)),
         "statement": words(sentence(claim.statement)),
@@ -54,5 +54,5 @@ def claim_row(claim: Claim, verdict: Row, quantities: Quantities) -> Row:
         "measured": [words(text) for text in measured(claim, quantities)],
         "label": str(label),
         "slug": label.slug,
-        "detail": words(verdict["obstacle"] or (verdict["readings"] if varied else "")),
+        "detail": words(verdict["obstacle"] or counts),
     }

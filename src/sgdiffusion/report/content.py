@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sgdiffusion.config.models import Claim
-from sgdiffusion.config.report import PaperWords, Report
-from sgdiffusion.config.texts import Argument, Captions, Texts
+from sgdiffusion.config.report import Report
+from sgdiffusion.config.texts import Argument, Captions, Headline, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.content import SHOWN, caption, sentence
 from sgdiffusion.gallery.files import read_csv, read_json, read_verdicts
@@ -58,14 +58,14 @@ class PaperReader:
         return {
             **{k: words(getattr(heading, k)) for k in ("title", "short", "authors", "venue", "subject")},
             "arxiv": heading.arxiv,
-            "headline": self._headline(written, findings, known) if written else None,
+            "headlines": [self._headline(h, findings, quantities) for h in self.texts.headlines],
             "says": filled(written.says if written else [heading.subject], known),
             "equations": [e.model_dump() for e in written.equations] if written else [],
             "methods": filled(written.methods if written else [], known),
             "results": filled(written.results if written else [], known),
             "figures": rows(shown),
             "curves": rows(curves(self.folder, self.claims, self.verdicts, heading.short)),
-            "findings": [self._finding(row, {f["key"] for f in shown}) for row in findings],
+            "findings": [self._finding(row, {f["name"]: f["key"] for f in shown}) for row in findings],
             "arguments": [self._argument(a, quantities) for a in self.texts.arguments],
             "counts": self._counts(),
             "claims": [row for claim, row in judged if claim.nature == "claim"],
@@ -80,21 +80,24 @@ class PaperReader:
             if n in listed
         ]
 
-    def _headline(self, written: PaperWords, findings: Table, known: Quantities) -> dict[str, Any]:
+    def _headline(self, led: Headline, findings: Table, quantities: Quantities) -> dict[str, Any]:
+        """A sentence of the summary, with what this run says of the claim or finding that it is about."""
         shown = {row["finding"]: row["demonstrated"] for row in findings}
+        verdict = Verdict(self.verdicts[led.claim]["verdict"]) if led.claim else None
         return {
-            "text": words(fill(written.headline.text, known)),
-            "shown": shown.get(written.headline.finding) == "yes",
+            "text": words(fill(led.text, quantities)),
+            "slug": verdict.slug if verdict else "",
+            "label": str(verdict or ""),
+            "demonstrated": shown.get(led.finding, "no") if led.finding else "yes",
         }
 
-    def _finding(self, row: Mapping[str, str], figures: set[str]) -> dict[str, Any]:
-        keys = [f"{self.paper}-{name.strip()}" for name in row["shown in"].split(",")]
+    def _finding(self, row: Mapping[str, str], figures: Mapping[str, str]) -> dict[str, Any]:
         return {
             "source": words(sentence(row["source"])),
             "kind": row["kind"],
             "statement": words(row["statement"]),
             "demonstrated": row["demonstrated"],
-            "figures": [key for key in keys if key in figures],
+            "figures": [figures[name] for name in row["shown in"].split(", ") if name in figures],
         }
 
     def _argument(self, argument: Argument, quantities: Quantities) -> dict[str, Any]:
@@ -120,16 +123,21 @@ def label(verdict: Verdict, report: Report) -> dict[str, str]:
 
 
 def omissions(folder: Path, listing: Mapping[str, Any]) -> Table:
-    """What was left out, rests on substitutes or was not tested, by reason."""
+    """What was left out, rests on substitutes or was not tested, by the first words of the reason."""
     table = not_as_published(folder, listing)
-    return [
-        {
-            "reason": words(str(reason)),
-            "count": str(len(group)),
-            "items": breakable(", ".join(group["item"])) if len(group) <= FEW else "",
-        }
-        for reason, group in table.groupby("reason", sort=False)
-    ]
+    kinds = table["reason"].str.split(": ").str[0]
+    rows = []
+    for kind, items in table["item"].groupby(kinds, sort=False):
+        claims = int(items.str.contains("/claims/").sum())
+        counted = {"claims": claims, "figures and tables": len(items) - claims}
+        rows.append(
+            {
+                "reason": words(sentence(str(kind))),
+                "count": ", ".join(f"{count} {name}" for name, count in counted.items() if count),
+                "items": breakable(", ".join(items)) if len(items) <= FEW else "",
+            }
+        )
+    return rows
 
 
 def choices_table(table: pd.DataFrame, papers: Mapping[str, Texts]) -> Table:
@@ -183,6 +191,7 @@ def content(
             )
             for paper in listing["papers"]
         ],
+        "glossary": [{"term": words(t), "meaning": words(m)} for t, m in captions.glossary.items()],
         "across": filled(report.across, seen),
         "cross": rows(figure(folder / "cross", n, caption(captions, n, n), "") for n in cross["figures"]),
         "data": data_sets(records),

@@ -14,7 +14,7 @@ Words = str | list[Any]  # strings and {"sub": Words} or {"super": Words}
 _ELEMENTS = {"sub": "sub", "sup": "super"}
 _SPACE = "\N{NO-BREAK SPACE}"
 _TYPOGRAPHY = (
-    (re.compile(r"(?<=\d) (?=%)"), _SPACE),
+    (re.compile(r"(?<=[\d\]]) (?=%)"), _SPACE),
     (re.compile(r"\b(Figs?|Tables?|[Ee]qs?\.?|App\.|Theorem|Lemma|Remarks?) (?=[A-Z\d])"), rf"\1{_SPACE}"),
     (re.compile(r'"([^"]*)"'), r"“\1”"),
     (re.compile(r"(?<=\w)'"), "’"),
