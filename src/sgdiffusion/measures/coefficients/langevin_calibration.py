@@ -120,8 +120,9 @@ def _rows(
 
 
 def curvature_product(net: Batched, theta: Tensor, directions: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """∇²L v at each row of θ, v being a unit vector, by a central difference of gradients."""
-    reach = 1e-2 if theta.dtype == torch.float32 else 1e-4
+    """∇²L v at each row of θ by a central difference of gradients."""
+    length = directions.norm(dim=1, keepdim=True).clamp_min(torch.finfo(theta.dtype).tiny)
+    reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / length
     ends = [net.gradients(theta + s * reach * directions, x, y)[1] for s in (1, -1)]
     return (ends[0] - ends[1]) / (2 * reach)
 
