@@ -1,6 +1,8 @@
 """Ziyin, Li & Ueda 2025 in the workflow: every study, figure and table, and what each is made from."""
 
-from sgdiffusion.papers.items import Item, Study, prepared, settings_of, tables
+from functools import partial
+
+from sgdiffusion.papers.items import Item, Plan, Study, prepared, settings_of, tables
 
 
 def simulation(run_id: str, function: str, model: str, *names: str) -> Study:
@@ -54,6 +56,18 @@ STUDIES["real-networks"] = Study(
         "quantities": "quantities/real-networks.csv",
     },
 )
+
+VARIED = ("plane", "two-layer", "inversion", "subnetworks")
+STUDIES |= {
+    f"readings-{run}": Study(
+        run=run,
+        function="readings:measure",
+        settings={"run": settings_of(run), "readings": partial(Plan.readings, run_id=f"readings-{run}")},
+        outputs={"readings": f"readings/{run}.csv"},
+    )
+    for run in VARIED
+}
+READINGS = VARIED
 
 
 def item(function: str, *paths: str) -> Item:
