@@ -147,7 +147,7 @@ def correlations_figure(correlations: pd.DataFrame, readings: pd.DataFrame) -> F
     """
     figure, whole_page = new_figure(columns=2, height=5.2)
     whole_page.remove()
-    top, bottom = figure.subfigures(2, 1)
+    top, bottom = figure.subfigures(2, squeeze=False).flat
     axes = top.subplots(1, len(TARGETS), sharey=True)
     whole = correlations[correlations["subset"] == "all"]
     for letter, ax, (target, name) in zip("abc", axes, TARGETS.items(), strict=True):
