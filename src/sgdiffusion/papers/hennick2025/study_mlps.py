@@ -1,5 +1,6 @@
 """The designed runs on MNIST in the workflow: training, coefficients, comparison (Fig 2, Table 4)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -112,6 +113,9 @@ def _designed(task: Task, name: str, plan: MlpRuns, inputs: dict[str, Any]) -> D
         pd.concat(files[k], ignore_index=True) for k in ("coefficients", "varied", "evaluations")
     )
     chains = dict(list(varied.groupby("chains_of"))) | {chains_of(plan): base}
-    groups = [g for arrays in files["trained"] for g in design.unpack(arrays)]
+    # the weights are measured by now, and gigabytes
+    groups = [
+        replace(g, kept=g.kept[:, :, :0].copy()) for arrays in files["trained"] for g in design.unpack(arrays)
+    ]
     table = design.design(plan.optimiser, plan.design, task.root_seed)
     return Designed(name, plan, table, groups, chains, ends)

@@ -145,8 +145,10 @@ def correlations_figure(correlations: pd.DataFrame, readings: pd.DataFrame) -> F
     """Figs 10 to 13 and 17: (a to c) correlations of λ̄, λ̂(T) and d_s with what varies and what results,
     (d) the differences of |ρ| that the paper asserts, by the base reading and at other lengths of the runs.
     """
-    figure, panels = new_figure(columns=2, height=5.2, nrows=2, ncols=len(TARGETS), sharey="row")
-    axes = panels[0]
+    figure, whole_page = new_figure(columns=2, height=5.2)
+    whole_page.remove()
+    top, bottom = figure.subfigures(2, squeeze=False).flat
+    axes = top.subplots(1, len(TARGETS), sharey=True)
     whole = correlations[correlations["subset"] == "all"]
     for letter, ax, (target, name) in zip("abc", axes, TARGETS.items(), strict=True):
         for i, (optimiser, (color, marker, label)) in enumerate(LOOKS.items()):
@@ -161,11 +163,10 @@ def correlations_figure(correlations: pd.DataFrame, readings: pd.DataFrame) -> F
         panel_label(ax, letter)
     axes[0].set_yticks(range(len(FACTORS)), list(FACTORS.values()))
     axes[0].invert_yaxis()
-    axes[0].legend(loc="upper center", bbox_to_anchor=(1.7, -0.25), ncols=2)
-    for unused in panels[1][1:]:
-        unused.remove()
-    _contrasts(figure.add_subplot(panels[1][0].get_gridspec()[1, 1:]), readings)
-    panels[1][0].remove()
+    top.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    below = bottom.subplots()
+    _contrasts(below, readings)
+    bottom.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -183,7 +184,6 @@ def _contrasts(ax: Axes, readings: pd.DataFrame) -> None:
     ax.set_yticks(range(len(CONTRASTS)), list(CONTRASTS.values()))
     ax.invert_yaxis()
     ax.set(xlim=(-1, 1), xlabel=r"difference of $|\rho|$, 95 % over runs")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.2, -0.25), ncols=3)
     panel_label(ax, "d")
 
 
