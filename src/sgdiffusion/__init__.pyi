@@ -8,6 +8,8 @@ from sgdiffusion.library.coefficient import LearningCoefficient as LearningCoeff
 from sgdiffusion.library.coefficient import learning_coefficient as learning_coefficient
 from sgdiffusion.library.dimension import WalkDimension as WalkDimension
 from sgdiffusion.library.dimension import walk_dimension as walk_dimension
+from sgdiffusion.library.hooks import lightning_callback as lightning_callback
+from sgdiffusion.library.hooks import trainer_callback as trainer_callback
 from sgdiffusion.library.recorder import TrajectoryRecorder as TrajectoryRecorder
 from sgdiffusion.library.results import load as load
 from sgdiffusion.library.spectra import Spectrum as Spectrum

@@ -90,9 +90,10 @@ def walk_dimension(
 ) -> WalkDimension:
     """d_walk of R(t) = ‖w(t) − w(0)‖ ∝ t^{1/d_walk} (Hennick & De Baerdemacker 2025, eq. 17); 2 is Brownian.
 
-    Arguments: ``displacements``, a :class:`Trajectory`, or R at ``times`` for one run [times] or several
-    [runs, times]; the window from ``first`` (default: a hundredth of the last time) to ``last`` (default: the
-    last time), of which at most 60 times, even in ln t, are fitted; ``seed`` of the bootstrap over runs.
+    Arguments: ``displacements``, a :class:`Trajectory` (whose time counts from its start), or R at ``times``
+    for one run [times] or several [runs, times]; the window from ``first`` (default: a hundredth of the last
+    time) to ``last`` (default: the last time), of which at most 60 times, even in ln t, are fitted; ``seed``
+    of the bootstrap over runs.
 
     Returns a :class:`WalkDimension`. One path is one sample of a law over paths: that its interval holds for
     the ensemble is asked only of several runs.
@@ -103,7 +104,8 @@ def walk_dimension(
     True
     """
     if isinstance(displacements, Trajectory):
-        times, displacements = displacements.times, displacements.displacements
+        path = displacements
+        times, displacements = path.times - path.times[0], path.displacements
     if times is None:
         raise InputError("times", "found None", "give the times of the displacements, or a trajectory")
     t, curves = np.asarray(times, np.float64), np.atleast_2d(np.asarray(displacements, np.float64))

@@ -11,6 +11,8 @@ PUBLIC = {
     "noise_balance": "sgdiffusion.library.balance:noise_balance",
     "NoiseBalance": "sgdiffusion.library.balance:NoiseBalance",
     "TrajectoryRecorder": "sgdiffusion.library.recorder:TrajectoryRecorder",
+    "lightning_callback": "sgdiffusion.library.hooks:lightning_callback",
+    "trainer_callback": "sgdiffusion.library.hooks:trainer_callback",
     "trajectory": "sgdiffusion.library.trajectories:trajectory",
     "Trajectory": "sgdiffusion.library.trajectories:Trajectory",
     "walk_dimension": "sgdiffusion.library.dimension:walk_dimension",

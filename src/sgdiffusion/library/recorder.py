@@ -84,6 +84,17 @@ class TrajectoryRecorder:
         if self._steps % self._every == 0:
             self._record()
 
+    def rewind(self, step: int) -> None:
+        """The training goes on from ``step``, as from a checkpoint: later records are dropped."""
+        kept = self.records()
+        kept = kept[kept["step"] <= step]
+        self._steps = step
+        if self._path is None:
+            self._records = [kept]
+        else:
+            with self._path.open("r+b") as file:
+                file.truncate(kept.nbytes)
+
     def trajectory(self) -> Any:
         """What was recorded so far, as `sd.trajectory` gives it."""
         from sgdiffusion.library.trajectories import trajectory

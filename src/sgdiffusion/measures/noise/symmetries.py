@@ -119,6 +119,10 @@ def find_symmetries(gradients: PerExampleGradients) -> Symmetries:
             out.skipped.append(Skipped(symmetry.name, fault))
         else:
             out.found.append(symmetry)
+    split = {
+        part.name.rpartition(".")[0] for s in out.found for part in (*s.u, *s.w) if part.mask is not None
+    }
+    out.skipped = [s for s in out.skipped if s.name not in split]  # of whose parts a symmetry was found
     return out
 
 
