@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 from sgdiffusion.errors import InputError
-from sgdiffusion.figures.style import new_figure, style
+from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, LossName
 from sgdiffusion.inputs.problem import read
@@ -103,6 +103,8 @@ class NoiseBalance(Result):
         ax.set_yticks(rows, labels=list(self.table["pair"]))
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set(xscale="log", xlabel="ratio of the two sides")
+        low, high = ax.get_xlim()
+        plain_log_ticks(ax.xaxis, (1, 2, 5) if high < 30 * low else (1,))
         figure.legend(loc="outside upper center")
         return figure
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sgdiffusion.errors import InputError
-from sgdiffusion.figures.style import new_figure, style
+from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 from sgdiffusion.library.results import Result
 from sgdiffusion.library.trajectories import Trajectory
 from sgdiffusion.measures.trajectories.dimensions import ensemble_law, power_laws, require_times
@@ -67,6 +67,7 @@ class WalkDimension(Result):
             window, level * window**self.slope, label=f"t^{self.slope:.3f}, d_walk {self.dimension:.2f}"
         )
         ax.set(xlabel="time", ylabel="‖w(t) − w(0)‖")
+        plain_log_ticks(ax.yaxis)
         figure.legend(loc="outside upper center")
         return figure
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sgdiffusion.errors import InputError
-from sgdiffusion.figures.style import new_figure, style
+from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 from sgdiffusion.library import recorder
 from sgdiffusion.measures.trajectories import fluctuations, periodicity
 from sgdiffusion.measures.trajectories.dimensions import require_times
@@ -129,6 +129,7 @@ class Trajectory:
         left.set(xlabel="time", ylabel="‖w(t) − w(0)‖")
         spectrum = self.spectrum()
         right.loglog(spectrum["frequency"], spectrum["power"])
+        plain_log_ticks(right.yaxis)
         right.axhline(1, color="0.6", linewidth=1, label="white noise")
         right.set(xlabel="cycles per unit of time", ylabel="power of the increments")
         figure.legend(loc="outside upper right")

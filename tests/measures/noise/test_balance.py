@@ -173,3 +173,9 @@ def test_what_has_no_symmetry_is_refused():
     )
     with pytest.raises(MeasureError, match="directly after"):
         balance.layer_pair(pooled, pooled[0], pooled[4], x.float(), y.float(), squared_error)
+
+
+def test_targets_are_not_broadcast():
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    with pytest.raises(MeasureError, match=r"outputs have shape \(5, 1\), targets \(5,\)"):
+        balance.layer_pair(net, net[0], net[2], torch.randn(5, 3), torch.randn(5), half_squared_error)

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from sgdiffusion.errors import MeasureError
-from sgdiffusion.inputs.losses import cross_entropy
+from sgdiffusion.errors import InputError, MeasureError
+from sgdiffusion.inputs.data import Inputs
+from sgdiffusion.inputs.losses import cross_entropy, half_squared_error, squared_error
 from sgdiffusion.measures.noise import gradients as module
 from sgdiffusion.measures.noise.gradients import PerExampleGradients, as_block, moments
 
@@ -198,3 +199,58 @@ class TestMoments:
     def test_refused(self, stream, message):
         with pytest.raises(MeasureError, match=message):
             moments(stream)
+
+
+class Noisy(nn.Module):
+    """Dropout that evaluation mode does not switch off."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 3).double()
+
+    def forward(self, x):
+        return nn.functional.dropout(self.layer(x), 0.5, training=True)
+
+
+@pytest.mark.parametrize("vectorise", [True, False])
+def test_random_gradients_are_refused(mlp, vectorise):
+    with pytest.raises(InputError, match="random"):
+        stacked(PerExampleGradients(Noisy().eval(), mlp.data, vectorise=vectorise))
+
+
+def test_memory_is_used_again_where_the_reader_keeps_nothing(mlp, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 32)
+    places = {
+        reuse: {block.data_ptr() for block in list(PerExampleGradients(mlp.net, mlp.data, reuse=reuse))}
+        for reuse in (False, True)
+    }
+    assert (len(places[False]), len(places[True])) == (3, 1)
+    again = PerExampleGradients(mlp.net, mlp.data, reuse=True)
+    expected = stacked(PerExampleGradients(mlp.net, mlp.data))
+    np.testing.assert_array_equal(np.concatenate([block.numpy().copy() for block in again]), expected)
+
+
+@pytest.mark.parametrize("loss", [half_squared_error, squared_error])
+def test_outputs_are_not_broadcast_against_targets(loss):
+    """(n, 1) against (n,) would compare every output with every target."""
+    data = torch.randn(5, 2), torch.randn(5)
+    with pytest.raises(InputError, match=r"outputs have shape \(1, 1\), targets \(1,\)"):
+        stacked(PerExampleGradients(nn.Linear(2, 1).eval(), data, loss))
+
+
+def test_some_parameters_and_other_examples(mlp):
+    whole = PerExampleGradients(mlp.net, mlp.data)
+    some = whole.of(["4.weight"], (mlp.inputs[3:5], mlp.targets[3:5]))
+    ends = np.cumsum([0, *whole.sizes])
+    first = whole.names.index("4.weight")
+    np.testing.assert_allclose(stacked(some), stacked(whole)[3:5, ends[first] : ends[first + 1]], **EXACT)
+
+
+def test_a_batch_of_any_form(mlp, oracle):
+    def forward(net, batch):
+        return cross_entropy(net(batch["x"]), batch["y"])
+
+    inputs = Inputs({"x": mlp.inputs, "y": mlp.targets})
+    np.testing.assert_allclose(
+        stacked(PerExampleGradients(mlp.net, inputs, forward=forward)), oracle.gradients(mlp), **EXACT
+    )

@@ -28,6 +28,7 @@ Data = tuple[Any, Any] | Iterable[tuple[Any, Any]] | Inputs
 
 BLOCK_BYTES = 2**28  # one block of gradients stays under 256 MiB, however wide the network
 BLOCK_ROWS = 1024  # from here on the symmetric product runs at full speed
+REPEATED = 4  # of a chunk's examples that are differentiated twice, to see whether anything is random
 CHUNK = 128  # examples differentiated at once: larger chunks leave the cache (measured)
 
 
@@ -231,7 +232,12 @@ def _one_by_one(loss: Callable[..., Tensor], weights: dict[str, Tensor], batch: 
         return torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
 
     rows = [gradient(k) for k in range(len(tree_leaves(batch)[0]))]
-    if not all(torch.equal(a, b) for a, b in zip(rows[0], gradient(0), strict=True)):
+    again = [gradient(k) for k in range(min(REPEATED, len(rows)))]
+    if not all(
+        torch.equal(a, b)
+        for old, new in zip(rows, again, strict=False)
+        for a, b in zip(old, new, strict=True)
+    ):
         raise InputError(
             "model",
             "the gradient of one example comes out differently when it is taken again: something is random",
