@@ -80,7 +80,7 @@ FIGURES = {
     "fig2a": item("balance:fig2a", "two-layer/norms"),
     "fig2b": item("balance:fig2b", "two-layer/norms", "two-layer/windows"),
     "fig3a": item("densities:fig3a", "densities/histograms"),
-    "fig3b": item("densities:fig3b", "densities/histograms"),
+    "fig3b": item("densities:fig3b", "densities/histograms", "densities/distances"),
     "fig3c": item("densities:fig3c", "tanh-signs/signs"),
     "fig4": item("phases:fig4", "regimes/regimes"),
     "fig5a": item("depth:fig5a", "tails/exponents", "tails/survival"),

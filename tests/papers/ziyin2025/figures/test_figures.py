@@ -126,7 +126,10 @@ def histograms():
 
 @pytest.mark.parametrize(("name", "depth"), [("fig3a", 0), ("fig3b", 1)])
 def test_fig3_marks_point_masses_and_scales_by_the_minimiser(histograms, name, depth, tmp_path):
-    figure = drawn(getattr(ziyin2025_densities, name)(histograms), tmp_path)
+    distances = [(law, 0.5, 1, "sgd", 0.24) for law in ("above", "between")]
+    tables = [histograms, table("law temperature depth simulator escaped", distances)]
+    figure = drawn(getattr(ziyin2025_densities, name)(*tables[: 1 + depth]), tmp_path)
+    assert ("24 % of hot SGD overflows" in figure.axes[0].get_title()) == (depth == 1)
     texts = [a.get_text() for ax in figure.axes for a in ax.texts]
     assert (r"$\delta(v)$" in texts) == (depth == 1)
     (theory,) = [
@@ -138,16 +141,18 @@ def test_fig3_marks_point_masses_and_scales_by_the_minimiser(histograms, name, d
 
 def test_fig3c_says_the_share_of_wrong_signs(tmp_path):
     rows = [
-        (t, d, x, x + 0.5, 0.4 if x >= 0 else 0.1 * (1 - d), 0.01, 0.3, 0.1 * (1 - d))
+        (t, d, x, x + 0.5, 0.4 if x >= 0 else 0.1 * (1 - d), 0.01, 0.3, 0.1 * (1 - d), 0.25)
         for t in (0.05, 0.2) for d in (0, 1) for x in (-1.0, -0.5, 0.0, 0.5)
     ]  # fmt: skip
     figure = drawn(
-        ziyin2025_densities.fig3c(table("temperature depth low high density error truth wrong_sign", rows)),
+        ziyin2025_densities.fig3c(
+            table("temperature depth low high density error truth wrong_sign no_sign", rows)
+        ),
         tmp_path,
     )
     labels = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
-    assert any("D = 0" in label and "10 % < 0" in label for label in labels)
-    assert any("D = 1" in label and "0 % < 0" in label for label in labels)
+    assert any("D = 0" in label and "10 % wrong, 25 % near 0" in label for label in labels)
+    assert any("D = 1" in label and "0 % wrong" in label for label in labels)
     assert line(figure.axes[0], "truth")[0][0] == 0.3
 
 
@@ -246,6 +251,7 @@ def test_fig5b_leaves_out_weights_at_rest(tmp_path):
     names = "depth rate norm norm_error variance variance_error excess excess_error critical"
     figure = drawn(ziyin2025_depth.fig5b(table(names, rows)), tmp_path)
     assert points(figure.axes[0], "D = 1")[0] == pytest.approx([0.01])
+    assert line(figure.axes[0], "D = 1, below")[0] == pytest.approx([0.3])  # marked at the edge
     assert points(figure.axes[1], "D = 1")[0] == pytest.approx([0.01, 0.3])
 
 

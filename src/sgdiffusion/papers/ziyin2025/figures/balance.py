@@ -127,7 +127,7 @@ def fig2a(norms: pd.DataFrame) -> Figure:
     for name, (color, label) in LAYERS.items():
         _over_seeds(top, even, f"{name}_squared", {"color": color, "label": label})
     top.set(ylabel=r"$\Vert u \Vert^2$, $\Vert w \Vert^2$", ylim=(0, None))
-    top.legend(loc="center right")
+    top.legend(loc="lower right")
     for part, color, label in _shapes(norms):
         ratio = part.assign(ratio=part["u_squared"] / part["w_squared"])
         _over_seeds(bottom, ratio, "ratio", {"color": color, "label": label})

@@ -28,9 +28,15 @@ def fig3a(histograms: pd.DataFrame) -> Figure:
 
 
 @style()
-def fig3b(histograms: pd.DataFrame) -> Figure:
-    """Depth 1: eq. 15; where T is above T_c only δ(v) is left."""
-    return _densities(histograms, 1, "eq. 15", (1e-3, 40.0))
+def fig3b(histograms: pd.DataFrame, distances: pd.DataFrame) -> Figure:
+    """Depth 1: eq. 15; where T is above T_c only δ(v) is left. Titles say how much of SGD has overflowed."""
+    figure = _densities(histograms, 1, "eq. 15", (1e-3, 40.0))
+    sgd = distances[(distances["depth"] == 1) & (distances["simulator"] == "sgd")]
+    hottest = sgd[sgd["temperature"] == sgd["temperature"].max()].set_index("law")["escaped"]
+    for ax, law in zip(figure.axes, dict.fromkeys(histograms["law"]), strict=False):
+        share = 100 * float(hottest[law])
+        ax.set_title(f"D = 1, {NAMES.get(law, law)}; {share:.0f} % of hot SGD overflows")
+    return figure
 
 
 def _densities(
@@ -102,13 +108,16 @@ def fig3c(signs: pd.DataFrame) -> Figure:
             part = signs[(signs["temperature"] == t) & (signs["depth"] == depth)]
             middle, p = (part["low"] + part["high"]) / 2, part["density"]
             wrong = float(part["wrong_sign"].iloc[0])
+            none = float(part["no_sign"].iloc[0])
             label = {0: r"D = 0, $\tanh(vx)$", 1: r"D = 1, $w\tanh(ux)$"}[depth]
+            label += f": {100 * wrong:.2g} % wrong, {100 * none:.2g} % near 0"
             ax.stairs(p, np.append(part["low"], part["high"].iloc[-1]), color=color)
             ax.errorbar(middle[::4], p[::4], 1.96 * part["error"][::4], fmt="o", color=color, markersize=2,
-                        label=f"{label}: {100 * wrong:.2g} % < 0")  # fmt: skip
+                        label=label)  # fmt: skip
         ax.axvline(0, color=GREY, linewidth=0.7)
         published(ax, x=float(signs["truth"].iloc[0]), label="truth")
-        ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", ylim=(1e-3, 2e3), yscale="log")
+        ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", yscale="log")
+        ax.set_ylim(1e-3, 30 * float(signs["density"].max()))
         ax.legend(loc="upper left", fontsize=6, frameon=True, framealpha=1, edgecolor="none")
         panel_label(ax, letter)
     axes[0, 0].set_ylabel("density of $v$")

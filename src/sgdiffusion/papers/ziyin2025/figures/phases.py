@@ -106,7 +106,7 @@ def transition_figure(located: pd.DataFrame, collapse: pd.DataFrame, scan: pd.Da
         right.axvline(float(sgd["exact"].iloc[0]) / first, color=GREY, linewidth=0.8, linestyle=":",
                       label="exact $T_c$; below it all leave zero")  # fmt: skip
     right.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel="collapsed share, SGD S = 1", ylim=(0, 1.02))
-    right.legend(loc="upper left", fontsize=6)
+    right.legend(loc="lower right", fontsize=6)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
