@@ -183,8 +183,11 @@ def point_table(lam: float, mode: WithError | None) -> pd.DataFrame:
 def orbit_table(
     lam: float, starts: Sequence[tuple[float, float]] = ((1.9, -1.2), (-1.9, 1.2))
 ) -> pd.DataFrame:
-    """Noise-free orbits of ẋ = −∇f over 20 units of time; for λ ≠ 0 also the unit circle, a loop of ẋ = j."""
-    times, tables = np.linspace(0, 20, 1001), []
+    """Noise-free orbits of ẋ = −∇f over 500 units of time; for λ ≠ 0 also the unit circle, a loop of ẋ = j.
+
+    About a weak focus an orbit shrinks as t^−½: after 20 units it looks like the cycle that is not there.
+    """
+    times, tables = np.concatenate([np.linspace(0, 20, 1001), np.linspace(20, 500, 9601)[1:]]), []
     for number, start in enumerate(starts):
         x = orbits.path(lambda p: -well.loss_gradient(p, lam), start, times)
         tables.append((number, "flow", times, x))

@@ -309,11 +309,11 @@ def spectrum_figure(figure: str) -> Item:
 
 
 def trajectory_figure(
-    panel: str, table: str, arguments: Callable[[Plan], dict[str, Any]] = lambda plan: {}
+    function: str, tables_of: list[str], arguments: Callable[[Plan], dict[str, Any]] = lambda plan: {}
 ) -> Item:
     return Item(
-        f"trajectories:fig3{panel}",
-        tables(f"{TRAJECTORY}/fig3", [table]),
+        f"trajectories:{function}",
+        tables(f"{TRAJECTORY}/fig3", tables_of),
         lambda plan: {"title": plan.title(TRAJECTORY), **arguments(plan)},
     )
 
@@ -321,18 +321,22 @@ def trajectory_figure(
 def fall(plan: Plan) -> dict[str, Any]:
     """What Fig. 3c shows beside the norms: where the burn-in ends, and the published fall."""
     published = plan.published("fig3c")["fall_evaluation"]
-    return {"burn_in": plan.run(TRAJECTORY).burn_in, "published_fall": published}
+    run = plan.run(TRAJECTORY)
+    drops = [round(phase.until * run.epochs) for phase in run.schedule[:-1]]
+    return {"burn_in": run.burn_in, "drops": drops, "published_fall": published}
 
 
 FIGURES = {
     **{figure: spectrum_figure(figure) for figure in SPECTRA},
-    "fig3a": trajectory_figure("a", "spectrum"),
-    "fig3b": trajectory_figure("b", "autocorrelation"),
-    "fig3c": trajectory_figure("c", "gradients", fall),
+    "fig3a": trajectory_figure("fig3a", ["spectrum"]),
+    "fig3b": trajectory_figure("fig3b", ["autocorrelation"]),
+    "fig3c": trajectory_figure("fig3c", ["gradients"], fall),
+    "fig3-motion": trajectory_figure("motion", ["displacement", "circulation"]),
     **{
         f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES))
         for f in ("fig4a", "fig4b", "fig4c")
     },
+    "phi-beta": Item("theorems:potential_figure", tables("theory", ["potential", "modes"])),
     "theory": Item("theorems:theory_figure", tables("theory", ["descent", "anisotropy", "displacement"])),
 }
 TABLES = {

@@ -76,15 +76,18 @@ def test_marginals_show_the_law_and_error_bars(drawn):
 def test_orbits_and_the_return_map(drawn):
     lam, tables, figure = drawn
     ax = main_axes(figure)
-    assert len(lines_of(ax, style.ORANGE)) == 2
+    for color in fig4_module.SPAN_COLORS:  # each orbit in three colours, by time
+        assert len(lines_of(ax, color)) == 2
+    assert max(tables["orbits"]["time"]) == fig4_module.SPANS[-1]
     assert len(lines_of(ax, style.GREEN)) == (0 if lam == 0 else 1)
     maps = [a for a in figure.axes if "turn" in a.get_ylabel()]
     assert len(maps) == (1 if lam == 1.5 else 0)
     for panel in maps:
         (line,) = lines_of(panel, style.ORANGE)
         table = tables["returns"]
-        assert_allclose(line.get_ydata(), table["returned"] / table["radius"])
-        assert any(list(mark.get_ydata()) == [1.0, 1.0] for mark in lines_of(panel, style.GREY))
+        assert_allclose(line.get_ydata(), 1 - table["returned"] / table["radius"])
+        assert (line.get_ydata() > 0).all()  # no closed orbit
+        assert panel.get_xscale() == panel.get_yscale() == "log"
 
 
 def test_figure_is_saved_with_a_stamp(drawn, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sgdiffusion.figures import style
-from sgdiffusion.papers.chaudhari2018.figures.theorems import FLOOR, theory_figure
+from sgdiffusion.papers.chaudhari2018.figures.theorems import FLOOR, potential_figure, theory_figure
 
 DESCENT = pd.DataFrame(
     {"lam": [0.0] * 3 + [1.5] * 3, "time": [0.0, 1.0, 2.0] * 2, "free_energy": [2.0, 0.1, 1e-12] * 2}
@@ -33,7 +33,8 @@ def axes():
 
 
 def test_descent_has_one_line_for_each_strength_above_the_rounding_floor(axes):
-    lines = axes[0].get_lines()
+    *lines, floor = axes[0].get_lines()
+    assert_allclose(floor.get_ydata(), FLOOR)
     assert [line.get_label() for line in lines] == [r"$\lambda = 0$", r"$\lambda = 1.5$"]
     for line in lines:
         assert min(line.get_ydata()) > FLOOR
@@ -63,3 +64,25 @@ def test_displacement_is_per_temperature_beside_both_laws(axes):
 def test_every_panel_is_labelled(axes):
     assert [ax.get_title(loc="left") for ax in axes] == ["a", "b", "c"]
     assert all(ax.get_xlabel() and ax.get_ylabel() and ax.get_legend() for ax in axes)
+
+
+def test_potential_figure_marks_minima_and_what_is_published():
+    potential = pd.DataFrame(
+        {"temperature": [0.01] * 3 + [0.5] * 3, "x": [-1, 0, 1] * 2, "phi": [1, 0, 1, 0, 0.5, 2]}
+    )
+    modes = pd.DataFrame(
+        {
+            "system": ["sde", "batch"],
+            "temperature": 0.5,
+            "mode": [-0.17, -0.1],
+            "error": 0.01,
+            "closed": -1 / 6,
+        }
+    )
+    left, right = potential_figure(potential, modes).axes
+    minima = [line.get_xdata()[0] for line in left.get_lines() if line.get_marker() == "o"]
+    assert minima == [0, -1]
+    labels = [text.get_text() for text in right.get_legend().get_texts()]
+    assert r"$\Phi$ independent of $\beta$" in labels
+    (closed,) = [line for line in right.get_lines() if line.get_label() == "SDE, closed form"]
+    assert_allclose(closed.get_ydata(), -1 / 6)

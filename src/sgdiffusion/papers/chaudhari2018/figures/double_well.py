@@ -22,7 +22,6 @@ from sgdiffusion.figures.style import (
     VERMILION,
     new_figure,
     panel_label,
-    published,
     style,
 )
 
@@ -39,8 +38,10 @@ POINT_LOOKS: dict[str, Look] = {
     "centre": {"marker": "P", **OPEN, "markersize": 6, "label": r"zero of $\nabla f$"},
     "source": {"marker": "v", **OPEN, "markersize": 5, "label": r"source of $-\nabla f$"},
 }
+SPANS = (20.0, 100.0, 500.0)  # units of time at whose ends the colour of a noise-free orbit changes
+SPAN_COLORS = ("#F6C866", ORANGE, "#7A4F00")
 ORBIT_LOOKS: dict[str, Look] = {
-    "flow": {"color": ORANGE, "linewidth": 1.3, "label": r"noise-free $\dot x = -\nabla f$"},
+    "flow": {"linewidth": 1.1},
     "loop": {"color": GREEN, "linewidth": 1.4, "linestyle": "--", "label": r"closed loop of $\dot x = j$"},
 }
 
@@ -113,17 +114,30 @@ def _streams(ax: Axes, field: pd.DataFrame) -> None:
 
 
 def _orbits(ax: Axes, orbits: pd.DataFrame) -> None:
+    """Noise-free orbits darken with time, so that a slow spiral is not taken for a closed orbit."""
     for kind, paths in orbits.groupby("kind"):
         look = ORBIT_LOOKS[str(kind)]
-        for _, path in paths.groupby("orbit"):
-            ax.plot(path["x1"], path["x2"], zorder=3, **look)
-            look = {**look, "label": "_"}  # one entry in the legend for all orbits of a kind
+        for k, (_, path) in enumerate(paths.groupby("orbit")):
+            if kind == "flow":
+                _spiral(ax, path, named=k == 0)
+            else:
+                ax.plot(path["x1"], path["x2"], zorder=3, **look)
+
+
+def _spiral(ax: Axes, path: pd.DataFrame, *, named: bool) -> None:
+    start = 0.0
+    for end, color in zip(SPANS, SPAN_COLORS, strict=True):
+        part = path[(path["time"] >= start) & (path["time"] <= end)]
+        label = rf"$\dot x = -\nabla f$, $t$ = {start:g} to {end:g}" if named else "_"
+        ax.plot(part["x1"], part["x2"], zorder=3, color=color, label=label, **ORBIT_LOOKS["flow"])
+        start = end
 
 
 def _points(ax: Axes, points: pd.DataFrame) -> None:
     for kind, group in points.groupby("kind", sort=False):
         if kind == "simulated":
-            look: Look = {"fmt": "none", "ecolor": BLACK, "elinewidth": 1.0, "zorder": 6}
+            # a cross wider than the dot of the mode that it should agree with
+            look: Look = {"fmt": "+", "color": BLACK, "markersize": 13, "elinewidth": 1.6, "zorder": 6}
             high, wide = 1.96 * group["error2"], 1.96 * group["error1"]
             ax.errorbar(group["x1"], group["x2"], high, wide, label="simulated mode ± 95 %", **look)
         else:
@@ -138,10 +152,10 @@ def _marginal(ax: Axes, table: pd.DataFrame, axis: int) -> None:
 
 
 def _return_map(ax: Axes, returns: pd.DataFrame) -> None:
-    """returned/radius; a limit cycle would be a crossing of 1."""
+    """1 − returned/radius, by how much a turn shrinks an orbit; a limit cycle would be a zero of it."""
     table = returns.dropna()
-    ax.plot(table["radius"], table["returned"] / table["radius"], color=ORANGE, marker=".")
-    published(ax, y=1.0, label="1: a closed orbit")
-    ax.set(xlabel=r"$r$, start on the $x_1$-axis", ylabel=r"$r$ after a turn / $r$", ylim=(0, 1.15))
-    ax.set_xlim(0, float(table["radius"].max()))
-    ax.legend(loc="upper right", bbox_to_anchor=(1.0, 0.88))
+    shrinks = 1 - table["returned"] / table["radius"]
+    ax.plot(table["radius"], shrinks, color=ORANGE, marker=".")
+    ax.set(xscale="log", yscale="log", xlabel=r"$r$, start on the $x_1$-axis")
+    ax.set(ylabel=r"1 − ($r$ after a turn)/$r$", ylim=(0.3 * float(shrinks.min()), 3))
+    ax.set_title("a closed orbit would be at 0, below all", fontsize=7, loc="right")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sgdiffusion.figures.style import (
     BLACK,
+    GREY,
     VERMILION,
     instants_palette,
     new_figure,
@@ -68,10 +69,13 @@ def _by_seed(table: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _sorted(spectra: NDArray[np.float64], cut: float) -> tuple[NDArray[Any], Band]:
+    """The median over seeds where it is above the floor; zeros and negative rounding are left out."""
     count = spectra.shape[1]
     chosen = np.unique(np.geomspace(1, count, POINTS).astype(int)) - 1
-    values = np.maximum(spectra[:, chosen], FLOOR * cut)  # zero and negative rounding end at the lower edge
-    return 100.0 * (chosen + 1) / count, _spread(values)
+    middle, low, high = _spread(spectra[:, chosen])
+    seen = middle > FLOOR * cut
+    band = middle[seen], np.maximum(low[seen], FLOOR * cut), high[seen]
+    return (100.0 * (chosen + 1) / count)[seen], band
 
 
 def _histogram(spectra: NDArray[np.float64], cut: float, top: float) -> tuple[NDArray[Any], Band]:
@@ -97,38 +101,48 @@ def _mark(left: Axes, right: Axes, cut: float, numbers: Mapping[str, float]) -> 
     left.axhline(cut, label="threshold $\\lambda_{\\max} d\\,\\varepsilon$", **threshold)
     right.axvline(cut, **threshold)
     if "mean" in numbers:
-        mark_published(left, y=numbers["mean"], label="published mean and rank")
+        mark_published(left, y=numbers["mean"], label="published mean")
         mark_published(right, x=numbers["mean"], label=None)
+    if {"mean", "sd"} <= set(numbers):
+        top = numbers["mean"] + numbers["sd"]
+        look: dict[str, Any] = {"color": GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+        left.axhline(top, label="published mean + s.d.", **look)
+        right.axvline(top, **look)
     if "rank_percent" in numbers:
-        mark_published(left, x=numbers["rank_percent"], label=None)
+        look = {"color": GREY, "linestyle": "-.", "linewidth": 1.0}
+        left.axvline(numbers["rank_percent"], label="published rank", **look)
 
 
 def _label(left: Axes, right: Axes, cut: float, top: float, title: str) -> None:
     left.set(xscale="log", yscale="log", ylim=(FLOOR * cut, top))
     left.set(xlabel="position of the eigenvalue, % of d", ylabel="eigenvalue $\\lambda(D)$")
     right.set(xscale="log", yscale="log", xlim=(FLOOR * cut, top), ylim=(0.5, None))
-    right.set(xlabel="eigenvalue $\\lambda(D)$", ylabel=f"eigenvalues per 1/{BINS_PER_DECADE} decade")
+    right.set(ylabel=f"eigenvalues per 1/{BINS_PER_DECADE} decade")
     left.set_title(title)
     for ax, letter in ((left, "a"), (right, "b")):
         panel_label(ax, letter)
 
 
 def _describe(ax: Axes, last: pd.DataFrame, numbers: Mapping[str, float]) -> None:
+    """Two lines over the right panel: what is published, and what is measured in both readings."""
     lines = []
     if {"mean", "sd"} <= set(numbers):
         rank = f", rank {numbers['rank_percent']:.3g} %" if "rank_percent" in numbers else ""
-        lines.append(f"published: {_pair(numbers['mean'], numbers['sd'])}{rank}")
+        lines.append(f"published {_pair(numbers['mean'], numbers['sd'])}{rank}")
     mean = last[["mean", "sd", "mean_above", "sd_above", "rank_percent"]].mean()
-    lines.append(f"measured, all: {_pair(mean['mean'], mean['sd'])}, rank {mean['rank_percent']:.3g} %")
-    lines.append(f"measured, above threshold: {_pair(mean['mean_above'], mean['sd_above'])}")
     seeds = last["seed"].nunique()
-    lines.append(f"{seeds} seed{'s' * (seeds > 1)}, d = {int(last['weights'].iloc[0]):,}")
-    ax.set_title("\n".join(lines), loc="right", fontsize=6)  # above the axes: it must cover no line
+    lines.append(f"measured {_pair(mean['mean'], mean['sd'])}, rank {mean['rank_percent']:.3g} %")
+    ax.set_title("\n".join(lines), loc="right", fontsize=6.5)
+    ax.set_xlabel(
+        f"eigenvalue $\\lambda(D)$\n{seeds} seed{'s' * (seeds > 1)}, d = {int(last['weights'].iloc[0]):,}; "
+        f"above threshold {_pair(mean['mean_above'], mean['sd_above'])}"
+    )
 
 
 def _pair(mean: float, sd: float) -> str:
-    """mean ± s.d. with a power of a thousand taken out, as the paper writes it."""
-    power = 3 * int(np.floor(np.log10(sd) / 3)) if sd > 0 else 0
-    if power == 0 or sd >= 0.1:
-        return f"{mean:.2g} ± {sd:.3g}"
-    return f"({mean / 10.0**power:.3g} ± {sd / 10.0**power:.3g})·$10^{{{power}}}$"
+    """mean ± s.d. to the same decimal, with a power of a thousand taken out, as the paper writes it."""
+    power = 3 * int(np.floor(np.log10(sd) / 3)) if 0 < sd < 0.1 else 0
+    scaled = mean / 10.0**power, sd / 10.0**power
+    decimals = max(0, 2 - max(0, int(np.floor(np.log10(scaled[1]))))) if sd > 0 else 2
+    text = f"{scaled[0]:.{decimals}f} ± {scaled[1]:.{decimals}f}"
+    return text if power == 0 else f"({text})·$10^{{{power}}}$"

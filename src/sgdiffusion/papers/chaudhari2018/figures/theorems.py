@@ -46,13 +46,15 @@ def _descent(ax: Axes, table: pd.DataFrame) -> None:
     for lam, color in zip(strengths, instants_palette(len(strengths)), strict=True):
         path = table[(table["lam"] == lam) & (table["free_energy"] > FLOOR)]
         ax.plot(path["time"], path["free_energy"], color=color, label=rf"$\lambda = {lam:g}$")
+    ax.axhline(FLOOR, color=GREY, linestyle=":", linewidth=0.8, label="rounding below")
     ax.set(yscale="log", xlabel="time", ylabel=r"$F(\rho)$ / nats", title="Theorem 5")
     ax.legend(loc="upper right")
 
 
 def _anisotropy(ax: Axes, table: pd.DataFrame) -> None:
     ordered = table.sort_values("ratio")
-    ax.plot(ordered["ratio"], ordered["misfit"], color=GREY, label="closed form")
+    closed = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none"}
+    ax.plot(ordered["ratio"], ordered["misfit"], **closed, label="closed form")
     bars = 1.96 * ordered["error"]
     ax.errorbar(ordered["ratio"], ordered["simulated"], bars, fmt="o", color=BLUE, label="simulated ± 95 %")
     ax.set(xscale="log", xlabel="ratio of $D$'s eigenvalues", title="Lemma 6")
@@ -77,3 +79,33 @@ def _displacement(ax: Axes, table: pd.DataFrame) -> None:
     ax.set(xlabel=r"$\eta / 2b$", ylabel=r"(mode $-$ minimum of $f$) / $(\eta/2b)$", title="Theorem 22")
     ax.set(xlim=(0, 1.05 * float(x.max())), ylim=(0, 2.1 * third))
     ax.legend(loc="upper left", handletextpad=0.4)
+
+
+@style()
+def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
+    """(a) Φ at three β⁻¹, (b) its minimum against β⁻¹; bars are 95 % intervals over chains."""
+    figure, (left, right) = new_figure(columns=2, height=2.7, ncols=2)
+    temperatures = sorted(set(potential["temperature"]))
+    for temperature, color in zip(temperatures, instants_palette(len(temperatures)), strict=True):
+        part = potential[potential["temperature"] == temperature]
+        left.plot(part["x"], part["phi"], color=color, label=rf"$\beta^{{-1}} = {temperature:g}$")
+        lowest = part.loc[part["phi"].idxmin()]
+        left.plot(lowest["x"], lowest["phi"], marker="o", color=color, label="_")
+    left.set(xlabel="weight $x$", ylabel=r"$\Phi(x)$, zero at its minimum")
+    left.legend(loc="upper right", title="points: minima")
+    looks = {"sde": ("gaussian", BLUE), "batch": ("batch", VERMILION)}
+    for name, (noise, color) in looks.items():
+        part = modes[modes["system"] == name].sort_values("temperature")
+        _, marker, label = NOISE_LOOKS[noise]
+        bars = 1.96 * part["error"]
+        right.errorbar(part["temperature"], part["mode"], bars, fmt=marker, color=color, label=label)
+    exact = modes[modes["system"] == "sde"].sort_values("temperature")
+    closed = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none"}
+    right.plot(exact["temperature"], exact["closed"], **closed, label="SDE, closed form")
+    published(right, y=0.0, label=r"$\Phi$ independent of $\beta$")
+    right.set(xlabel=r"$\beta^{-1} = \eta / 2b$, only $b$ changed", ylabel=r"$\mathrm{argmin}\ \Phi$")
+    right.set_xlim(0, 1.05 * float(exact["temperature"].max()))
+    right.legend(loc="lower left")
+    for letter, ax in zip("ab", (left, right), strict=True):
+        panel_label(ax, letter)
+    return figure

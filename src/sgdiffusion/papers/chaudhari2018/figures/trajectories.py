@@ -1,78 +1,93 @@
-"""Figures 3a, 3b and 3c of Chaudhari & Soatto (2018): long trajectories of tiny-fc beside their nulls."""
+"""Figures 3a, 3b and 3c of Chaudhari & Soatto (2018): long trajectories of tiny-fc beside their nulls; and
+what moves the weights, which the paper does not show.
 
+Lines are means over seeds; further lines of single seeds are thin.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from sgdiffusion.figures.style import BLACK, BLUE, GREEN, GREY, VERMILION, new_figure, style
+from sgdiffusion.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    new_figure,
+    panel_label,
+    plain_log_ticks,
+    style,
+)
 
-COLORS = {
-    "SGD": BLUE,
-    "white noise": GREY,
-    "Brownian motion": VERMILION,
-    "Ornstein–Uhlenbeck fit": GREEN,
-}
+SGD, WHITE, BROWNIAN, OU = "SGD", "white noise", "Brownian motion", "Ornstein–Uhlenbeck fit"
+TRENDLESS = "SGD, cubic trend removed"
+COLORS = {SGD: BLUE, TRENDLESS: ORANGE, WHITE: GREY, BROWNIAN: VERMILION, OU: GREEN}
 MODES = {"evaluation": (BLUE, "evaluation mode"), "training": (VERMILION, "training mode")}
 BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
-HEIGHT = 3.1  # inches, legend included
+HEIGHT = 3.3  # inches, legend included
+SMOOTH = 15  # points of the running mean of ln ‖∇f‖, of 300 evenly spaced in ln epoch
 
 
 @style()
 def fig3a(spectrum: pd.DataFrame, title: str = "") -> Figure:
-    """Amplitude of the increments' Fourier transform: mean (line) and one s.d. (band) over weights.
+    """Amplitude of the increments' Fourier transform: mean over seeds (line), one s.d. over weights (band).
 
-    One line per seed; the bands, of SGD and of white noise, are those of the first. White noise has the same
-    number of snapshots; the Ornstein–Uhlenbeck process is fitted weight by weight.
+    The shaded ranges of frequency are those of the claims: fewer than ten cycles in the whole path, and from
+    a tenth of a cycle per epoch on.
     """
     figure, ax = new_figure(height=HEIGHT)
-    for series in ("white noise", "Ornstein–Uhlenbeck fit", "SGD"):
-        part = spectrum[spectrum["series"] == series]
-        for k, (_, seed) in enumerate(part.groupby("seed")):
-            if k == 0 and series != "Ornstein–Uhlenbeck fit":
-                low = np.maximum(seed["mean"] - seed["sd"], 1e-12)
-                high = seed["mean"] + seed["sd"]
-                label = f"± 1 s.d. over {'weights' if series == 'SGD' else 'paths'}"
-                ax.fill_between(seed["frequency"], low, high, color=COLORS[series], label=label, **BAND)
-            _line(ax, seed["frequency"], seed["mean"], COLORS[series], series, k)
-    ax.set(xscale="log", yscale="log", xlabel="frequency, cycles per epoch")
-    ax.set(ylabel="amplitude of $x_{k+1} - x_k$ (normalised)", title=title)
-    floor = float(spectrum["mean"].min())
-    ax.set_ylim(0.3 * floor, 1.3 * float((spectrum["mean"] + spectrum["sd"]).max()))
-    ax.set_xlim(float(spectrum["frequency"].min()), float(spectrum["frequency"].max()))
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    table = spectrum[spectrum["series"].isin(COLORS)]
+    for series in (WHITE, OU, TRENDLESS, SGD):
+        mean = _over_seeds(table[table["series"] == series], "frequency")
+        ax.plot(mean.index, mean["mean"], color=COLORS[series], label=series)
+        if series == SGD:
+            floor = 0.25 * float(table["mean"].min())  # where the s.d. exceeds the mean the band ends there
+            low, high = np.maximum(mean["mean"] - mean["sd"], floor), mean["mean"] + mean["sd"]
+            ax.fill_between(mean.index, low, high, color=BLUE, label="SGD ± 1 s.d. over weights", **BAND)
+            top = float(max(high.max(), table["mean"].max()))
+    first, last = float(table["frequency"].min()), float(table["frequency"].max())
+    ax.set(xscale="log", yscale="log", xlim=(first, last), ylim=(floor, 1.3 * top), title=title)
+    ax.set(xlabel="frequency, cycles per epoch", ylabel="amplitude of $x_{k+1} - x_k$ (normalised)")
+    look: dict[str, Any] = {"color": GREY, "alpha": 0.1, "linewidth": 0}
+    ax.axvspan(first, min(10 * first, last), **look, label="ranges of the claims")
+    ax.axvspan(0.2 * last, last, **look)
+    plain_log_ticks(ax.yaxis)
     _legend(figure, ax)
     return figure
 
 
 @style()
 def fig3b(autocorrelation: pd.DataFrame, title: str = "") -> Figure:
-    """Autocorrelation against lag: SGD's mean and one s.d. over weights; 99 % regions of single null paths.
+    """Autocorrelation against lag: SGD's mean and one s.d. over weights, and what walks of one law give.
 
-    The dashed lines are the usual 99 % band ±2.576/√n of independent values, dotted Bartlett's band for the
-    first seed's mean. Regions and bands are the first seed's; further seeds are thin lines.
+    The region is that of the mean over weights of Brownian paths whose steps have the weights' covariance.
+    The dashed lines are the usual 99 % band ±2.576/√n of independent values, dotted Bartlett's band.
     """
     figure, ax = new_figure(height=HEIGHT)
-    first = autocorrelation["seed"].min()
-    for series in ("Brownian motion", "Ornstein–Uhlenbeck fit", "SGD"):
-        part = autocorrelation[autocorrelation["series"] == series]
-        for k, (_, seed) in enumerate(part.groupby("seed")):
-            if k == 0:
-                low, high = (seed["mean"] - seed["sd"], seed["mean"] + seed["sd"])
-                edges = (low, high) if series == "SGD" else (seed["low"], seed["high"])
-                label = "± 1 s.d. over weights" if series == "SGD" else "99 % of its paths"
-                ax.fill_between(seed["lag"], *edges, color=COLORS[series], label=label, **BAND)
-            if k == 0 or series == "SGD":
-                _line(ax, seed["lag"], seed["mean"], COLORS[series], series, k)
-    sgd = autocorrelation[(autocorrelation["series"] == "SGD") & (autocorrelation["seed"] == first)]
+    mean = {
+        s: _over_seeds(part, "lag")
+        for s, part in autocorrelation.groupby("series", sort=False)
+        if s in COLORS
+    }
+    walk, sgd = mean[BROWNIAN], mean[SGD]
+    ax.fill_between(
+        walk.index, walk["low"], walk["high"], color=VERMILION, label="99 % of Brownian means", **BAND
+    )
+    for series in (BROWNIAN, OU, SGD):
+        ax.plot(mean[series].index, mean[series]["mean"], color=COLORS[series], label=series)
+    edges = sgd["mean"] - sgd["sd"], sgd["mean"] + sgd["sd"]
+    for k, edge in enumerate(edges):
+        label = "SGD ± 1 s.d. over weights" if k == 0 else "_"
+        ax.plot(sgd.index, edge, color=BLUE, linewidth=0.6, alpha=0.7, label=label)
     _bands(ax, sgd)
-    ax.set(xlabel="lag, epochs", ylabel="autocorrelation of $x_k$", title=title, ylim=(-0.75, 1.05))
-    ax.set_xlim(0, float(sgd["lag"].max()))
+    ax.set(xlabel="lag, epochs", ylabel="autocorrelation of $x_k$", title=title)
+    ax.set(xlim=(0, float(sgd.index.max())), ylim=(-0.75, 1.05))
     _legend(figure, ax)
     return figure
 
@@ -82,21 +97,34 @@ def _bands(ax: Axes, sgd: pd.DataFrame) -> None:
     for sign, label in ((1, "99 % band $\\pm 2.576/\\sqrt{n}$"), (-1, "_")):
         ax.axhline(sign * width, color=BLACK, linestyle="--", linewidth=0.8, label=label)
     for sign, label in ((1, "99 % band, Bartlett"), (-1, "_")):
-        ax.plot(sgd["lag"], sign * sgd["bartlett"], color=BLACK, linestyle=":", linewidth=0.8, label=label)
+        ax.plot(sgd.index, sign * sgd["bartlett"], color=BLACK, linestyle=":", linewidth=0.8, label=label)
 
 
 @style()
-def fig3c(gradients: pd.DataFrame, published_fall: float, burn_in: int = 0, title: str = "") -> Figure:
-    """Full gradient norm against epochs, burn-in in grey; the bar is the published fall, from the end up."""
+def fig3c(
+    gradients: pd.DataFrame,
+    published_fall: float,
+    burn_in: int = 0,
+    drops: Sequence[int] = (),
+    title: str = "",
+) -> Figure:
+    """Full gradient norm against epochs, smoothed; bands reach from the lowest to the highest seed.
+
+    The bar is the published fall, from the end up; `drops` are the epochs at which the learning rate falls.
+    """
     figure, ax = new_figure(height=HEIGHT)
     for mode, (color, label) in MODES.items():
-        part = gradients[gradients["mode"] == mode]
-        for k, (_, seed) in enumerate(part.groupby("seed")):
-            _line(ax, seed["epoch"], seed["norm"], color, label, k)
+        wide = gradients[gradients["mode"] == mode].pivot(index="epoch", columns="seed", values="norm")
+        smooth = np.exp(np.log(wide).rolling(SMOOTH, center=True, min_periods=1).mean())
+        ax.plot(smooth.index, np.exp(np.log(smooth).mean(axis=1)), color=color, label=label)
+        if smooth.shape[1] > 1:
+            ax.fill_between(smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=color, **BAND)
     if burn_in:
-        ax.axvspan(
-            float(gradients["epoch"].min()), burn_in, color=GREY, alpha=0.12, linewidth=0, label="burn-in"
-        )
+        span = float(gradients["epoch"].min()), burn_in
+        ax.axvspan(*span, color=GREY, alpha=0.12, linewidth=0, label="burn-in")
+    for k, epoch in enumerate(drops):
+        label = "learning rate falls" if k == 0 else "_"
+        ax.axvline(epoch, color=BLACK, linestyle=":", linewidth=0.9, label=label)
     last = gradients[
         (gradients["mode"] == "evaluation") & (gradients["epoch"] >= 0.5 * gradients["epoch"].max())
     ]
@@ -113,12 +141,59 @@ def _fall(ax: Axes, epoch: float, end: float, factor: float) -> None:
     ax.plot([1.4 * epoch] * 2, [end, factor * end], label=f"published fall, {factor:g}×", **bar)
 
 
-def _line(ax: Axes, x: Any, y: Any, color: str, label: str, k: int) -> None:
-    """The first seed's line is thick and named, those of further seeds thin."""
-    if k == 0:
-        ax.plot(x, y, color=color, label=label)
-    else:
-        ax.plot(x, y, color=color, linewidth=0.5, alpha=0.6, label="_")
+@style()
+def motion(displacement: pd.DataFrame, circulation: pd.DataFrame, title: str = "") -> Figure:
+    """(a) How far the weights get in a given time, (b) whether segments of the path agree on a current."""
+    figure, (left, right) = new_figure(columns=2, height=2.9, ncols=2)
+    for series in (BROWNIAN, OU, SGD):
+        part = displacement[displacement["series"] == series]
+        mean = _over_seeds(part, "lag")
+        left.plot(mean.index, mean["displacement"], color=COLORS[series], label=series)
+    sgd = _over_seeds(displacement[displacement["series"] == SGD], "lag")
+    left.plot(sgd.index, sgd["smallest"], color=BLUE, linestyle=":", label="SGD, smallest of 500 starts")
+    _slope(left, sgd)
+    left.set(xscale="log", yscale="log", xlabel="lag, epochs", title=title)
+    left.set_ylabel("displacement / that of one snapshot")
+    left.legend(loc="upper left")
+    for _, part in circulation.groupby("seed"):
+        right.plot(part["lag"], part["correlation"], color=BLUE, marker=".", label="SGD, one line a seed")
+        right.plot(
+            part["lag"], part["leading"], color=ORANGE, marker=".", label="in the plane that rotates most"
+        )
+    null = _over_seeds(circulation, "lag")
+    right.fill_between(
+        null.index, null["low"], null["high"], color=GREY, label="95 % with segments run backwards", **BAND
+    )
+    right.axhline(
+        0.5, color=BLACK, linestyle="--", linewidth=0.8, label="half of that plane's variance rotates"
+    )
+    right.set(xscale="log", xlabel="lag, epochs", ylim=(-0.1, 1.0))
+    right.set_ylabel("antisymmetric covariance of segments")
+    handles = dict(zip(*right.get_legend_handles_labels()[::-1], strict=True))
+    right.legend(handles.values(), handles.keys(), loc="upper right")
+    for ax, letter in ((left, "a"), (right, "b")):
+        panel_label(ax, letter)
+    return figure
+
+
+def _slope(ax: Axes, sgd: pd.DataFrame) -> None:
+    """A short line of exponent 1 beside the longest lags: what a straight path would follow."""
+    lags = np.array([sgd.index.max() / 10, sgd.index.max()])
+    end = 2.0 * float(sgd["displacement"].max())
+    ax.plot(
+        lags,
+        end * lags / lags[-1],
+        color=BLACK,
+        linewidth=0.8,
+        linestyle="--",
+        label="straight line, exponent 1",
+    )
+
+
+def _over_seeds(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Mean over seeds of all columns at each value of `by`."""
+    numbers: Mapping[str, Any] = table.drop(columns="series", errors="ignore")
+    return pd.DataFrame(numbers).groupby(by).mean()
 
 
 def _legend(figure: Figure, ax: Axes) -> None:
