@@ -27,7 +27,9 @@ def test_presets_plan_their_jobs(dag, checkout: Path, preset: str):
     designs = Configuration(checkout / "config").runs(preset, "hennick2025")
     parts = sum(designs[f"mlps-{optimiser}"].design.parts for optimiser in ("sgd", "adam"))
     assert jobs["train_hennick2025_mlps"] == jobs["measure_hennick2025_mlps"] == parts
-    assert jobs["measure_hennick2025_moons_coefficients"] == 3 * designs["moons"].data_sets
+    assert jobs["measure_hennick2025_mlps_chains"] == parts
+    assert jobs["measure_hennick2025_moons_coefficients"] == 2 * designs["moons"].data_sets
+    assert jobs["measure_hennick2025_posterior"] == 2 * designs["moons"].data_sets
     assert ("fetch" in jobs) == (preset == "full")
 
 

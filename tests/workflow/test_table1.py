@@ -94,6 +94,10 @@ def test_the_language_models_from_folders_to_the_table_and_the_verdicts(dag, tmp
     empty.mkdir()
     for name in ("moons", "laws", "mlps"):
         found.head(0).to_csv(empty / f"{name}.csv", index=False)
+    readings = empty.with_name("readings")
+    readings.mkdir()
+    for name in ("walks", "laws", "mlps"):
+        found.head(0).assign(reading="", flagged=0.0).to_csv(readings / f"{name}.csv", index=False)
     verdicts = "figures/smoke/hennick2025/verdicts.csv"
     judged = dag.run(folder, "--cores", "1", verdicts, "--allowed-rules", "judge_claims")
     assert judged.returncode == 0, judged.text[-5000:]
