@@ -14,8 +14,7 @@ from markupsafe import Markup, escape
 
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
-from sgdiffusion.errors import DataError
-from sgdiffusion.gallery.files import read_csv, read_verdicts
+from sgdiffusion.gallery.files import read_csv, verdicts_on
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
@@ -196,11 +195,7 @@ class Reader:
         self.folder, self.preset, self.paper = folder / paper, preset, paper
         self.texts, self.quantities, self.command = texts, quantities, command
         self.claims = {c.id: c for c in claims}
-        rows = read_verdicts(self.folder / "verdicts.csv")
-        self.verdicts = {row["claim"]: row for row in rows.to_dict("records")}
-        if set(self.verdicts) != set(self.claims):
-            unlike = ", ".join(sorted(set(self.verdicts) ^ set(self.claims)))
-            raise DataError(f"{self.folder}/verdicts.csv: judge again, the claims have changed: {unlike}")
+        self.verdicts = verdicts_on(claims, self.folder / "verdicts.csv")
 
     def chapter(
         self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame

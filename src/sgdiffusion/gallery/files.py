@@ -1,11 +1,13 @@
 """Reads what a preset's folder or the reference set holds; what is missing is named with what to do."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from sgdiffusion.config.models import Claim
 from sgdiffusion.errors import DataError
 from sgdiffusion.verdicts import Verdict
 
@@ -37,3 +39,12 @@ def read_verdicts(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: judged by an earlier version, judge again: {words}")
     tested = table["verdict"] != Verdict.NOT_TESTED
     return table.assign(untested=(table["obstacle"] + ": " + table["why"]).mask(tested, ""))
+
+
+def verdicts_on(claims: Iterable[Claim], path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a paper's table of verdicts by claim; it must judge these claims and no others."""
+    rows = read_verdicts(path).to_dict("records")
+    found = {str(row["claim"]): {str(k): str(v) for k, v in row.items()} for row in rows}
+    if unlike := sorted(set(found) ^ {claim.id for claim in claims}):
+        raise DataError(f"{path}: judge again, the claims have changed: {', '.join(unlike)}")
+    return found

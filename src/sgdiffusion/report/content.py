@@ -11,7 +11,7 @@ from sgdiffusion.config.report import Report
 from sgdiffusion.config.texts import Argument, Captions, Headline, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.content import SHOWN, caption, sentence
-from sgdiffusion.gallery.files import read_csv, read_json, read_verdicts
+from sgdiffusion.gallery.files import read_csv, read_json, read_verdicts, verdicts_on
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.publish import not_as_published
 from sgdiffusion.report.claims import claim_row
@@ -45,8 +45,7 @@ class PaperReader:
     def __init__(self, folder: Path, paper: str, texts: Texts, claims: Sequence[Claim], written: Report):
         self.folder, self.paper, self.texts = folder / paper, paper, texts
         self.claims, self.written = claims, written.papers.get(paper)
-        table = read_verdicts(self.folder / "verdicts.csv")
-        self.verdicts = {row["claim"]: row for row in plain(table)}
+        self.verdicts = verdicts_on(claims, self.folder / "verdicts.csv")
 
     def part(
         self, quantities: Quantities, run: Quantities, findings: Table, listed: Sequence[str]

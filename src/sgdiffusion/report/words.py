@@ -54,4 +54,4 @@ def words(text: str) -> Words:
 
 def breakable(name: str) -> str:
     """The name of a quantity, which a line may end within."""
-    return re.sub(r"(?<=[._])(?=\w)", "\N{ZERO WIDTH SPACE}", name)
+    return re.sub(r"(?<=[._])(?=[^\W\d])", "\N{ZERO WIDTH SPACE}", name)
