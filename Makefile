@@ -1,15 +1,16 @@
 # make demo       every figure from embedded data, no download     make test    the test suite
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
+# make docs       the documentation as offline HTML, build/docs/
 .DEFAULT_GOAL := help
-.PHONY: help environment demo reproduce smoke report publish compare readme test test-slow check format config lock clean
+.PHONY: help environment demo reproduce smoke report publish compare readme docs examples test test-slow check format config lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
-CODE := src tests tools workflow/scripts benchmarks
+CODE := src tests tools docs workflow/scripts benchmarks
 
 help:
-	@sed -n 's/^# //p' Makefile | head -2
+	@sed -n 's/^# //p' Makefile | head -3
 
 # One environment, from the lock alone; made on first use, and anew when the lock changes.
 environment:
@@ -41,6 +42,15 @@ readme: environment
 # Where the run of PRESET differs from the reference set beyond its intervals.
 compare: environment
 	$(BIN)/sgdiffusion artifact compare --preset $(PRESET)
+
+# The site of docs/, with every warning an error.
+docs: environment
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs-trees docs build/docs
+	@echo build/docs/index.html
+
+# Runs the examples of docs/ and writes what they print and draw into the pages.
+examples: environment
+	$(BIN)/python docs/generate/examples.py $$(grep -rl '^```python' docs --include='*.md')
 
 test: environment
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
