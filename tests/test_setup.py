@@ -245,6 +245,11 @@ def test_too_little_disk_is_said_before_anything_is_made(checkout):
     assert checkout.calls() == []
 
 
+def test_a_program_that_snakemake_would_miss_is_named_before_anything_is_made(checkout, tmp_path):
+    assert "the program `which` is missing" in fails(checkout, PATH=str(tmp_path))
+    assert not checkout.venv.exists()
+
+
 def test_pip_keeps_nothing_where_the_disk_would_not_hold_it_twice(checkout):
     home = {"HOME": str(checkout.root)}
     checkout.make(FREE_GB="100", **home)

@@ -179,6 +179,8 @@ def room():
 
 def make(python, why):
     """A new environment with the packages of the lock."""
+    if shutil.which("which") is None:  # Snakemake's plugin for Slurm calls it whenever snakemake starts
+        raise Failure("the program `which` is missing: install the package of that name, then call again")
     clear()
     options = room() if sys.stdout.isatty() else [*room(), "--progress-bar=off"]
     packages = {line.split("==")[0] for line in LOCK.read_text().splitlines() if "==" in line}

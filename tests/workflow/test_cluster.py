@@ -1,0 +1,108 @@
+"""profiles/slurm with programs in Slurm's place: what it plans and asks for, and that a job's end is noticed.
+
+The programs run a job when it is submitted and keep no accounts. tests/cluster/run.py takes a real Slurm.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("snakemake_executor_plugin_slurm", reason="needs the extra slurm")
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = {p.parent.name: yaml.safe_load(p.read_text()) for p in (ROOT / "profiles").glob("*/config.yaml")}
+PROFILE = ("--workflow-profile", "profiles/slurm")
+PROGRAMS = {
+    "sinfo": "",
+    "sacct": "echo Slurm accounting storage is disabled >&2; exit 1",
+    "sacctmgr": "exit 1",
+    "scontrol": "echo 'MinJobAge = 300 sec'",
+    "squeue": 'cat "$STATES" 2> /dev/null; exit 0',
+    "srun": 'while [ "${1#-}" != "$1" ]; do shift; done; exec "$@"',
+}
+SBATCH = """#!{python}
+import json, os, subprocess, sys
+wrapped = sys.argv[-1].removeprefix("--wrap=")
+variables = dict(os.environ, SLURM_JOB_ID="7")
+failed = "FAIL" in os.environ or subprocess.run(["sh", "-c", wrapped], env=variables, stdout=2).returncode
+with open(os.environ["STATES"], "a") as states:
+    print("7|FAILED" if failed else "7|COMPLETED", file=states)
+with open(os.environ["STATES"] + ".calls", "a") as calls:
+    print(json.dumps(sys.argv), file=calls)
+print(7)
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """The variables under which snakemake finds the programs."""
+    (programs := tmp_path / "bin").mkdir()
+    for name, body in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+    (programs / "sbatch").write_text(SBATCH.format(python=sys.executable))
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    return {"PATH": f"{programs}:{os.environ['PATH']}", "STATES": str(tmp_path / "states")}
+
+
+def submitted(dag, folder: Path, slurm: dict[str, str], **more: str):
+    """One job through the profile; the programs in Slurm's place answer at once."""
+    words = (*PROFILE, "--slurm-init-seconds-before-status-checks", "1", "figures/smoke/items.json")
+    return dag.run(folder, *words, **slurm, **more)
+
+
+def test_a_finished_job_is_noticed_without_accounts(dag, tmp_path: Path, slurm):
+    folder = dag.copy(tmp_path / "checkout")
+    done = submitted(dag, folder, slurm)
+    assert done.returncode == 0, done.text
+    assert "1 of 1 steps (100%) done" in done.text
+    assert json.loads((folder / "figures/smoke/items.json").read_text())["preset"] == "smoke"
+    (call,) = map(json.loads, Path(slurm["STATES"] + ".calls").read_text().splitlines())
+    assert call[call.index("--mem") + 1] == str(PROFILES["slurm"]["default-resources"]["mem_mb"])
+    assert call[call.index("-t") + 1] == str(PROFILES["slurm"]["default-resources"]["runtime"])
+    assert {"--requeue", "--cpus-per-task=1"} <= set(call)
+
+
+def test_a_failed_job_is_named(dag, checkout: Path, slurm):
+    done = submitted(dag, checkout, slurm, FAIL="1")
+    assert done.returncode != 0
+    assert re.search(r"(?s)Error in group report.*/7\.log.*rule list_items", done.text)
+
+
+def test_every_job_asks_for_memory_time_and_the_threads_of_a_local_run(dag, checkout: Path):
+    """The profile's `cores` caps what rules ask for, and must not."""
+    done = dag.run(checkout, "-n", *PROFILE, "smoke")
+    assert done.returncode == 0, done.text
+    local = dag.run(checkout, "-n", "--cores", "64", "smoke")
+    asked = re.findall(r"^ +resources: (.*)$", done.text, flags=re.M)
+    assert len(asked) == sum(local.jobs().values()) > 100
+    assert all(re.search(r"\bmem_mb=\d+,.*\bruntime=\d+", line) for line in asked)
+    threads = [sorted(re.findall(r"^ +threads: (\d+)$", d.text, flags=re.M)) for d in (done, local)]
+    assert threads[0] == threads[1] != []
+
+
+def test_groups_name_rules_and_sizes_name_groups(dag, checkout: Path):
+    groups, sizes = PROFILES["slurm"]["groups"], PROFILES["slurm"]["group-components"]
+    assert set(groups) <= set(dag.run(checkout, "--list").text.split())
+    assert set(sizes) <= set(groups.values())
+
+
+def test_profiles_agree_on_what_makes_a_job_stale():
+    kept = ("rerun-triggers", "rerun-incomplete", "keep-going", "show-failed-logs")
+    for name, profile in PROFILES.items():
+        assert {k: profile[k] for k in kept} == {k: PROFILES["default"][k] for k in kept}, name
+
+
+def test_without_slurm_the_real_test_says_so_in_one_line():
+    script = "import sys, loopback, run; loopback.PROGRAMS = ('no-such-daemon',); sys.exit(run.main())"
+    where = {"cwd": ROOT / "tests" / "cluster", "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", script], **where)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: no no-such-daemon here: install Slurm")
