@@ -1,6 +1,7 @@
 """Real networks: pairs, unbiased moments, the exact change of a step, and a small run."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,7 +11,13 @@ from sgdiffusion.data.preparation import pool7, prepare
 from sgdiffusion.data.store import subset
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
-from sgdiffusion.papers.ziyin2025.real_networks import SIZES, moments, pairs_of, real_networks
+from sgdiffusion.papers.ziyin2025.real_networks import (
+    SIZES,
+    _relaxations,
+    moments,
+    pairs_of,
+    real_networks,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +68,9 @@ def test_moments_are_unbiased():
 
 
 def test_small_run_follows_eq_44(images):
-    found = real_networks(images, names=("mlp",), batches=(1, 8), steps=400, records=16, draws=64, seeds=2)
+    found = real_networks(
+        images, names=("mlp",), batches=(1, 8), steps=400, records=16, draws=64, n_examples=512, seeds=2
+    )
     value = found["quantities"].set_index("quantity")["value"]
     for batch in (1, 8):
         assert value[f"real.mlp.s{batch}.error_corrected"] < 0.3
@@ -70,3 +79,17 @@ def test_small_run_follows_eq_44(images):
     assert set(found["summary"]["measured"]) >= {"start", "end", "error_printed"}
     start = found["pairs"][found["pairs"]["step"] == 0]
     assert (start[["change", "predicted", "corrected"]] == 0).all().all()
+
+
+def test_time_to_balance_of_a_relaxation_made_by_hand():
+    """ln(uᵀC₁u/wᵀC₂w) falls as exp(−T(uᵀC₁u + wᵀC₂w)/(‖u‖² + ‖w‖²) t) along an orbit near balance."""
+    temperature, noise, norm, step = 0.1, 5.0, 2.0, 1e-3
+    scale, start = np.exp(0.01), None
+    for _ in range(2000):  # d(‖u‖² − ‖w‖²) = norm · d(λ² − λ⁻²), both noises `noise` at λ = 1
+        start = start or 4 * np.log(scale)
+        change = -temperature * noise * (scale**2 - scale**-2) * step
+        scale += change / (norm * 2 * (scale + scale**-3))
+    measured = np.log(start / (4 * np.log(scale))) / (2000 * step)
+    row = {"u_noise": noise, "w_noise": noise, "u_squared": norm, "w_squared": norm}
+    late = pd.DataFrame([{**row, "temperature": temperature, "pair": "a"}])
+    assert _relaxations(late, 1.0) == pytest.approx(measured, rel=1e-2)

@@ -46,6 +46,7 @@ FORMS = ("predicted", "printed", "corrected")
 PAIR_COLUMNS = {
     "network": "mlp: 3 hidden ReLU layers; conv-norm: 2 convolutions, batch-norm; row-transformer: 2 layers",
     "batch": "S",
+    "temperature": "T = η/S",
     "pair": "modules of u → modules of w",
     "kind": "what the two sides are",
     "seed": "of initial weights and batches",
@@ -65,7 +66,8 @@ SUMMARY_COLUMNS = {
     "network": PAIR_COLUMNS["network"],
     "batch": "S",
     "measured": "start, end: mean over pairs of |log₁₀ uᵀC₁u/wᵀC₂w| at the start and over the second half; "
-    "error_…: Σ |change − …|/Σ |change| over pairs and records",
+    "relaxations: length of the training in times to balance, least over pairs; error_…: "
+    "Σ |change − …|/Σ |change| over pairs and records",
     "value": "mean over seeds",
     "low": "lower end of its 95 % interval",
     "high": "upper end",
@@ -105,18 +107,22 @@ def real_networks(
     names: Sequence[NetworkName] = ("mlp", "conv-norm", "row-transformer"),
     batches: Sequence[int] = (1, 8, 64),
     rate: float = 0.02,
-    steps: int = 8000,
-    records: int = 40,
+    steps: int = 24_000,
+    records: int = 30,
     draws: int = 48,
-    seeds: int = 4,
+    n_examples: int = 1024,
+    seeds: int = 3,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    """Noises, norms and their changes of every pair along the training, for every network and batch size."""
+    """Noises, norms and their changes of every pair along the training, for every network and batch size.
+
+    At each record `draws` batches are drawn, or as many as hold `n_examples` examples.
+    """
     examples = Examples(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
     tables = []
     for name in names:
         for batch in batches:
-            case = _Case(name, batch, rate, steps, records, draws, seeds, seed)
+            case = _Case(name, batch, rate, steps, records, max(draws, n_examples // batch), seeds, seed)
             tables.append(case.along_training(examples, data.meta["classes"]))
     pairs = documented(pd.concat(tables, ignore_index=True), PAIR_COLUMNS)
     summary = documented(_summaries(pairs), SUMMARY_COLUMNS)
@@ -160,7 +166,8 @@ class _Case(NamedTuple):
             for i, pair in enumerate(pairs):
                 rows = np.array([m[i] for m in measured])
                 parts.append(self._path(pair, rows, times).assign(seed=s, step=trained.kept_steps))
-        return pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
+        table = pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
+        return table.assign(temperature=self.rate / self.batch)
 
     def _seed(self, *names: int) -> int:
         return named_seed(self.root, "real", self.network, "draws", self.batch, *names)
@@ -242,11 +249,19 @@ def _of_seed(part: pd.DataFrame) -> dict[str, float]:
     errors = {f"error_{form}": (part["change"] - part[form]).abs().sum() / size for form in FORMS}
     end = distance[late].mean()
     return {
-        "start": distance[start].mean(),
-        "end": end,
-        "end_over_start": end / distance[start].mean(),
-        **errors,
-    }
+        "start": distance[start].mean(), "end": end, "end_over_start": end / distance[start].mean(),
+        "relaxations": _relaxations(part[late], part["time"].max()), **errors,
+    }  # fmt: skip
+
+
+def _relaxations(late: pd.DataFrame, duration: float) -> float:
+    """Length of the training in times to balance, least over pairs, at the late noises and norms.
+
+    Along (λu, w/λ) uᵀC₁u/wᵀC₂w goes as λ⁴, and Theorem 3.1 gives, near balance,
+    d ln(uᵀC₁u/wᵀC₂w)/dt = −T (uᵀC₁u + wᵀC₂w)/(‖u‖² + ‖w‖²) ln(uᵀC₁u/wᵀC₂w).
+    """
+    rate = (late["u_noise"] + late["w_noise"]) / (late["u_squared"] + late["w_squared"]) * late["temperature"]
+    return duration * float(rate.groupby(late["pair"]).median().min())
 
 
 def _summaries(pairs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -193,6 +193,7 @@ class RealNetworks(Simulation):
     steps: Annotated[int, Field(ge=2)]
     records: Annotated[int, Field(ge=4)]
     draws: Annotated[int, Field(ge=2)]
+    n_examples: PositiveInt
     seeds: PositiveInt
 
 
