@@ -157,5 +157,5 @@ def _return_map(ax: Axes, returns: pd.DataFrame) -> None:
     shrinks = 1 - table["returned"] / table["radius"]
     ax.plot(table["radius"], shrinks, color=ORANGE, marker=".")
     ax.set(xscale="log", yscale="log", xlabel=r"$r$, start on the $x_1$-axis")
-    ax.set(ylabel=r"1 − ($r$ after a turn)/$r$", ylim=(0.3 * float(shrinks.min()), 3))
+    ax.set(ylabel="1 − $r'/r$,\n$r'$ after a turn", ylim=(0.3 * float(shrinks.min()), 3))
     ax.set_title("a closed orbit would be at 0, below all", fontsize=7, loc="right")

@@ -3,6 +3,8 @@
 The paper has no such figure: it shows what the claims about its theorems rest on.
 """
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +22,9 @@ from sgdiffusion.figures.style import (
 )
 
 FLOOR = 1e-9  # nats; below it rounding shows
+CLOSED: dict[str, Any] = {  # a number known at the marked points alone: no line between them
+    "marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none",
+}  # fmt: skip
 NOISE_LOOKS = {
     "gaussian": (BLUE, "o", "SDE, simulated"),
     "batch": (VERMILION, "s", "mini-batch SGD, simulated"),
@@ -53,8 +58,7 @@ def _descent(ax: Axes, table: pd.DataFrame) -> None:
 
 def _anisotropy(ax: Axes, table: pd.DataFrame) -> None:
     ordered = table.sort_values("ratio")
-    closed = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none"}
-    ax.plot(ordered["ratio"], ordered["misfit"], **closed, label="closed form")
+    ax.plot(ordered["ratio"], ordered["misfit"], label="closed form", **CLOSED)
     bars = 1.96 * ordered["error"]
     ax.errorbar(ordered["ratio"], ordered["simulated"], bars, fmt="o", color=BLUE, label="simulated ± 95 %")
     ax.set(xscale="log", xlabel="ratio of $D$'s eigenvalues", title="Lemma 6")
@@ -92,6 +96,7 @@ def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
         lowest = part.loc[part["phi"].idxmin()]
         left.plot(lowest["x"], lowest["phi"], marker="o", color=color, label="_")
     left.set(xlabel="weight $x$", ylabel=r"$\Phi(x)$, zero at its minimum")
+    left.set_ylim(top=1.5 * float(potential["phi"].max()))  # room for the legend
     left.legend(loc="upper right", title="points: minima")
     looks = {"sde": ("gaussian", BLUE), "batch": ("batch", VERMILION)}
     for name, (noise, color) in looks.items():
@@ -100,8 +105,7 @@ def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
         bars = 1.96 * part["error"]
         right.errorbar(part["temperature"], part["mode"], bars, fmt=marker, color=color, label=label)
     exact = modes[modes["system"] == "sde"].sort_values("temperature")
-    closed = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none"}
-    right.plot(exact["temperature"], exact["closed"], **closed, label="SDE, closed form")
+    right.plot(exact["temperature"], exact["closed"], label="SDE, closed form", **CLOSED)
     published(right, y=0.0, label=r"$\Phi$ independent of $\beta$")
     right.set(xlabel=r"$\beta^{-1} = \eta / 2b$, only $b$ changed", ylabel=r"$\mathrm{argmin}\ \Phi$")
     right.set_xlim(0, 1.05 * float(exact["temperature"].max()))

@@ -4,7 +4,7 @@ what moves the weights, which the paper does not show.
 Lines are means over seeds; further lines of single seeds are thin.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -115,8 +115,8 @@ def fig3c(
     figure, ax = new_figure(height=HEIGHT)
     for mode, (color, label) in MODES.items():
         wide = gradients[gradients["mode"] == mode].pivot(index="epoch", columns="seed", values="norm")
-        smooth = np.exp(np.log(wide).rolling(SMOOTH, center=True, min_periods=1).mean())
-        ax.plot(smooth.index, np.exp(np.log(smooth).mean(axis=1)), color=color, label=label)
+        smooth = wide.apply(np.log).rolling(SMOOTH, center=True, min_periods=1).mean().apply(np.exp)
+        ax.plot(smooth.index, np.exp(smooth.apply(np.log).mean(axis=1)), color=color, label=label)
         if smooth.shape[1] > 1:
             ax.fill_between(smooth.index, smooth.min(axis=1), smooth.max(axis=1), color=color, **BAND)
     if burn_in:
@@ -192,8 +192,7 @@ def _slope(ax: Axes, sgd: pd.DataFrame) -> None:
 
 def _over_seeds(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Mean over seeds of all columns at each value of `by`."""
-    numbers: Mapping[str, Any] = table.drop(columns="series", errors="ignore")
-    return pd.DataFrame(numbers).groupby(by).mean()
+    return table.drop(columns="series", errors="ignore").groupby(by).mean()
 
 
 def _legend(figure: Figure, ax: Axes) -> None:
