@@ -97,18 +97,28 @@ def measure(
         return tables["quantities"], share
 
     base, _ = read(run)
+    base["nets"] = _numbered(task, base["nets"])
     independent = walks.independent_table(moons, base["nets"], radii=run.radii, root_seed=seed)
     sensitivity = sensitivity_summary(_at_ends(run, readings, by_chains))
     more = [walks.independent_quantities(independent), sensitivity_quantities(sensitivity, "moons")]
     return {
         **base,
         "quantities": pd.concat([base["quantities"], *more]),
-        "displacement": walks.displacement_table(moons, root_seed=seed),
+        "displacement": _numbered(task, walks.displacement_table(moons, root_seed=seed)),
         "windows": window_sensitivity(moons.steps, moons.displacements, run.windows),
         "independent": independent,
         "sensitivity": sensitivity,
         "readings": collected(readings, measured, task.log),
     }
+
+
+def _numbered(task: Task, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of one ensemble with the number of its random sample: moons is 0, moons-1 is 1, …"""
+    numbered = table.assign(sample=int(task.wildcards["ensemble"].partition("-")[2] or 0))
+    numbered.attrs["columns"] = table.attrs["columns"] | {
+        "sample": "number of the random sample of the moons"
+    }
+    return numbered
 
 
 def _at_ends(
@@ -165,6 +175,7 @@ def compare_laws(
     functions = {name: coordinates(moons, d, "function") for name, d in draws.items()}
     convergence = [convergence_table(d, functions[name]).assign(posterior=name) for name, d in draws.items()]
     tables = read(run.laws)
+    tables |= {name: _numbered(task, tables[name]) for name in LAW_TABLES}
     tables["convergence"] = pd.concat(convergence, ignore_index=True)
     worst = tables["convergence"].groupby("posterior")["r_hat"].max()
     facts = [quantity(f"moons.posterior.r_hat.{name}", float(v)) for name, v in worst.items()]

@@ -17,7 +17,11 @@ def scan(kl: list[float], best: float) -> pd.DataFrame:
     return table.assign(best=best, best_low=0.25, best_high=1.0, strength=1.0, ratio=1.5)
 
 
-SCANS = [scan([0.2, 0.01, 0.3], 0.5), scan([0.4, 0.1, 0.02], 1.0)]
+def sampled(*tables: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table.assign(sample=i) for i, table in enumerate(tables)])
+
+
+SCANS = sampled(scan([0.2, 0.01, 0.3], 0.5), scan([0.4, 0.1, 0.02], 1.0))
 NETS = pd.DataFrame(
     {"llc": [1.0, 1.1, 1.2, 2.0, 2.5, np.nan], "diagnoses": ["", "", "short", "", "", "diverged"]}
 ).assign(low=lambda t: t["llc"] - 0.1, high=lambda t: t["llc"] + 0.1)
@@ -53,7 +57,7 @@ def test_fig3_draws_the_pairs_that_are_one_minimum():
 
 
 def test_fig4a_counts_every_net_and_sets_the_marked_ones_apart():
-    axes = fig4a([NETS, NETS]).axes
+    axes = fig4a(sampled(NETS, NETS)).axes
     assert len(axes) == 2
     for i, ax in enumerate(axes):
         assert f"sample {i + 1}: no diagnosis (4)" in ax.get_title()
@@ -63,7 +67,7 @@ def test_fig4a_counts_every_net_and_sets_the_marked_ones_apart():
 
 
 def test_fig4b_has_three_bars_for_each_cluster_of_every_sample():
-    axes = fig4b([LAWS] * 4, [DISTANCES] * 4).axes
+    axes = fig4b(sampled(*[LAWS] * 4), sampled(*[DISTANCES] * 4)).axes
     assert len(axes) == 4
     for ax in axes:
         groups = [group for group in ax.containers if isinstance(group, BarContainer)]

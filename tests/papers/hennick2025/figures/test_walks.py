@@ -28,7 +28,7 @@ def line(ax, label: str):
 
 def test_fig1_compares_with_a_brownian_motion_of_the_same_end():
     further = DISPLACEMENT.assign(mean=4 * DISPLACEMENT["mean"])
-    left, right = fig1([DISPLACEMENT, further]).axes
+    left, right = fig1(pd.concat([DISPLACEMENT.assign(sample=0), further.assign(sample=1)])).axes
     assert_allclose(line(left, "sample 1").get_ydata(), DISPLACEMENT["mean"])
     assert_allclose(line(left, "sample 2").get_ydata(), further["mean"])
     assert_allclose(line(left, "Brownian").get_ydata(), 8 * np.sqrt(TIME))  # the geometric mean of 4 and 16

@@ -26,22 +26,24 @@ _MARKS = "osD^vPX*"
 
 
 @style()
-def fig3(scan: list[pd.DataFrame]) -> Figure:
+def fig3(scan: pd.DataFrame) -> Figure:
     """(a) KL of SGD's law and the theory's over ξ on every sample, (b) the pairs of ξ and m/γ that are one
     and the same minimum.
     """
     figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
-    for i, part in enumerate(scan):
+    curves = samples(scan)
+    for i, part in enumerate(curves):
         color = CYCLE[i % len(CYCLE)]
         left.plot(part["xi"], part["kl"], color=color, linewidth=1)
         _minimum(left, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
         _ridge(right, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
-    seed_band(left, scan[0]["xi"], scan[0]["low"], scan[0]["high"], CYCLE[0], "95 %, sample 1")
+    first = curves[0]
+    seed_band(left, first["xi"], first["low"], first["high"], CYCLE[0], "95 %, sample 1")
     published(left, x=PUBLISHED_XI, label=r"published, $\xi = 0.5$")
-    strength = float(scan[0]["strength"].iloc[0])
+    strength = float(first["strength"].iloc[0])
     left.set(xscale="log", yscale="log", xlabel=rf"scale $\xi$ at $m/\gamma = {strength:g}$")
     left.set_ylabel("KL(SGD ‖ theory) / nats")
-    left.set_ylim(1e-5, 3 * max(float(part["kl"].max()) for part in scan))
+    left.set_ylim(1e-5, 3 * float(scan["kl"].max()))
     right.set(xscale="log", yscale="log", xlabel=r"scale $\xi$", ylabel=r"$m/\gamma$ of the same minimum")
     right.axvline(PUBLISHED_XI, **PUBLISHED_LINE)
     place = {"loc": "outside lower center", "ncols": 4, "fontsize": 6}
@@ -74,13 +76,13 @@ def _ridge(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> N
 
 
 @style()
-def fig4a(nets: list[pd.DataFrame]) -> Figure:
+def fig4a(nets: pd.DataFrame) -> Figure:
     """Histogram of λ̂ over the nets of every ensemble, estimates with a diagnosis apart."""
-    figure, axes = _grid(len(nets), height=1.7)
-    known = pd.concat([part.loc[np.isfinite(part["llc"]), "llc"] for part in nets])
-    low, high = np.quantile(known, [0.002, 0.998])
+    parts = samples(nets)
+    figure, axes = _grid(len(parts), height=1.7)
+    low, high = np.quantile(nets["llc"].dropna(), [0.002, 0.998])
     edges = np.linspace(low, high, 31).tolist()
-    for i, (ax, part) in enumerate(zip(axes, nets, strict=True)):
+    for i, (ax, part) in enumerate(zip(axes, parts, strict=True)):
         marked = part["diagnoses"] != ""
         values = part["llc"].clip(low, high)
         names = [f"no diagnosis ({(~marked).sum()})", f"with a diagnosis ({marked.sum()})"]
@@ -103,17 +105,18 @@ def fig4a(nets: list[pd.DataFrame]) -> Figure:
 
 
 @style()
-def fig4b(laws: list[pd.DataFrame], distances: list[pd.DataFrame]) -> Figure:
+def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
     """Probability of each cluster under SGD, posterior and tempered SGD on every sample, 95 % intervals."""
-    figure, axes = _grid(len(laws), height=1.7)
-    for i, (ax, table) in enumerate(zip(axes, laws, strict=True)):
+    parts, away = samples(laws), samples(distances)
+    figure, axes = _grid(len(parts), height=1.7)
+    for i, (ax, table) in enumerate(zip(axes, parts, strict=True)):
         for j, (law, (color, label)) in enumerate(LAWS.items()):
             part = table[table["law"] == law].sort_values("cluster")
             p, place = part["probability"], part["cluster"] + 1 + 0.27 * (j - 1)
             bars = np.maximum([p - part["low"], part["high"] - p], 0)
             ax.bar(place, p, 0.25, color=color, label=label)
             ax.errorbar(place, p, bars, fmt="none", color=GREY, linewidth=0.8)
-        kl = distances[i][distances[i]["distance"] == "kl"].set_index("law")["value"]
+        kl = away[i][away[i]["distance"] == "kl"].set_index("law")["value"]
         numbers = f"SGD {kl['sgd']:.2g}, tempered {kl['tempered']:.2g}, chance {kl['null']:.1g}"
         ax.set_title(f"sample {i + 1}, KL:\n{numbers}", fontsize=6)
         ax.set_xticks(sorted(set(table["cluster"] + 1)))
@@ -123,6 +126,11 @@ def fig4b(laws: list[pd.DataFrame], distances: list[pd.DataFrame]) -> Figure:
     axes[0].set_ylabel("probability")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def samples(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of every random sample of the moons."""
+    return [part for _, part in table.groupby("sample")]
 
 
 def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -20,6 +20,7 @@ from sgdiffusion.figures.style import (
     seed_band,
     style,
 )
+from sgdiffusion.papers.hennick2025.figures.laws import samples
 
 LOOKS = {
     "moons": (GREEN, "D", "moons, SGD"),
@@ -29,17 +30,18 @@ LOOKS = {
 
 
 @style()
-def fig1(displacement: list[pd.DataFrame]) -> Figure:
+def fig1(displacement: pd.DataFrame) -> Figure:
     """(a) Mean displacement of every ensemble over normalised time, (b) its exponent."""
     figure, (left, right) = new_figure(columns=2, height=2.8, ncols=2)
-    for i, part in enumerate(displacement):
+    parts = samples(displacement)
+    for i, part in enumerate(parts):
         color = CYCLE[i % len(CYCLE)]
         left.plot(part["time"], part["mean"], color=color, linewidth=1, label=f"sample {i + 1}")
         right.plot(part["time"], part["local_slope"], color=color, linewidth=1)
         seed_band(right, part["time"], part["slope_low"], part["slope_high"], color)
-    first = displacement[0]
+    first = parts[0]
     seed_band(left, first["time"], first["low"], first["high"], CYCLE[0], "95 % of the nets, sample 1")
-    ends = [float(part["mean"].iloc[-1]) for part in displacement]
+    ends = [float(part["mean"].iloc[-1]) for part in parts]
     brownian = np.exp(np.mean(np.log(ends))) * np.sqrt(first["time"])
     left.plot(first["time"], brownian, **{**PUBLISHED_LINE, "label": r"Brownian motion, $R \propto t^{1/2}$"})
     left.set(xscale="log", yscale="log", ylabel=r"mean of $R(t) = \| w(t) - w(0) \|$")
