@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
 from sgdiffusion.figures.specification import LOGARITHMIC_FROM, specification
@@ -43,6 +44,17 @@ def test_flagged_estimates_are_hollow():
 def test_a_wide_range_has_a_logarithmic_axis():
     assert drawn().axes[0].get_yscale() == "linear"
     assert drawn(2 * LOGARITHMIC_FROM).axes[0].get_yscale() == "log"
+
+
+def test_a_region_with_one_end_goes_on_beyond_it():
+    rows = [("base", "q", 50.0, 40.0, 60.0, "Fails", 0.0)]
+    values = pd.DataFrame({"rate": {"base": "10"}})
+    ax = specification(pd.DataFrame(rows, columns=COLUMNS), values, regions={"q": (None, 1.0, None)}).axes[0]
+    band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+    bottom, top = ax.get_ylim()
+    assert band.y0 == pytest.approx(bottom)
+    assert band.y1 == pytest.approx(1.0)
+    assert bottom < 1.0 < 50.0 < top
 
 
 def test_the_legend_names_what_is_there():

@@ -92,14 +92,27 @@ def _curve(
     for x, row in enumerate(table.to_dict("records")):
         if np.isfinite(row["value"]):
             _point(ax, x, row)
-    bottom, top = ax.get_ylim()
+    bottom, top = _limits(ax, low, high, ends)
     ax.axhspan(bottom if low is None else low, top if high is None else high, color=GREY, alpha=0.15, lw=0)
-    ax.set_ylim(min([bottom, *ends]), max([top, *ends]))
+    ax.set_ylim(bottom, top)
     if printed is not None:
         published(ax, y=printed)
     ax.set_ylabel(quantity.replace(".", ".\u200b"), fontsize=6.5)
     if "base" in table.index:
         ax.axvline(list(table.index).index("base"), color=BLACK, lw=0.6, ls=":", zorder=0.5)
+
+
+def _limits(ax: Axes, low: float | None, high: float | None, ends: Sequence[float]) -> tuple[float, float]:
+    """Limits that hold numbers and region; a region without an end is seen to go on beyond the other."""
+    bottom, top = ax.get_ylim()
+    bottom, top = min([bottom, *ends]), max([top, *ends])
+    if ax.get_yscale() == "log":
+        beyond = (top / bottom) ** 0.08
+        less, more = bottom / beyond, top * beyond
+    else:
+        beyond = 0.08 * (top - bottom)
+        less, more = bottom - beyond, top + beyond
+    return (less if low is None else bottom), (more if high is None else top)
 
 
 def _point(ax: Axes, x: int, row: Mapping[Any, Any]) -> None:
@@ -120,7 +133,7 @@ def _matrix(ax: Axes, values: pd.DataFrame, rows: Sequence[tuple[str, str]]) -> 
         if y and rows[y - 1][0] != choice:
             ax.axhline(y - 0.5, color=GREY, lw=0.4)
     ax.set_yticks(range(len(rows)), [f"{choice}: {value}" for choice, value in rows], fontsize=6)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     ax.set_xlim(-0.7, len(values) - 0.3)
     ax.set_xticks([])
     ax.set_xlabel("readings, sorted by the first number; grey squares: value of the base")
