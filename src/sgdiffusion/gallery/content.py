@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
 from sgdiffusion.gallery.files import read_csv, verdicts_on
-from sgdiffusion.gallery.fill import fill
+from sgdiffusion.gallery.fill import fill, measured_all
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
@@ -206,7 +206,9 @@ class Reader:
         return Chapter(
             name=self.paper,
             heading=self.texts.paper,
-            headlines=[self._led(h) for h in self.texts.headlines],
+            headlines=[
+                self._led(h) for h in self.texts.headlines if measured_all(h.text, self.quantities)
+            ],
             counts=counts,
             bar=verdict_bar(counts),
             claims=list(judged.values()),

@@ -8,6 +8,11 @@ from sgdiffusion.verdicts.words import number, with_interval
 PLACEHOLDER = re.compile(r"\{([a-z0-9][\w.-]*)(?:\|(value|percent))?\}")
 
 
+def measured_all(text: str, quantities: Quantities) -> bool:
+    """Whether every number that the text names was measured."""
+    return all(match[1] in quantities for match in PLACEHOLDER.finditer(text))
+
+
 def fill(text: str, quantities: Quantities) -> str:
     """The text with its placeholders filled in; what was not measured reads "(not run)"."""
 

@@ -12,7 +12,7 @@ from sgdiffusion.config.texts import Argument, Captions, Headline, Texts
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.content import SHOWN, caption, sentence
 from sgdiffusion.gallery.files import read_csv, read_json, read_verdicts, verdicts_on
-from sgdiffusion.gallery.fill import fill
+from sgdiffusion.gallery.fill import fill, measured_all
 from sgdiffusion.gallery.publish import not_as_published
 from sgdiffusion.report.claims import claim_row
 from sgdiffusion.report.costs import costs, data_sets, records_of, sources
@@ -57,7 +57,11 @@ class PaperReader:
         return {
             **{k: words(getattr(heading, k)) for k in ("title", "short", "authors", "venue", "subject")},
             "arxiv": heading.arxiv,
-            "headlines": [self._headline(h, findings, quantities) for h in self.texts.headlines],
+            "headlines": [
+                self._headline(h, findings, quantities)
+                for h in self.texts.headlines
+                if measured_all(h.text, quantities)
+            ],
             "says": filled(written.says if written else [heading.subject], known),
             "equations": [e.model_dump() for e in written.equations] if written else [],
             "methods": filled(written.methods if written else [], known),
