@@ -33,8 +33,9 @@ def real_networks(pairs: pd.DataFrame, summary: pd.DataFrame, title: str) -> Fig
     """Above: distance from noise balance, mean over pairs; below: error of three forms of the theorem."""
     names = [n for n in TITLES if n in set(pairs["network"])]
     figure, axes = new_figure(columns=2, height=4.2, nrows=2, ncols=len(names), sharey="row", squeeze=False)
+    batches = sorted(set(pairs["batch"]))
     for column, name in enumerate(names):
-        _distance(axes[0, column], pairs[pairs["network"] == name])
+        _distance(axes[0, column], pairs[pairs["network"] == name], batches)
         _errors(axes[1, column], summary[summary["network"] == name])
         axes[0, column].set_title(TITLES[name])
     axes[0, 0].set_ylabel(r"$|\log_{10}\,u^\top C_1 u / w^\top C_2 w|$")
@@ -42,22 +43,23 @@ def real_networks(pairs: pd.DataFrame, summary: pd.DataFrame, title: str) -> Fig
     plain_log_ticks(axes[1, 0].yaxis)
     for letter, ax in zip("abcdef", axes.flat, strict=False):
         panel_label(ax, letter)
-    axes[0, -1].legend(loc="upper right", fontsize=6)
-    axes[1, -1].legend(loc="upper left", fontsize=6)
+    plain_log_ticks(axes[0, 0].yaxis)
+    handles = [*axes[0, 0].get_legend_handles_labels()[0], *axes[1, 0].get_legend_handles_labels()[0]]
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=6)
     figure.suptitle(f"{title}; mean of pairs, range of {pairs['seed'].nunique()} seeds shaded", fontsize=7)
     return figure
 
 
-def _distance(ax: Axes, pairs: pd.DataFrame) -> None:
+def _distance(ax: Axes, pairs: pd.DataFrame, batches: list[int]) -> None:
     distance = pairs.assign(far=np.abs(np.log10(pairs["u_noise"] / pairs["w_noise"])))
-    for batch, color in zip(sorted(set(pairs["batch"])), COLORS, strict=False):
+    for batch, color in zip(batches, COLORS, strict=False):
         of_batch = distance[distance["batch"] == batch]
         per_seed = of_batch.groupby(["time", "seed"])["far"].mean().groupby("time")
         mean = per_seed.mean()
         after = mean.index > 0
         ax.plot(mean.index[after], mean[after], color=color, label=f"S = {batch}")
         seed_band(ax, mean.index[after], per_seed.min()[after], per_seed.max()[after], color)
-    ax.set(xscale="log", xlabel=r"time (steps $\times\,\eta$)", ylim=(0, None))
+    ax.set(xscale="log", xlabel=r"time (steps $\times\,\eta$)", yscale="log")
 
 
 def _errors(ax: Axes, summary: pd.DataFrame) -> None:
