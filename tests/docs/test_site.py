@@ -96,6 +96,7 @@ def test_generated_pages_hold_everything(site: Path, pages: dict[Path, Page]):
         assert claims <= there
     interface = pages[(site / "reference" / "interface.html").resolve()].ids
     assert {f"sgdiffusion.{name}" for name in PUBLIC} <= interface
+    assert "(not run)" not in (site / "index.html").read_text(encoding="utf-8")
     words = (site / "guide" / "configuration.html").read_text(encoding="utf-8")
     assert all(f">{key}<" in words for model in (Settings, Training) for key in model.model_fields)
 
