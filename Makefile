@@ -50,7 +50,7 @@ docs: environment
 
 # Runs the examples of docs/ and writes what they print and draw into the pages.
 examples: environment
-	$(BIN)/python docs/generate/examples.py $$(grep -rl '^```python' docs --include='*.md')
+	$(BIN)/python docs/generate/examples.py $$(grep -rl '^```python' docs/guide docs/tutorials)
 
 test: environment
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term

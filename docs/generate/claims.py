@@ -112,11 +112,9 @@ def _of_quantities(paper: str, claim: Claim) -> Iterator[tuple[str, str]]:
     first = {region.quantity.split(".")[0] for region in claim.accept}
     for study in papers()[paper].studies.values():
         for output in study.outputs.values():
-            table = output.removeprefix("quantities/").removesuffix(".csv")
-            if (
-                not output.startswith("quantities/") or "{" in output
-            ):  # not a table of quantities, or one of many runs
+            if not output.startswith("quantities/") or "{" in output:  # "{": one table for each run
                 continue
+            table = output.removeprefix("quantities/").removesuffix(".csv")
             if any(f.startswith(table) or f'"{f}.' in source(paper, study) for f in first):
                 yield from studies(f"results/{PRESET}/{paper}/{output}")
 
@@ -154,7 +152,9 @@ def entry(paper: str, claim: Claim) -> str:
     ]
     for region in claim.accept:
         value = (
-            escaped(with_interval(measured[region.quantity])) if region.quantity in measured else "not run"
+            escaped(with_interval(measured[region.quantity]))
+            if region.quantity in measured
+            else "not in the reference set"
         )
         lines.append(f"- Measured: `{region.quantity}` = {value}, accepted {bounds(region)}")
     lines.append(f"- Why this region: {escaped(claim.reason)}")

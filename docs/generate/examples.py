@@ -52,7 +52,7 @@ def renewed(text: str, outputs: list[str]) -> str:
         output = next(left)
         if match["printed"] is None:
             return match[0]
-        lines = [line.rstrip() for line in output.splitlines()]
+        lines = [line.rstrip() for line in output.rstrip().splitlines()]
         return f"```python\n{match['code']}```\n\n```text\n" + "\n".join(lines) + "\n```"
 
     return EXAMPLE.sub(example, text)

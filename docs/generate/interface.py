@@ -42,12 +42,15 @@ def diagnoses() -> str:
 
 def labels() -> str:
     """The rules that make a verdict, from the docstrings of the modules that apply them."""
-    return "\n\n".join(_rules(module.__doc__ or "") for module in (judging, readings))
+    one = _rules(judging.__doc__ or "", "its numbers are", "verdict")
+    return f"Under one reading:\n\n{one}\n\nOver all readings:\n\n" + _rules(
+        readings.__doc__ or "", "label", "the claim"
+    )
 
 
-def _rules(words: str) -> str:
-    """The indented lines of a docstring, `condition   verdict` or the other way round, as a table."""
+def _rules(words: str, *header: str) -> str:
+    """The indented lines of a docstring, two parts with blanks between them, as a table."""
     lines = [line.strip() for line in words.splitlines() if line.startswith("    ")]
-    rows = [tuple(map(escaped, re.split(r"\s{2,}", line, maxsplit=1))) for line in lines]
-    title = escaped(words.splitlines()[0])
-    return f"{title}\n\n" + table(("", ""), rows)
+    return table(
+        header, [[escaped(part) for part in re.split(r"\s{2,}", line, maxsplit=1)] for line in lines]
+    )

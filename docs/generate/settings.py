@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -70,9 +71,7 @@ def default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "its own defaults"
-    return {None: "null", True: "true", False: "false"}.get(
-        value if not isinstance(value, list | dict) else "", str(value)
-    )
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip() or "empty"
 
 
 def model_table(model: type[BaseModel]) -> str:
