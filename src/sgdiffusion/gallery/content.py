@@ -206,9 +206,7 @@ class Reader:
         return Chapter(
             name=self.paper,
             heading=self.texts.paper,
-            headlines=[
-                self._led(h) for h in self.texts.headlines if measured_all(h.text, self.quantities)
-            ],
+            headlines=[self._led(h) for h in self.texts.headlines if measured_all(h.text, self.quantities)],
             counts=counts,
             bar=verdict_bar(counts),
             claims=list(judged.values()),
