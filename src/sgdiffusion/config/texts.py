@@ -35,6 +35,7 @@ class Headline(Strict):
 
     text: Text = Field(description="may hold placeholders for quantities")
     claim: Id | None = Field(None, description="the claim it is about")
+    verdict: str = Field("Holds", description="the claim's verdict that it speaks of; told with no other")
     finding: Id | None = Field(None, description="or the finding")
 
     @model_validator(mode="after")

@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
 from sgdiffusion.gallery.files import read_csv, verdicts_on
-from sgdiffusion.gallery.fill import fill, measured_all
+from sgdiffusion.gallery.fill import fill
+from sgdiffusion.gallery.headlines import carried
 from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
@@ -24,6 +25,7 @@ from sgdiffusion.verdicts import Quantities, Standing, Verdict
 from sgdiffusion.verdicts.quantities import carries
 from sgdiffusion.verdicts.words import bounds, cell, interval, number
 
+CURVE = 1000  # pixels: the width of a specification curve on the page
 SHOWN = {  # the verdict's sign, and the verb after a number of claims
     Verdict.HOLDS: ("✓", "hold"),
     Verdict.IN_PART: ("◐", "hold in part"),
@@ -206,7 +208,7 @@ class Reader:
         return Chapter(
             name=self.paper,
             heading=self.texts.paper,
-            headlines=[self._led(h) for h in self.texts.headlines if measured_all(h.text, self.quantities)],
+            headlines=[self._led(h) for h in self._carried(findings)],
             counts=counts,
             bar=verdict_bar(counts),
             claims=list(judged.values()),
@@ -250,7 +252,7 @@ class Reader:
 
     def _curve(self, claim: Claim) -> str:
         path = self.folder / "readings" / f"{claim.id}.png"
-        return data_address(web_image(path)[0]) if claim.choices else ""
+        return data_address(web_image(path, CURVE)[0]) if claim.choices else ""
 
     def _part(self, region: Region) -> Part:
         measured = self.quantities[region.quantity]
@@ -271,6 +273,11 @@ class Reader:
     def _value(self, quantity: str) -> str:
         found = self.quantities.get(quantity)
         return str(Standing.NOT_RUN) if found is None else number(found.value)
+
+    def _carried(self, findings: pd.DataFrame) -> list[Headline]:
+        verdicts = {name: row["verdict"] for name, row in self.verdicts.items()}
+        ours = findings[findings["paper"] == self.paper]
+        return carried(self.texts.headlines, self.quantities, verdicts, ours)
 
     def _led(self, headline: Headline) -> Led:
         kind = "finding" if headline.finding else "claim"
