@@ -20,7 +20,8 @@ PROFILES = {p.parent.name: yaml.safe_load(p.read_text()) for p in (ROOT / "profi
 PROFILE = ("--workflow-profile", "profiles/slurm")
 PROGRAMS = {
     "sinfo": "",
-    "sacct": "echo Slurm accounting storage is disabled >&2; exit 1",
+    # a call that asks it for the state of jobs would wait forever: better that it dies
+    "sacct": 'case "$*" in *--name*) kill -9 $PPID ;; esac; echo accounting is disabled >&2; exit 1',
     "sacctmgr": "exit 1",
     "scontrol": "echo 'MinJobAge = 300 sec'",
     "squeue": 'cat "$STATES" 2> /dev/null; exit 0',
