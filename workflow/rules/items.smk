@@ -35,7 +35,7 @@ rule tabulate:
     log:
         "logs/{preset}/{paper}/tabulate/{table}.log",
     wildcard_constraints:
-        table="(?!verdicts)[^/]+",
+        table="(?!verdicts|readings)[^/]+",
     conda:
         ENVIRONMENT
     threads: 1
