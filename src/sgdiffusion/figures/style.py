@@ -140,6 +140,11 @@ def seed_band(
     return ax.fill_between(x, low, high, color=color, label=text, **SEED_BAND)
 
 
+def legend_below(ax: Axes, **more: Any) -> None:
+    """The legend under the axes' label, where it can cover no data; the layout makes room for it."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), fontsize=6, **more)
+
+
 def panel_label(ax: Axes, text: str) -> None:
     """A bold letter at the upper left outside the axes."""
     ax.set_title(text, loc="left", fontweight="bold", fontsize=9)

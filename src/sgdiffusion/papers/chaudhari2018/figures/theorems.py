@@ -15,6 +15,7 @@ from sgdiffusion.figures.style import (
     GREY,
     VERMILION,
     instants_palette,
+    legend_below,
     new_figure,
     panel_label,
     published,
@@ -80,9 +81,9 @@ def _displacement(ax: Axes, table: pd.DataFrame) -> None:
     published(ax, y=float((line["theorem"] / x).iloc[0]), label=r"Theorem 22: $-D'/f''$")
     third = float((line["corrected"] / x).iloc[0])
     ax.axhline(third, color=GREEN, linestyle=":", label=r"with third cumulant: $+2\kappa_3/3D$")
-    ax.set(xlabel=r"$\eta / 2b$", ylabel=r"(mode $-$ minimum of $f$) / $(\eta/2b)$", title="Theorem 22")
+    ax.set(xlabel=r"$\eta / 2b$", ylabel=r"shift of the mode / $(\eta/2b)$", title="Theorem 22")
     ax.set(xlim=(0, 1.05 * float(x.max())), ylim=(0, 2.1 * third))
-    ax.legend(loc="upper left", handletextpad=0.4)
+    legend_below(ax)
 
 
 @style()

@@ -16,6 +16,7 @@ from sgdiffusion.figures.style import (
     PUBLISHED_MARK,
     VERMILION,
     instants_palette,
+    legend_below,
     new_figure,
     panel_label,
     plain_log_ticks,
@@ -60,7 +61,7 @@ def _exponents(ax: Axes, table: pd.DataFrame) -> None:
     ax.plot(d, -5 + 3 / (d + 1), label=r"$-5+3/(D+1)$", **PUBLISHED_LINE)
     ax.errorbar(table["depth"], -table["exponent"], _bars(table), fmt="o", color=BLUE, label="SDE ± 95 %")
     ax.set(xlabel="depth $D$", ylabel="tail exponent", xticks=sorted(set(table["depth"])))
-    ax.legend(loc="upper right")
+    legend_below(ax)
 
 
 def _shallow(ax: Axes, table: pd.DataFrame) -> None:
@@ -73,7 +74,7 @@ def _shallow(ax: Axes, table: pd.DataFrame) -> None:
     ax.plot(sgd["temperature"], -sgd["exact"], "x", color=BLACK, label="SGD, exact", markersize=5)
     ax.set(xlabel="$T$", ylabel="tail exponent", title="D = 0", xscale="log", ylim=(-5.2, -1.7))
     _plain_ticks(ax, table["temperature"])
-    ax.legend(loc="lower right", fontsize=6)
+    legend_below(ax, ncols=2)
 
 
 def _plain_ticks(ax: Axes, values: pd.Series) -> None:
@@ -132,7 +133,8 @@ def fig5c(errors: pd.DataFrame, title: str) -> Figure:
     axes[0].set_ylim(0.7 * best, min(100.0, 8 * best))
     axes[0].set_ylabel("test error, %")
     plain_log_ticks(axes[0].yaxis)
-    axes[-1].legend(loc="upper left", fontsize=6)
+    handles, labels = axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=6)
     note = f"{title}; range of {errors['seed'].nunique()} seeds shaded; failed nets lie above the axes"
     figure.suptitle(note, fontsize=7)
     for letter, ax in zip("abc", axes, strict=True):
