@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sgdiffusion.config import Configuration
 from sgdiffusion.config.load import load_claims, parse
 from sgdiffusion.config.readings import Choice, Readings, changed_choices
 from sgdiffusion.errors import ConfigError
@@ -90,6 +91,16 @@ def test_a_claim_names_known_choices_only(tmp_path: Path):
     choice = {"open": "o", "base": "a", "values": {"a": value, "b": value}}
     (folder / "readings.yaml").write_text(yaml.safe_dump({"choices": {"rate": choice}}))
     assert load_claims(tmp_path, "paper")[0].choices == ["rate"]
+
+
+def test_assumptions_name_known_choices_and_claims_say_one_thing():
+    folder = Path(__file__).resolve().parents[2] / "config"
+    configuration = Configuration(folder)
+    for paper, _, assumption in configuration.assumptions("full"):
+        assert assumption.varied is None or assumption.varied in configuration.choices(paper)
+    for paper in configuration.papers():
+        for claim in load_claims(folder, paper):
+            assert not (claim.choices and claim.no_choices), claim.id
 
 
 def test_a_design_is_checked_like_every_run():
