@@ -64,6 +64,8 @@ def test_every_number_that_the_texts_name_is_measured(built: Path, numbers: dict
         named |= {r.quantity for f in texts.findings for r in f.demonstrated_by}
         named |= {r.quantity for a in texts.arguments for r in a.rests_on}
         # a number that needs several seeds is not measured at this scale; claims name those that exist
+        # nor is what varies with depth or width, of which the smallest design has one
+        named = {name for name in named if not name.endswith((".depth", ".width"))}
         judged = {r.quantity for c in load_claims(built / "config", paper) for r in c.accept}
         assert named <= set(numbers[paper]) | judged, named - set(numbers[paper])
         items = {*listed[paper]["figures"], *listed[paper]["tables"]}
@@ -74,7 +76,7 @@ def test_every_number_that_the_texts_name_is_measured(built: Path, numbers: dict
 def test_findings_and_assumptions_are_published(built: Path):
     findings = pd.read_csv(built / "figures/smoke/findings.csv")
     assert set(findings["demonstrated"]) <= {"yes", "no", "undecided", "not tested"}
-    assert not findings["statement"].str.contains("[{}]").any()
+    assert not any(PLACEHOLDER.search(text) for text in findings["statement"])
     exact = findings.set_index("finding")["demonstrated"]
     assert exact["appendix-a2-factor"] == exact["one-reading-is-impossible"] == "yes"
     for ending in ("md", "tex", "json"):
@@ -87,7 +89,7 @@ def test_a_number_names_the_run_that_it_comes_from(numbers: dict):
         ("chaudhari2018", "small-fc.mean", "small-fc"),
         ("chaudhari2018", "small-fc.test_error_percent", "small-fc"),
         ("chaudhari2018", "fig4b.displacement", "double-well"),
-        ("ziyin2025", "fig5c.range_fixed", "depth-scaling"),
+        ("ziyin2025", "fig5c.sound_cuts", "depth-scaling"),
         ("ziyin2025", "fig1.sgd.remaining", "plane"),
         ("hennick2025", "moons.exponent.early", "moons"),
     ):
@@ -109,7 +111,8 @@ def test_what_is_left_out_is_not_planned(dag, built: Path, tmp_path: Path):
     assert done.returncode == 0, done.text
     whole = dag.run(built, "-n", "full")
     trained = "train_chaudhari2018_network"
-    assert done.jobs()[trained] == whole.jobs()[trained] - 1
+    seeds = Configuration(built / "config").run("full", "chaudhari2018", "small-allcnn-cifar100").seeds
+    assert done.jobs()[trained] == whole.jobs()[trained] - seeds
     assert whole.figures() - done.figures() == {"chaudhari2018/fig2b"}
 
 

@@ -80,7 +80,7 @@ def test_dead_units_are_left_as_they_are():
 
 
 def test_symmetries_of_other_nets_are_unknown():
-    net = make("mlp", 0, width=4)
+    net = make("mlp", 0, width=4).eval()
     with pytest.raises(MeasureError, match="plain perceptrons only"):
         solutions.canonical(batched(net), stack([net]), stack([net])[0])
     plain = make("mlp", 0, width=4, batch_norm=False)

@@ -32,15 +32,15 @@ def test_each_reading_is_measured_under_its_settings(task, monkeypatch):
             raise MeasureError("chains overflowed")
         return {"quantities": pd.DataFrame({"quantity": ["a"], "value": [1.0]})}
 
-    monkeypatch.setattr(study, "STUDIES", {"plane": fake})
+    monkeypatch.setattr(study, "contrast", fake)
     given = [
         reading("base"),
         reading("plane-data=above", law="above"),
         reading("plane-data=strong", law="strong"),
     ]
-    found = study.measure(task, RUN, given)["readings"]
+    found = study.plane(task, RUN, given)["readings"]
     assert found["reading"].tolist() == ["plane-data=above"]
     assert [s["law"] for s in seen] == ["above", "strong"]
     assert all(s["chains"] == 4 for s in seen)
     with pytest.raises(MeasureError, match="no reading of plane"):
-        study.measure(task, RUN, given[:1])
+        study.plane(task, RUN, given[:1])

@@ -57,17 +57,22 @@ STUDIES["real-networks"] = Study(
     },
 )
 
-VARIED = ("plane", "two-layer", "inversion", "subnetworks")
+VARIED = {  # run -> the study of its readings
+    "plane": "plane",
+    "two-layer": "two_layer_net",
+    "inversion": "fluctuation_inversion",
+    "subnetworks": "theorem41",
+}
 STUDIES |= {
     f"readings-{run}": Study(
         run=run,
-        function="readings:measure",
+        function=f"readings:{function}",
         settings={"run": settings_of(run), "readings": partial(Plan.readings, run_id=f"readings-{run}")},
         outputs={"readings": f"readings/{run}.csv"},
     )
-    for run in VARIED
+    for run, function in VARIED.items()
 }
-READINGS = VARIED
+READINGS = tuple(VARIED)
 
 
 def item(function: str, *paths: str) -> Item:
