@@ -25,7 +25,7 @@ from sgdiffusion.verdicts import Quantities, Standing, Verdict
 from sgdiffusion.verdicts.quantities import carries
 from sgdiffusion.verdicts.words import bounds, cell, interval, number
 
-CURVE = 1000  # pixels: the width of a specification curve on the page
+CURVE = (900, 24)  # pixels and colours of a specification curve on the page: dots, lines and words
 SHOWN = {  # the verdict's sign, and the verb after a number of claims
     Verdict.HOLDS: ("✓", "hold"),
     Verdict.IN_PART: ("◐", "hold in part"),
@@ -252,7 +252,7 @@ class Reader:
 
     def _curve(self, claim: Claim) -> str:
         path = self.folder / "readings" / f"{claim.id}.png"
-        return data_address(web_image(path, CURVE)[0]) if claim.choices else ""
+        return data_address(web_image(path, *CURVE)[0]) if claim.choices else ""
 
     def _part(self, region: Region) -> Part:
         measured = self.quantities[region.quantity]
