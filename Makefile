@@ -2,7 +2,7 @@
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
 # make docs       the documentation as offline HTML, build/docs/
 .DEFAULT_GOAL := help
-.PHONY: help environment demo reproduce smoke report publish compare readme docs examples test test-slow check format config lock clean
+.PHONY: help environment demo reproduce smoke report publish compare readme docs examples test test-slow check bench-peers format config lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -69,6 +69,11 @@ format: environment
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/snakefmt Snakefile workflow
+
+# The library beside its peers, minutes: writes benchmarks/peers.csv and peers.md, which docs/ shows.
+bench-peers: environment
+	$(BIN)/python -m pip install -q --no-deps --upgrade --target build/peers -r benchmarks/requirements-peers.txt
+	OMP_NUM_THREADS=1 PYTHONPATH=build/peers $(BIN)/python -W ignore benchmarks/peers.py
 
 # Writes config/config.yaml from its typed model.
 config: environment

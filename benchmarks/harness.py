@@ -1,0 +1,205 @@
+"""The same work done by this project and by a peer, alternately in one run: equal numbers first, then times.
+
+A `Work` names two functions that return the same quantity by different code. Their results are compared once,
+by a distance whose tolerance was fixed beforehand; if they differ there are no times. Else the two alternate
+for some rounds. Times are seconds of the processor, so that other work on the machine disturbs little. The
+median counts on each side; the range of the ratio is that of the rounds. The comparison is the warm-up.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+EQUAL, DIFFERENT, MISSING, ALONE = "equal", "different", "not installed", "no counterpart"
+COLUMNS = {
+    "work": "what is computed, on what",
+    "ours": "the call of this project",
+    "peer": "distribution",
+    "theirs": "what was called there",
+    "outcome": f"{EQUAL} | {DIFFERENT} (no times) | {MISSING} | {ALONE}",
+    "difference": "between the two results, in the unit of the tolerance",
+    "tolerance": "fixed before the run",
+    "unit": "of difference and tolerance",
+    "ours_s": "median processor seconds",
+    "ours_low_s": "least",
+    "ours_high_s": "most",
+    "theirs_s": "median processor seconds",
+    "theirs_low_s": "least",
+    "theirs_high_s": "most",
+    "ratio": "theirs_s / ours_s: above 1 we are faster",
+    "ratio_low": "least ratio of a round",
+    "ratio_high": "most",
+    "rounds": "timed rounds of each",
+    "note": "what else differs, or why there is no counterpart",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One quantity, ours and theirs."""
+
+    work: str
+    ours: str
+    peer: str
+    theirs: str
+    modules: tuple[str, ...]
+    """Imports that the peer's side needs; without one of them the row says so."""
+    sides: Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
+    """Makes both sides ready, which is not timed; called only if the peer is there."""
+    distance: Callable[[Any, Any], float]
+    tolerance: float
+    unit: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A quantity that the peer, or any, does not compute."""
+
+    work: str
+    ours: str
+    peer: str
+    note: str
+
+
+def absent(modules: Iterable[str]) -> str:
+    """Why the peer cannot be imported; empty if it can."""
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def _named(work: Work | Alone, **found: Any) -> dict[str, Any]:
+    names = ("work", "ours", "peer", "theirs", "tolerance", "unit", "note")
+    return {n: getattr(work, n) for n in names if hasattr(work, n)} | found
+
+
+def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
+    """A row of the table."""
+    if isinstance(work, Alone):
+        return _named(work, outcome=ALONE)
+    if reason := absent(work.modules):
+        return _named(work, outcome=MISSING, note=reason)
+    ours, theirs = work.sides()
+    difference = work.distance(ours(), theirs())
+    if not difference <= work.tolerance:  # nor NaN
+        return _named(work, outcome=DIFFERENT, difference=difference)
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    return _named(work, outcome=EQUAL, difference=difference, rounds=rounds) | _times(pairs)
+
+
+def _times(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    found = {}
+    for side, times in zip(("ours", "theirs"), zip(*pairs, strict=True), strict=True):
+        found |= {f"{side}_s": statistics.median(times), f"{side}_low_s": min(times)}
+        found |= {f"{side}_high_s": max(times)}
+    ratios = [theirs / ours for ours, theirs in pairs]
+    found |= {"ratio": found["theirs_s"] / found["ours_s"]}
+    return found | {"ratio_low": min(ratios), "ratio_high": max(ratios)}
+
+
+def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS))
+
+
+def sound(found: pd.DataFrame) -> bool:
+    """Whether no two results differ."""
+    return not (found["outcome"] == DIFFERENT).any()
+
+
+def processor() -> str:
+    """Its model, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return MISSING
+
+
+def circumstances(peers: Iterable[str], threads: int, load_before: float) -> dict[str, str]:
+    """Machine, load and versions of a run."""
+    names = ("torch", "numpy", "scipy", *dict.fromkeys(peers))
+    versions = ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(names))
+    return {
+        "processor": f"{processor()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)} used",
+        "load": f"{load_before:.1f} before the run, {os.getloadavg()[0]:.1f} at its end (means of a minute)",
+        "versions": f"Python {platform.python_version()}, {versions}",
+        "day": time.strftime("%Y-%m-%d"),
+    }
+
+
+def figures(value: float) -> str:
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    if row["outcome"] != EQUAL:
+        times = [f"{row['outcome']}", "", "", ""]
+    else:
+        sides = [
+            f"{figures(row[f'{s}_s'])} s ({figures(row[f'{s}_low_s'])} to {figures(row[f'{s}_high_s'])})"
+            for s in ("ours", "theirs")
+        ]
+        span = f"({figures(row['ratio_low'])} to {figures(row['ratio_high'])})"
+        difference = f"{row['difference']:.1g} ({row['tolerance']:.1g}) {row['unit']}"
+        times = [difference, *sides, f"**{figures(row['ratio'])}** {span}"]
+    theirs = f"{row['peer']}: {row['theirs']}" if isinstance(row["theirs"], str) else row["peer"]
+    return [row["work"], row["ours"], theirs, *times]
+
+
+def faster_peers(found: pd.DataFrame) -> str:
+    """The rows in which the peer is the faster, in words."""
+    timed = found[found["outcome"] == EQUAL]
+    rows = [
+        f"{row['peer']} is {figures(1 / row['ratio'])} times as fast as {row['ours']} ({row['work']})"
+        for row in timed.to_dict("records")
+        if row["ratio"] < 1
+    ]
+    if rows:
+        return "**Where a peer is faster.** " + "; ".join(rows) + "."
+    return f"In none of the {len(timed)} timed rows was a peer faster."
+
+
+def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:
+    """The table with its circumstances, as the documentation includes it."""
+    header = ["work", "here", "peer", "difference (tolerance)", "here", "there", "ratio"]
+    rows = found.to_dict("records")
+    lines = [header, ["---"] * len(header), *map(_line, rows)]
+    noted = (row for row in rows if isinstance(row["note"], str) and row["note"])
+    notes = [f"- {row['peer']}, {row['ours']}: {row['note']}" for row in noted]
+    rounds = found["rounds"].dropna()
+    timed = f", {int(rounds.min())} rounds" if len(rounds) else ""
+    parts = [
+        "\n".join("| " + " | ".join(line) + " |" for line in lines),
+        f"Processor seconds, median (least to most){timed}. Ratio there / here: above 1, faster here.",
+        faster_peers(found),
+        "\n".join(notes),
+        "\n".join(f"- {key}: {value}" for key, value in about.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"

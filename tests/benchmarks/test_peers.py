@@ -1,0 +1,118 @@
+"""The harness that times us beside peers: no times without equal numbers, and a table that hides nothing."""
+
+import math
+import re
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import harness  # noqa: E402
+import peer_works  # noqa: E402
+
+
+def busy(seconds: float, value: float):
+    """A side that needs so much processor time."""
+
+    def run() -> float:
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+        return value
+
+    return run
+
+
+def work(ours, theirs, modules: tuple[str, ...] = (), tolerance: float = 0.1) -> harness.Work:
+    return harness.Work(
+        work="a number",
+        ours="`ours`",
+        peer="fake",
+        theirs="`theirs`",
+        modules=modules,
+        sides=lambda: (ours, theirs),
+        distance=lambda a, b: abs(a - b),
+        tolerance=tolerance,
+        unit="of one",
+    )
+
+
+def test_equal_results_are_timed_alternately():
+    calls = []
+    sides = [lambda: calls.append("ours") or 1.0, lambda: calls.append("theirs") or 1.05]
+    row = harness.compare(work(*sides), rounds=3)
+    assert calls == ["ours", "theirs"] * 4  # the comparison, three rounds
+    assert row["outcome"] == harness.EQUAL
+    assert row["difference"] == pytest.approx(0.05)
+
+
+def test_median_range_and_ratio(monkeypatch: pytest.MonkeyPatch):
+    times = iter([1, 4, 2, 6, 9, 18])
+    monkeypatch.setattr(harness, "seconds", lambda run: float(next(times)))
+    row = harness.compare(work(lambda: 0, lambda: 0), rounds=3)
+    assert (row["ours_low_s"], row["ours_s"], row["ours_high_s"]) == (1, 2, 9)
+    assert (row["theirs_low_s"], row["theirs_s"], row["theirs_high_s"]) == (4, 6, 18)
+    assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (2, 3, 4)
+
+
+@pytest.mark.parametrize("other", [1.2, math.nan])
+def test_different_results_have_no_times(other: float):
+    row = harness.compare(work(lambda: 1.0, lambda: other), rounds=3)
+    assert row["outcome"] == harness.DIFFERENT
+    assert not [name for name in row if name.endswith("_s") or name.startswith("ratio")]
+    found = harness.table([row])
+    assert not harness.sound(found)
+    assert harness.DIFFERENT in harness.markdown(found, {})
+
+
+def test_a_missing_peer_is_a_row_that_says_so():
+    row = harness.compare(work(None, None, modules=("no_such_peer",)), rounds=3)
+    assert row["outcome"] == harness.MISSING
+    assert "no_such_peer" in row["note"]
+    assert harness.sound(harness.table([row]))
+
+
+def test_processor_time_counts_and_the_faster_peer_is_named():
+    slow, quick = busy(0.05, 1.0), busy(0.005, 1.0)
+    rows = [harness.compare(work(*sides), rounds=1) for sides in ((quick, slow), (slow, quick))]
+    assert rows[0]["ratio"] > 2 > 0.5 > rows[1]["ratio"]
+    found = harness.table([*rows, harness.compare(harness.Alone("all", "`ours`", "fake", "why not"), 1)])
+    text = harness.markdown(found, {"load": "0.1"})
+    assert text.count("fake is ") == 1
+    assert "why not" in text
+    assert "- load: 0.1" in text
+    assert "In none of the 1 timed rows" in harness.markdown(found[:1], {})
+
+
+def test_rows_run_on_what_is_always_there():
+    """Our gradients against torch.func's, as the benchmark compares them."""
+    (gradients,) = [w for w in peer_works.gradient_works(examples=30) if w.peer == "torch"]
+    assert harness.compare(gradients, 1)["outcome"] == harness.EQUAL
+    ours, theirs = (side() for side in gradients.sides())
+    assert gradients.distance([1.01 * block for block in ours], theirs) > gradients.tolerance
+
+
+def test_every_peer_is_pinned_and_in_the_table_of_the_docs():
+    pinned = re.findall(r"^([\w-]+)==", (BENCHMARKS / "requirements-peers.txt").read_text(), re.M)
+    found = pd.read_csv(BENCHMARKS / "peers.csv")
+    assert {w.peer for w in peer_works.works()} - {"torch", "all four"} <= set(pinned)
+    assert list(zip(found["work"], found["peer"], strict=True)) == [
+        (w.work, w.peer) for w in peer_works.works()
+    ]
+
+
+def test_the_table_of_the_docs_is_the_one_that_was_measured():
+    found = pd.read_csv(BENCHMARKS / "peers.csv")
+    text = (BENCHMARKS / "peers.md").read_text(encoding="utf-8")
+    assert text.startswith(harness.markdown(found, {}).rstrip())
+    assert harness.sound(found)
+    timed = found[found["outcome"] == harness.EQUAL]
+    assert (timed["difference"] <= timed["tolerance"]).all()
+    assert (timed["rounds"] >= 3).all()
+    for needed in ("processor", "load", "versions"):
+        assert f"\n- {needed}: " in text
