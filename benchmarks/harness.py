@@ -158,48 +158,49 @@ def figures(value: float) -> str:
     return f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
-def _line(row: dict[str, Any]) -> list[str]:
+def _line(number: int, row: dict[str, Any]) -> list[str]:
+    found = [str(number), row["work"], row["peer"]]
     if row["outcome"] != EQUAL:
-        times = [f"{row['outcome']}", "", "", ""]
-    else:
-        sides = [
-            f"{figures(row[f'{s}_s'])} s ({figures(row[f'{s}_low_s'])} to {figures(row[f'{s}_high_s'])})"
-            for s in ("ours", "theirs")
-        ]
-        span = f"({figures(row['ratio_low'])} to {figures(row['ratio_high'])})"
-        difference = f"{row['difference']:.1g} ({row['tolerance']:.1g}) {row['unit']}"
-        times = [difference, *sides, f"**{figures(row['ratio'])}** {span}"]
-    theirs = f"{row['peer']}: {row['theirs']}" if isinstance(row["theirs"], str) else row["peer"]
-    return [row["work"], row["ours"], theirs, *times]
+        return [*found, row["outcome"], "", "", ""]
+    ratio = f"**{figures(row['ratio'])}** ({figures(row['ratio_low'])} to {figures(row['ratio_high'])})"
+    difference = f"{row['difference']:.1g} ({row['tolerance']:.1g}) {row['unit']}"
+    return [*found, ratio, f"{figures(row['ours_s'])} s", f"{figures(row['theirs_s'])} s", difference]
+
+
+def _calls(number: int, row: dict[str, Any]) -> str:
+    """What was called in a row, and its note."""
+    given = {name: row[name] for name in ("theirs", "note") if isinstance(row[name], str) and row[name]}
+    beside = f" beside {given['theirs']}" if "theirs" in given else ""
+    return f"{number}. {row['ours']}{beside}{': ' + given['note'] if 'note' in given else ''}"
 
 
 def faster_peers(found: pd.DataFrame) -> str:
     """The rows in which the peer is the faster, in words."""
     timed = found[found["outcome"] == EQUAL]
     rows = [
-        f"{row['peer']} is {figures(1 / row['ratio'])} times as fast as {row['ours']} ({row['work']})"
-        for row in timed.to_dict("records")
-        if row["ratio"] < 1
+        f"{row['peer']} {figures(1 / row['ratio'])} times as fast as {row['ours']} in row {number}"
+        for number, row in enumerate(found.to_dict("records"), 1)
+        if row["outcome"] == EQUAL and row["ratio"] < 1
     ]
     if rows:
-        return "**Where a peer is faster.** " + "; ".join(rows) + "."
+        return f"**Where a peer is faster:** {'; '.join(rows)}."
     return f"In none of the {len(timed)} timed rows was a peer faster."
 
 
 def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:
     """The table with its circumstances, as the documentation includes it."""
-    header = ["work", "here", "peer", "difference (tolerance)", "here", "there", "ratio"]
-    rows = found.to_dict("records")
-    lines = [header, ["---"] * len(header), *map(_line, rows)]
-    noted = (row for row in rows if isinstance(row["note"], str) and row["note"])
-    notes = [f"- {row['peer']}, {row['ours']}: {row['note']}" for row in noted]
+    header = ["row", "work", "peer", "ratio", "time here", "time there", "difference (tolerance)"]
+    rows = list(enumerate(found.to_dict("records"), 1))
+    lines = [header, ["---"] * len(header), *(_line(*row) for row in rows)]
     rounds = found["rounds"].dropna()
-    timed = f", {int(rounds.min())} rounds" if len(rounds) else ""
+    timed = f" of {int(rounds.min())} rounds" if len(rounds) else ""
     parts = [
         "\n".join("| " + " | ".join(line) + " |" for line in lines),
-        f"Processor seconds, median (least to most){timed}. Ratio there / here: above 1, faster here.",
+        f"Times are processor seconds, the median{timed}. The ratio is time there / time here (least to most "
+        "of the rounds): above 1, faster here.",
         faster_peers(found),
-        "\n".join(notes),
+        "What was called, row by row:",
+        "\n".join(_calls(*row) for row in rows),
         "\n".join(f"- {key}: {value}" for key, value in about.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
