@@ -22,7 +22,7 @@ from sgdiffusion.measures.noise.topk import BASIS_BYTES
 
 Method = Literal["auto", "dense", "dual", "layers", "krylov"]
 PASSES = 14  # of a Krylov iteration for tens of eigenvalues to 1e-4 (measured on the networks of the papers)
-SHORT = 2.0  # seconds: below that, estimates are noise and the simpler way goes first
+SHORT = 0.2  # seconds: below that, estimates are noise and the simpler way goes first
 PILOT = 4  # examples that are timed
 
 
