@@ -7,18 +7,24 @@ with mini-batches on a regression, and on a network of two weights. β is change
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sgdiffusion.dynamics.chains.blocks import spaced_records
-from sgdiffusion.dynamics.chains.regression import regression_paths
 from sgdiffusion.dynamics.chains.tanh_scalar import run_tanh
 from sgdiffusion.measures.laws.density import WithError, jackknife, most_likely_point
 from sgdiffusion.papers.chaudhari2018.settings import TheoryChecks
-from sgdiffusion.papers.chaudhari2018.theorems import ANGLE, HESSIAN, REGRESSION, linear_chains
+from sgdiffusion.papers.chaudhari2018.theorems import (
+    ANGLE,
+    HESSIAN,
+    REGRESSION,
+    Noise,
+    linear_chains,
+    stationary_paths,
+)
 from sgdiffusion.papers.chaudhari2018.theory import linear_response as linear
 from sgdiffusion.papers.chaudhari2018.theory import loops
 from sgdiffusion.papers.chaudhari2018.theory.displacement import Regression, regression_of
@@ -27,7 +33,6 @@ from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import seed as stream_seed
 
 Array = NDArray[np.float64]
-Noise = Literal["batch", "gaussian"]
 
 # f = x²/2 and D = 50 (1 + x/2 + x²/2): at a learning rate of 0.02 a batch of one is β⁻¹ = 1/2 for D/50
 SCALE, RATE = 50.0, 0.02
@@ -65,17 +70,9 @@ def regression_mode(
     noise: Noise, batch: int, *, chains: int, records: int, seed: int, threads: int
 ) -> tuple[WithError, float]:
     """Most likely weight and standard deviation of the regression at a batch size."""
-    every = round(1 / (RATE * EXAMPLE.curvature))
-    paths = regression_paths(
-        np.full((chains, 1), EXAMPLE.minimum),
-        EXAMPLE.slopes,
-        EXAMPLE.offsets,
-        RATE,
-        batch,
-        spaced_records(records, every=every, burn_in=10 * every),
-        noise=noise,
-        seed=stream_seed(seed, "chaudhari2018", "potential", noise, f"batch={batch}"),
-        threads=threads,
+    key = stream_seed(seed, "chaudhari2018", "potential", noise, f"batch={batch}")
+    paths = stationary_paths(
+        EXAMPLE, RATE, batch, noise, chains=chains, records=records, seed=key, threads=threads
     )
     return _mode(paths, bins=48, degree=6), float(paths.std())
 
@@ -192,17 +189,9 @@ def scaling_quantities(*, chains: int, records: int, seed: int, threads: int) ->
     spreads = []
     for batch in (1, 8):
         rate = 0.01 * batch
-        every = round(1 / (rate * REGRESSION.curvature))
-        paths = regression_paths(
-            np.full((chains, 1), REGRESSION.minimum),
-            REGRESSION.slopes,
-            REGRESSION.offsets,
-            rate,
-            batch,
-            spaced_records(records, every=every, burn_in=10 * every),
-            noise="batch",
-            seed=stream_seed(seed, "chaudhari2018", "remark 11", f"batch={batch}"),
-            threads=threads,
+        key = stream_seed(seed, "chaudhari2018", "remark 11", f"batch={batch}")
+        paths = stationary_paths(
+            REGRESSION, rate, batch, "batch", chains=chains, records=records, seed=key, threads=threads
         )
         spreads.append(jackknife(paths, lambda part: part.var()))
     one, many = spreads

@@ -28,6 +28,7 @@ from sgdiffusion.papers.tables import documented, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import seed as stream_seed
 
+Noise = Literal["batch", "gaussian"]
 Array = NDArray[np.float64]
 
 HESSIAN = np.array([[2.0, 0.5], [0.5, 1.0]])  # F of the linear system: f = ½ xᵀFx
@@ -195,8 +196,34 @@ def lemma20_quantities(
     ]
 
 
+def stationary_paths(
+    system: Regression,
+    rate: float,
+    batch: int,
+    noise: Noise,
+    *,
+    chains: int,
+    records: int,
+    seed: int,
+    threads: int,
+) -> Array:
+    """Weights of SGD on a regression from its minimum, at records one relaxation time 1/(ηf″) apart."""
+    every = max(1, round(1 / (rate * system.curvature)))
+    return regression_paths(
+        np.full((chains, 1), system.minimum),
+        system.slopes,
+        system.offsets,
+        rate,
+        batch,
+        spaced_records(records, every=every, burn_in=10 * every),
+        noise=noise,
+        seed=seed,
+        threads=threads,
+    )
+
+
 def simulated_displacement(
-    noise: Literal["batch", "gaussian"],
+    noise: Noise,
     temperature: float,
     *,
     chains: int,
@@ -206,18 +233,9 @@ def simulated_displacement(
 ) -> WithError:
     """Most likely weight of SGD minus x₀ at η = 2bβ⁻¹, from records one relaxation time 1/(ηf″) apart."""
     rate, system = 2 * BATCH * temperature, REGRESSION
-    every = max(1, round(1 / (rate * system.curvature)))
     key = stream_seed(seed, "chaudhari2018", "theorem 22", noise, f"temperature={temperature:g}")
-    paths = regression_paths(
-        np.full((chains, 1), system.minimum),
-        system.slopes,
-        system.offsets,
-        rate,
-        BATCH,
-        spaced_records(records, every=every, burn_in=10 * every),
-        noise=noise,
-        seed=key,
-        threads=threads,
+    paths = stationary_paths(
+        system, rate, BATCH, noise, chains=chains, records=records, seed=key, threads=threads
     )
     # on the exact density this window and degree leave a bias below 0.1 % of the displacement
     width = 2.5 * math.sqrt(temperature * float(system.diffusion(system.minimum)) / system.curvature)
@@ -235,7 +253,7 @@ def displacement_table(
 ) -> pd.DataFrame:
     """Theorem 22: displacement of the most likely weight against η/(2b), with both kinds of noise."""
     rows = []
-    noises: tuple[Literal["batch", "gaussian"], ...] = ("gaussian", "batch")
+    noises: tuple[Noise, ...] = ("gaussian", "batch")
     for noise in noises:
         for temperature in temperatures:
             plan = {"chains": chains, "records": records, "seed": seed, "threads": threads}
