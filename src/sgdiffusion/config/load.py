@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from sgdiffusion.config.messages import config_error
 from sgdiffusion.config.models import Claim, Preset, Settings, Strict, Substitutes, Training, Variants
-from sgdiffusion.config.readings import Choice, ChoicesFile, Reading, Readings
+from sgdiffusion.config.readings import Choice, ChoicesFile, Reading, Readings, put
 from sgdiffusion.config.runs import experiments_of
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers import PAPERS
@@ -80,16 +80,6 @@ def load_choices(folder: Path, paper: str) -> dict[str, Choice]:
     """What a paper leaves open, by the choice's id; nothing where it has no readings.yaml."""
     path = folder / paper / "readings.yaml"
     return parse(ChoicesFile, read_yaml(path), str(path)).choices if path.exists() else {}
-
-
-def _put(entry: dict[str, Any], dotted: str, value: Any, source: str) -> None:
-    """entry["a"]["b"] = value for dotted = "a.b"; the keys must be there or be checked later."""
-    *parents, last = dotted.split(".")
-    for part in parents:
-        entry = entry.setdefault(part, {})
-        if not isinstance(entry, dict):
-            raise ConfigError(f"{source}: set.{dotted}: {part} is not a section of the run")
-    entry[last] = value
 
 
 class Configuration:
@@ -194,7 +184,7 @@ class Configuration:
                 continue
             source = f"{self.folder / 'presets' / preset}.yaml: overrides.{i}"
             for dotted, value in override.set.items():
-                _put(content["runs"][run_id], dotted, value, source)
+                put(content["runs"][run_id], dotted, value, source)
             parse(experiments_of(paper), content, source)
         return dict(parse(experiments_of(paper), content, source).runs)  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ config/<paper>/readings.yaml names every open choice, its base value and the oth
 run of kind `readings` says which choices are varied together; a reading is one assignment of values to them.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -58,9 +59,9 @@ class Reading(Strict):
 
     def applied(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a run under this reading."""
-        changed = dict(settings)
+        changed = copy.deepcopy(dict(settings))
         for dotted, value in self.set.items():
-            _put(changed, dotted.split("."), value)
+            put(changed, dotted, value, f"reading {self.name}")
         return changed
 
 
@@ -117,9 +118,11 @@ def _changes(values: Mapping[str, str], choices: Mapping[str, Choice]) -> dict[s
     return {k: v for c, name in values.items() for k, v in choices[c].values[name].set.items()}
 
 
-def _put(settings: dict[str, Any], keys: list[str], value: Any) -> None:
-    """settings["a"]["b"] = value in copies of the sections on the way."""
-    for key in keys[:-1]:
-        settings[key] = dict(settings[key])
-        settings = settings[key]
-    settings[keys[-1]] = value
+def put(entry: dict[str, Any], dotted: str, value: Any, source: str) -> None:
+    """entry["a"]["b"] = value for dotted = "a.b"; the keys must be there or be checked later."""
+    *parents, last = dotted.split(".")
+    for part in parents:
+        entry = entry.setdefault(part, {})
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{source}: set.{dotted}: {part} is not a section of the run")
+    entry[last] = value

@@ -44,10 +44,10 @@ def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def headlines(reference: Path, texts: Mapping[str, Texts]) -> str:
+def headlines(reference: Path, judged: pd.DataFrame, texts: Mapping[str, Texts]) -> str:
     """What was found first, a line each, with the numbers of the published set."""
-    found, judged = read_json(reference / "numbers.json"), published_verdicts(reference)
-    findings, lines = read_csv(reference / "findings.csv"), []
+    found, findings = read_json(reference / "numbers.json"), read_csv(reference / "findings.csv")
+    lines = []
     for paper, words in texts.items():
         measured = numbers.measured(found, paper)
         ours = judged[judged["paper"] == paper]
@@ -61,7 +61,7 @@ def block(reference: Path, texts: Mapping[str, Texts]) -> str:
     """What stands between the markers."""
     if not (reference / "verdicts.csv").is_file():
         return UNPUBLISHED
-    place = reference.as_posix()
+    place, judged = reference.as_posix(), published_verdicts(reference)
     missing = len(read_csv(reference / "missing.csv"))
     left = f" {missing} items and claims [rest on substitute data or were not run]({place}/missing.md)."
     links = (
@@ -69,8 +69,8 @@ def block(reference: Path, texts: Mapping[str, Texts]) -> str:
         f"[page]({place}/index.html), [numbers]({place}/numbers.json).{left if missing else ''}"
     )
     parts = [
-        headlines(reference, texts),
-        markdown(summary(published_verdicts(reference))).strip(),
+        headlines(reference, judged, texts),
+        markdown(summary(judged)).strip(),
         links,
         f"![Figures of all papers, regenerated]({place}/composite.png)",
     ]
