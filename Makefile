@@ -52,8 +52,10 @@ docs: environment
 examples: environment
 	$(BIN)/python docs/generate/examples.py $$(grep -rl '^```python' docs/guide docs/tutorials)
 
+# On as many cores as there are, four at most: each process takes about 1 GB.
 test: environment
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+		--cov --cov-report=term
 
 test-slow: environment
 	$(BIN)/python -m pytest -m slow

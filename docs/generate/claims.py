@@ -98,7 +98,8 @@ def shown_in(paper: str, claim: Claim) -> dict[str, str]:
 
 def behind(paper: str, items: Mapping[str, str], claim: Claim) -> dict[str, str]:
     """Studies behind a claim, rule → function: those of what shows it and of its own runs."""
-    registry, found = papers()[paper], {}
+    registry = papers()[paper]
+    found: dict[str, str] = {}
     entries = {**registry.figures, **registry.tables, **registry.optional}
     for name in items:
         for given in plan(paper).files(entries[name].tables).values():

@@ -15,7 +15,7 @@ from generate.text import escaped, table
 from sgdiffusion.config import left_out, models, readings, texts
 from sgdiffusion.papers import PAPERS
 
-FILES = {
+FILES: dict[str, tuple[str, list[type[BaseModel]]]] = {
     "config/config.yaml": ("what a reader may override", [models.Settings]),
     "config/presets/PRESET.yaml": ("at which scale everything runs", [models.Preset, models.Override]),
     "config/PAPER/experiments.yaml": (
