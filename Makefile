@@ -54,7 +54,7 @@ examples: environment
 
 # On as many cores as there are, four at most: each process takes about 1 GB.
 test: environment
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --no-loadscope-reorder \
 		--cov --cov-report=term
 
 test-slow: environment

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -12,13 +14,28 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-DEAR = ("smoked", "site")  # fixtures that take half a minute and more: their tests share one process
+# Files whose tests share what takes minutes to build; with several processes one of them runs a group.
+GROUPS = {
+    "tests/workflow/test_gallery.py": "smoke",
+    "tests/workflow/test_report.py": "smoke",
+    "tests/workflow/test_smoke.py": "smoke",
+    "tests/docs/test_site.py": "site",
+    "tests/docs/test_site_in_browser.py": "site",
+}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class Files(LoadScopeScheduling):
+    """Gives each process whole files or groups of files, so that their fixtures are built once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return GROUPS.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Files:
+    return Files(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file stays in one process, and so do tests that share a dear fixture, which come first."""
-    for item in items:
-        shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.as_posix()))
-    items.sort(key=lambda item: "smoked" not in getattr(item, "fixturenames", ()))
+    """The longest group comes first."""
+    items.sort(key=lambda item: GROUPS.get(item.nodeid.split("::")[0]) != "smoke")
