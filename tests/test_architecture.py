@@ -30,7 +30,7 @@ ALLOWED = {
     "figures": set(),
     "verdicts": {"config"},
     "provenance": {"config"},
-    "gallery": {"verdicts", "provenance", "measures", "config"},
+    "gallery": {"verdicts", "provenance", "measures", "figures", "config"},
     "report": {"gallery", "verdicts", "provenance", "config"},
     "library": {"inputs", "measures", "dynamics", "figures", "__version__"},
     "cli": {"measures", "config", "gallery", "library"},

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sgdiffusion.config.generate import default_config
 from sgdiffusion.config.texts import texts_of_papers
-from sgdiffusion.errors import UserError
-from sgdiffusion.gallery import compare, publish, readme
+from sgdiffusion.errors import DataError, UserError
+from sgdiffusion.gallery import compare, costs, publish, readme
 from sgdiffusion.gallery.files import read_json
 from sgdiffusion.library import arguments
 
@@ -32,6 +32,17 @@ def write_reference(preset: str) -> int:
     names = publish.publish(FIGURES / preset, REFERENCE)
     size = sum((REFERENCE / name).stat().st_size for name in names) / 1e6
     print(f"{REFERENCE}: {len(names)} files, {size:.1f} MB")
+    return 0
+
+
+def write_costs(preset: str) -> int:
+    """Writes costs.csv, costs.md and costs.png of a run, finished or not, and prints the second."""
+    folder = FIGURES / preset
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.json"))]
+    if not (records := publish.records_of(folder, names)):
+        raise DataError(f"{folder} has no records: nothing of preset {preset} was made yet")
+    costs.write(records.values(), folder)
+    print((folder / "costs.md").read_text(encoding="utf-8"))
     return 0
 
 
@@ -66,6 +77,7 @@ def _add_artifact(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     config.set_defaults(call=lambda chosen: write_config(chosen.root))
     for name, call, words in (
         ("publish", write_reference, "copy a finished preset to figures/reference"),
+        ("costs", write_costs, "where a preset's time and memory went"),
         ("compare", compare_runs, "where a preset's numbers differ from the reference's"),
     ):
         command = commands.add_parser(name, help=words)

@@ -1,6 +1,7 @@
 """Records: what upstream jobs did is joined, and data status and git state are told truly."""
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sgdiffusion.provenance import Job, Record, read_record, substitute_note, write_record
@@ -12,7 +13,7 @@ DIGITS = DataUse("digits", "pool7", False, "d2")
 
 def made(folder: Path, name: str, inputs: list[str] = (), **facts):
     own = Record(preset="demo", rule=f"make_{name}", **facts)
-    cost = {"wall_s": 2.0, "peak_mb": 10.0}
+    cost = {"began": f"at {name}", "wall_s": 2.0, "cpu_s": 3.0, "peak_mb": 10.0}
     content = compose(folder / name, own, cost, [folder / i for i in inputs], folder)
     write_record(folder / name, content)
     return content
@@ -29,7 +30,20 @@ def test_upstream_is_joined_once(tmp_path: Path):
     assert [u["rule"] for u in final["upstream"]] == ["make_a.pt", "make_b.pt", "make_m.parquet"]
     assert final["upstream"][0]["device"] == "cuda"
     assert final["total_wall_s"] == 8.0
+    assert final["upstream"][2]["after"] == ["make_a.pt at a.pt", "make_b.pt at b.pt"]
+    assert final["after"] == ["make_a.pt at a.pt", "make_m.parquet at m.parquet"]
     assert read_record(tmp_path / "fig.pdf") == final
+
+
+def test_a_job_knows_when_it_began_and_what_it_cost():
+    job = Job()
+    before = job.cost()
+    sum(i * i for i in range(300_000))
+    cost = job.cost()
+    assert cost["began"] == before["began"]
+    assert datetime.fromisoformat(cost["began"]).tzinfo is UTC
+    assert cost["cpu_s"] > before["cpu_s"] > 0
+    assert cost["peak_mb"] > 10
 
 
 def test_a_json_that_is_no_record_is_not_read(tmp_path: Path):

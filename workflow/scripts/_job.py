@@ -43,6 +43,7 @@ class Run:
             root_seeds=[seed] if (seed := snakemake.params.get("root_seed")) is not None else [],
             device=self.device,
             threads=snakemake.threads,
+            declared_mb=snakemake.resources.get("mem_mb", 0),
         )
 
     def named(self, entry: str) -> Any:

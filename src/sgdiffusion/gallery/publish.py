@@ -7,15 +7,17 @@ substitute data or was left out is named in a table with the reason.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sgdiffusion.errors import DataError
+from sgdiffusion.gallery import costs
 from sgdiffusion.gallery.files import read_json, read_verdicts
 from sgdiffusion.gallery.images import web_image
+from sgdiffusion.gallery.sources import steps
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
 
@@ -56,17 +58,24 @@ def expected(items: Mapping[str, Any]) -> Iterator[str]:
             yield f"{paper}/readings.csv"
 
 
+def records_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The records among the files of a set, by name."""
+    read = {name: read_record(folder / name) for name in names if name.endswith(".json")}
+    return {name: record for name, record in read.items() if record is not None}
+
+
 def problems(folder: Path, names: list[str]) -> list[str]:
-    """What keeps a preset from being published: missing files, results of uncommitted code, its size."""
+    """What keeps a preset from being published: missing files, other code than one commit's, its size."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
-    for name in names:
-        record = read_record(folder / name) if name.endswith(".json") else None
-        if record is None:
-            continue
+    records = records_of(folder, names)
+    for name, record in records.items():
         if record["git"]["commit"] is None:
             found.append(f"made outside of a checkout: {name.removesuffix('.json')}")
         elif record["git"]["dirty"]:
             found.append(f"made from uncommitted code: {name.removesuffix('.json')} (commit, make it again)")
+    commits = {git["commit"] for step in steps(records.values()) if (git := step.get("git"))}
+    if len(commits) > 1:
+        found.append(f"made at {len(commits)} commits: {', '.join(sorted(c[:10] for c in commits if c))}")
     size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) / 1e6
     if size > MOST_MB:
         found.append(f"too large: {size:.1f} MB, at most {MOST_MB:g} are published")
@@ -104,7 +113,7 @@ def publish(folder: Path, target: Path) -> list[str]:
     table = not_as_published(folder, items)
     table.to_csv(partial / "missing.csv", index=False)
     (partial / "missing.md").write_text(markdown(table), encoding="utf-8")
-    names += ["missing.csv", "missing.md"]
+    names += ["missing.csv", "missing.md", *costs.write(records_of(folder, names).values(), partial)]
     manifest = {"preset": items["preset"], "files": {name: digest(partial / name) for name in names}}
     (partial / "published.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     if target.exists():

@@ -28,11 +28,11 @@ def duration(seconds: float) -> str:
 
 
 def steps(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Every job that led to the records, each once, themselves included."""
-    found = {}
+    """Every job that led to the records, each once, themselves included; a job may have several outputs."""
+    found: dict[Any, Mapping[str, Any]] = {}
     for record in records:
         for step in [*record.get("upstream", []), record]:
-            found[step["output"], step["rule"], step.get("code_digest")] = step
+            found[step.get("job") or (step["output"], step["rule"], step.get("code_digest"))] = step
     return list(found.values())
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,21 @@ LIBRARIES = (
     "scikit-learn",
     "matplotlib",
     "snakemake",
+)
+STEP = (  # what a record tells of each job upstream
+    "job",
+    "after",
+    "output",
+    "rule",
+    "config_digest",
+    "code_digest",
+    "device",
+    "threads",
+    "declared_mb",
+    "wall_s",
+    "cpu_s",
+    "peak_mb",
+    "git",
 )
 Status = Literal["none", "real", "embedded", "mixed"]
 
@@ -49,19 +65,28 @@ class Record:
     code_digest: str = ""
     device: str = "cpu"
     threads: int = 1
+    declared_mb: int = 0  # memory that the rule asks for
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Job:
-    """Wall time and peak memory since the job began."""
+    """When a job began, its wall and processor time since, and its peak memory."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
+        self._began_at = datetime.now(UTC).isoformat(timespec="milliseconds")
 
-    def cost(self) -> dict[str, float]:
+    def cost(self) -> dict[str, Any]:
+        """Of the whole process, the start of Python included in its processor time only."""
         unit = 1024 if sys.platform != "darwin" else 1024**2  # ru_maxrss: KiB on Linux, bytes on macOS
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-        return {"wall_s": round(time.perf_counter() - self._began, 3), "peak_mb": round(peak, 1)}
+        own, children = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        processor = sum(usage.ru_utime + usage.ru_stime for usage in (own, children))
+        return {
+            "began": self._began_at,
+            "wall_s": round(time.perf_counter() - self._began, 3),
+            "cpu_s": round(processor, 3),
+            "peak_mb": round(own.ru_maxrss / unit, 1),
+        }
 
 
 def record_path(output: Path) -> Path:
@@ -119,17 +144,18 @@ def _merged(records: list[dict[str, Any]], key: str) -> list[Any]:
 
 
 def _step(record: dict[str, Any]) -> dict[str, Any]:
-    keys = ("output", "rule", "config_digest", "code_digest", "device", "threads", "wall_s", "peak_mb")
-    return {k: record.get(k) for k in keys}
+    return {k: record.get(k) for k in STEP}
 
 
 def compose(
-    output: Path, own: Record, cost: dict[str, float], inputs: list[Path], folder: Path
+    output: Path, own: Record, cost: dict[str, Any], inputs: list[Path], folder: Path
 ) -> dict[str, Any]:
     """The whole record: this job's facts, joined with those of everything upstream."""
     before = [r for path in inputs if (r := read_record(path)) is not None]
     mine = {
         "output": output.as_posix(),
+        "job": f"{own.rule} {cost['began']}",  # several outputs may be one job's
+        "after": sorted({r["job"] for r in before if "job" in r}),
         **{k: v for k, v in vars(own).items() if k != "data"},
         "data": [vars(d) for d in own.data],
         **cost,
