@@ -1,5 +1,6 @@
 """Tiny ImageNet: a zip in the published layout, made from known images; damaged ones give one message."""
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sgdiffusion.data.content import MOST_JPEG_BYTES
 from sgdiffusion.data.fetch import fetch
+from sgdiffusion.data.mirror import Mirror
 from sgdiffusion.data.preparation import full, prepare
 from sgdiffusion.data.sources import Source, SourceFile
-from sgdiffusion.data.tiny_imagenet import MOST_BYTES, ROOT, tiny_imagenet
+from sgdiffusion.data.tiny_imagenet import ROOT, tiny_imagenet
 from sgdiffusion.errors import DataError
 
 IDS = ["n02", "n01", "n03"]  # not in order, as in the published list
@@ -36,12 +39,16 @@ def members() -> dict[str, bytes]:
     return found | {f"{ROOT}/val/images/val_{k}.JPEG": jpeg(100 + k) for k in range(6)}
 
 
-def fetched(tmp_path: Path, content: dict[str, bytes]) -> Path:
-    source = tmp_path / "source"
-    source.mkdir()
-    with zipfile.ZipFile(source / "tiny-imagenet-200.zip", "w") as archive:
+def packed(path: Path, content: dict[str, bytes]) -> Path:
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
         for name, body in content.items():
             archive.writestr(name, body)
+    return path
+
+
+def fetched(tmp_path: Path, content: dict[str, bytes]) -> Path:
+    source = packed(tmp_path / "source" / "tiny-imagenet-200.zip", content).parent
     file = SourceFile(
         set="tiny-imagenet", role="archive", name="tiny-imagenet-200.zip", addresses=str(source),
         bytes="", md5="", sha256="", licence="none",
@@ -80,7 +87,7 @@ def without(name: str) -> dict[str, bytes]:
             r"3\.JPEG has \(16, 16\) pixels",
         ),
         ({**members(), f"{ROOT}/val/images/val_3.JPEG": b"no image"}, r"val_3\.JPEG is not a readable JPEG"),
-        ({**members(), f"{ROOT}/val/images/val_3.JPEG": bytes(MOST_BYTES + 1)}, "unpacks to more than"),
+        ({**members(), f"{ROOT}/val/images/val_3.JPEG": bytes(MOST_JPEG_BYTES + 1)}, "unpacks to more than"),
     ],
 )
 def test_a_wrong_archive_is_named(tmp_path: Path, content: dict[str, bytes], message: str):
@@ -93,3 +100,48 @@ def test_a_file_that_is_no_zip_is_named(tmp_path: Path):
     (manifest.parent / "tiny-imagenet-200.zip").write_bytes(b"half a download")
     with pytest.raises(DataError, match="not a readable archive"):
         tiny_imagenet("tiny-imagenet", str(manifest), **SIZES)
+
+
+def digest(content: dict[str, bytes], folder: str) -> str:
+    """Written apart from the project's: files of a folder, in any order."""
+    jpegs = [(k, v) for k, v in content.items() if k.startswith(f"{ROOT}/{folder}/") and k.endswith("JPEG")]
+    hashes = sorted(hashlib.sha256(k.encode() + b"\n" + v).digest() for k, v in jpegs)
+    return hashlib.sha256(b"".join(hashes)).hexdigest()
+
+
+def source_of(content: dict[str, bytes]) -> Source:
+    """The set as the web has it, with a checksum that no archive made here has."""
+    file = SourceFile(
+        set="tiny-imagenet", role="archive", name="tiny-imagenet-200.zip", licence="none",
+        addresses="https://example.org/tiny-imagenet-200.zip", bytes="100000", md5="0" * 32, sha256="",
+    )  # fmt: skip
+    digests = {"train": digest(content, "train"), "test": digest(content, "val")}
+    return Source(file.set, file.licence, (file,), digests)
+
+
+def test_another_archive_of_the_same_images_serves(tmp_path: Path):
+    other = dict(reversed(members().items()))
+    mirror = packed(tmp_path / "mirror" / "tiny-imagenet-200.zip", other).parent
+    manifest = fetch(source_of(members()), tmp_path / "raw", Mirror(str(mirror), mirror))
+    assert not manifest.published  # the file is another; the manifest says so, and its content is right
+    assert fetch(source_of(members()), tmp_path / "raw").files[0].origin == "kept from an earlier fetch"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({f"{ROOT}/val/images/val_3.JPEG": jpeg(9)}, "It is not the published file"),
+        ({f"{ROOT}/val/images/val_9.JPEG": jpeg(9)}, "It is not the published file"),
+        ({f"{ROOT}/val/images/val_3.JPEG": bytes(MOST_JPEG_BYTES + 1)}, "unpacks to 262,145 bytes"),
+    ],
+)
+def test_an_archive_of_other_images_does_not(tmp_path: Path, change: dict[str, bytes], message: str):
+    mirror = packed(tmp_path / "mirror" / "tiny-imagenet-200.zip", members() | change).parent
+    with pytest.raises(DataError, match=message):
+        fetch(source_of(members()), tmp_path / "raw", Mirror(str(mirror), mirror))
+    assert not (tmp_path / "raw/tiny-imagenet/tiny-imagenet-200.zip").exists()
+
+
+def test_a_mirror_without_the_archive_is_told_what_it_lacks(tmp_path: Path):
+    with pytest.raises(DataError, match=r"expected tiny-imagenet-200\.zip, there or in tiny-imagenet/ below"):
+        fetch(source_of(members()), tmp_path / "raw", Mirror(str(tmp_path), tmp_path))

@@ -8,12 +8,18 @@ unrelated to labels the first n images are an unbiased sample.
 """
 
 import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sgdiffusion.errors import DataError
+
 Bytes = NDArray[np.uint8]
+MOST_JPEG_BYTES = 2**18  # of one of 64×64 pixels; the largest of the sets here are far below
 
 SPLITS = ("train", "test")
 
@@ -47,6 +53,27 @@ def content_digest(images: Bytes, labels: Bytes) -> str:
 def content_digests(arrays: Arrays) -> dict[str, str]:
     """The content digest of each split."""
     return {split: content_digest(*arrays.split(split)) for split in SPLITS}
+
+
+def member_digests(path: Path, folders: Mapping[str, str]) -> dict[str, str]:
+    """The digest of each split of a zip of JPEGs: sha256 over the sorted sha256(name + newline + file).
+
+    Files, not pixels: decoders of JPEG differ in the last bit. `folders` is where each split lies.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return {
+            split: hashlib.sha256(b"".join(sorted(_member_hashes(archive, folder)))).hexdigest()
+            for split, folder in folders.items()
+        }
+
+
+def _member_hashes(archive: zipfile.ZipFile, folder: str) -> Iterator[bytes]:
+    for entry in archive.infolist():
+        name = entry.filename
+        if name.startswith(folder) and name.endswith(".JPEG"):
+            if entry.file_size > MOST_JPEG_BYTES:
+                raise DataError(f"refused: its member {name} unpacks to {entry.file_size:,} bytes")
+            yield hashlib.sha256(name.encode() + b"\n" + archive.read(entry)).digest()
 
 
 def canonical_order(images: Bytes, labels: Bytes) -> NDArray[np.int64]:

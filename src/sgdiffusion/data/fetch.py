@@ -59,7 +59,7 @@ def fetch(
 def _kept(source: Source, folder: Path) -> list[FetchedFile] | None:
     """The files of an earlier fetch if they are all there and right."""
     candidates: list[dict[str, Path]] = [{file.role: folder / file.name for file in source.files}]
-    if source.digests:
+    if source.as_arrays:
         candidates.append({ARRAYS: folder / f"{source.name}.npz"})
     for files in candidates:
         if not all(path.is_file() for path in files.values()):

@@ -47,7 +47,7 @@ class Mirror:
                 found[file.role] = path
         if len(found) == len(source.files):
             return found
-        if source.digests:
+        if source.as_arrays:
             arrays = Wanted(f"{source.name}.npz", _npz_limit(REAL_SETS[source.name]))
             if path := self._first(source.name, arrays, stage, policy):
                 return {ARRAYS: path}
@@ -70,7 +70,7 @@ class Mirror:
 
     def _lacks(self, source: Source, missing: list[str]) -> str:
         originals = ", ".join(file.name for file in source.files)
-        expected = f"the original files ({originals}) or {source.name}.npz" if source.digests else originals
+        expected = f"the original files ({originals}) or {source.name}.npz" if source.as_arrays else originals
         part = f"It has only part of them, without {', '.join(missing)}. "
         return (
             f"The mirror {self.location} does not have the set {source.name}: expected {expected}, there or "

@@ -1,22 +1,28 @@
 """What lies in data/raw/<set>/: fetched files, their manifest, and the checks that they are the right ones.
 
 Two checks, with different jobs. Images that are parsed here must have the content digests of
-data/digests.csv: it is the very data, whatever the container. Where none can be pinned, a file must have
-the checksum of data/sources.csv: it is the very file.
+data/digests.csv: it is the very data, whatever the container. Other files must have the checksum of
+data/sources.csv: it is the very file. An archive of JPEGs may be right by either.
 """
 
+import logging
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sgdiffusion.data.content import SPLITS, Arrays, content_digests
+from sgdiffusion.data.content import SPLITS, Arrays, content_digests, member_digests
 from sgdiffusion.data.files import checksums, difference
 from sgdiffusion.data.formats import read_npz, read_originals
 from sgdiffusion.data.sets import REAL_SETS
 from sgdiffusion.data.sources import Source, read_digests
 from sgdiffusion.errors import DataError
 
+logger = logging.getLogger(__name__)
+
+JPEG_FOLDERS = {"tiny-imagenet": {"train": "tiny-imagenet-200/train/", "test": "tiny-imagenet-200/val/"}}
 ARRAYS = "arrays"
 """The role of `<set>.npz`, beside the roles of the original files."""
 
@@ -87,13 +93,26 @@ def read_manifest(path: Path) -> Manifest:
 
 def verify(source: Source, files: Mapping[str, Path]) -> None:
     """The files, by role, have the content (or where none is pinned, the checksums) of the set."""
-    if source.digests:
+    if source.as_arrays:
         verified_arrays(source.name, source.digests, files)
         return
     for file in source.files:
-        wanted = file.wanted
-        if wanted.pinned and (wrong := difference(files[file.role], wanted)):
-            raise DataError(f"{files[file.role]}: {wrong}. It is not the published file; fetch that one.")
+        path, wanted = files[file.role], file.wanted
+        if not wanted.pinned or not (wrong := difference(path, wanted)):
+            continue
+        if not (source.digests and _same_members(source, path)):
+            raise DataError(f"{path}: {wrong}. It is not the published file; fetch that one.")
+        logger.info("%s: not the published archive, but its images are: their digests are right", path)
+
+
+def _same_members(source: Source, path: Path) -> bool:
+    """Whether an archive holds the very JPEGs of the set, however it was packed."""
+    try:
+        return member_digests(path, JPEG_FOLDERS[source.name]) == source.digests
+    except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error) as error:
+        raise DataError(f"{path}: not a readable archive ({error}). Replace it.") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}.") from error
 
 
 def verified_arrays(name: str, digests: Mapping[str, str], files: Mapping[str, Path]) -> Arrays:

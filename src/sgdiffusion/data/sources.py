@@ -106,6 +106,11 @@ class Source:
     """Content digest of each split; empty where none can be pinned: then the files' checksums decide."""
 
     @property
+    def as_arrays(self) -> bool:
+        """Whether its images are parsed here, so that arrays of them serve as well as the files."""
+        return self.name in REAL_SETS
+
+    @property
     def on_the_web(self) -> bool:
         """Whether it has addresses of the web, for which a mirror can stand in."""
         return all(WEB.fullmatch(file.addresses[0]) for file in self.files)

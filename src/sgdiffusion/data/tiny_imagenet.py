@@ -1,9 +1,8 @@
 """Tiny ImageNet (Le & Yang 2015): a zip of 64×64 JPEGs of 200 classes, read in memory.
 
 The 10,000 images of the archive's validation split, which have labels, are the test split here; the
-archive's own test images have none. Decoders of JPEG differ in the last bit between versions, so that its
-content digest cannot be pinned: the archive's checksum is what says that it is the published set
-(data/README.md).
+archive's own test images have none. That it is the published set says the archive's checksum, or, of another
+archive of the same files, the digests of its JPEGs (data/README.md).
 """
 
 import io
@@ -13,12 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sgdiffusion.data.content import Arrays, Bytes
+from sgdiffusion.data.content import MOST_JPEG_BYTES, Arrays, Bytes
 from sgdiffusion.data.raw import read_manifest
 from sgdiffusion.errors import DataError
 
 ROOT = "tiny-imagenet-200"
-MOST_BYTES = 2**18  # of a JPEG of 64×64 pixels; the largest of the set are far below
 
 
 def tiny_imagenet(
@@ -59,8 +57,9 @@ def _images(archive: zipfile.ZipFile, path: Path, names: list[str], side: int) -
     """Decoded images [n, side, side, 3]; a few of the set are grey and get three equal colours."""
     images = np.empty((len(names), side, side, 3), np.uint8)
     for i, name in enumerate(names):
-        if archive.getinfo(name).file_size > MOST_BYTES:
-            raise DataError(f"{path}: refused, its member {name} unpacks to more than {MOST_BYTES:,} bytes.")
+        if archive.getinfo(name).file_size > MOST_JPEG_BYTES:
+            most = f"{MOST_JPEG_BYTES:,} bytes"
+            raise DataError(f"{path}: refused, its member {name} unpacks to more than {most}.")
         try:
             image = Image.open(io.BytesIO(archive.read(name)), formats=["JPEG"])
             if image.size == (side, side):
