@@ -8,7 +8,7 @@ import yaml
 
 from sgdiffusion.config import Configuration, load_claims, parse_settings
 from sgdiffusion.config.load import config_digest
-from sgdiffusion.config.models import Region, Training
+from sgdiffusion.config.models import Region, Training, Variants
 from sgdiffusion.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +50,7 @@ SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     *(f"posteriors.{p}.{k}" for p in ("local", "global") for k in ("starts", "draws", "burn_in", "every")),
     "laws.resamples", "readings_nets", "readings_every", "training.lengths",
     "choices", "combinations", "values",  # of a design of readings: how many
+    "only", "n_train",  # of the variants of a training: which, on how many images
     "networks", "context", "training.batch_size",
     "design.widths", "design.depths", "design.batch_sizes", "design.rates_per_cell",
 }  # fmt: skip
@@ -221,7 +222,7 @@ def test_config_digest_sees_values_not_order():
 def test_variants_of_the_trajectory_keep_its_burn_in():
     runs = Configuration(ROOT / "config").runs("full", "chaudhari2018")
     trainings = runs["tiny-fc-variants"].trainings(runs["tiny-fc"])
-    assert len(trainings) == 6
+    assert len(trainings) == 7
     assert {t.burn_in for t in (runs["tiny-fc"], *trainings.values())} == {1000}
 
 
@@ -241,3 +242,31 @@ def test_variants_of_a_run_without_own_length_keep_the_runs():
     unchanged = runs["small-fc-variants"].trainings(runs["small-fc"])["unchanged"]
     kept = {"seeds", "assumptions"}
     assert unchanged.model_dump(exclude=kept) == runs["small-fc"].model_dump(exclude=kept)
+
+
+def variants(**changes) -> Variants:
+    content = {"kind": "variants", "of": "small-fc", "seeds": 2, "changes": {"decay": {}}, **changes}
+    return Variants.model_validate(content)
+
+
+def test_variants_change_a_section_field_by_field_on_as_many_images_as_are_asked_for():
+    run = Configuration(ROOT / "config").run("full", "chaudhari2018", "small-fc")
+    changes = {"decay": {"optimiser": {"weight_decay": 0.1}}, "grey": {"data": {"preparation": "full"}}}
+    found = variants(n_train=500, changes=changes).trainings(run)
+    assert list(found) == ["unchanged", "decay", "grey"]
+    assert found["decay"].optimiser.momentum == run.optimiser.momentum
+    assert found["decay"].optimiser.weight_decay == 0.1
+    assert found["grey"].data.model_dump() == {
+        "set": "mnist",
+        "preparation": "full",
+        "n_train": 500,
+        "n_test": None,
+    }
+    assert found["unchanged"].data.n_train == 500
+
+
+def test_only_the_named_variants_are_trained():
+    run = Configuration(ROOT / "config").run("full", "chaudhari2018", "small-fc")
+    assert list(variants(only=["decay"]).trainings(run)) == ["decay"]
+    with pytest.raises(ValueError, match="no variant 'rate'; there are unchanged, decay"):
+        variants(only=["rate"])

@@ -6,13 +6,30 @@ import torch
 
 from sgdiffusion.data import preparation
 from sgdiffusion.data.content import Arrays, canonical, content_digests
-from sgdiffusion.data.preparation import full, gcn_zca, grey28, pool7, pool7_five, pooled, prepare
+from sgdiffusion.data.preparation import (
+    full,
+    gcn_zca,
+    gcn_zca_weak,
+    grey28,
+    pool7,
+    pool7_five,
+    pool7_odd,
+    pooled,
+    prepare,
+)
 from sgdiffusion.data.store import join_digests
 from sgdiffusion.errors import DataError
 
 # Inputs are float32 (epsilon 1.2e-7) of size at most about 10.
 SINGLE = 1e-5
-TRANSFORMS = {"full": full, "pool7": pool7, "pool7-five": pool7_five, "gcn-zca": gcn_zca}
+TRANSFORMS = {
+    "full": full,
+    "pool7": pool7,
+    "pool7-five": pool7_five,
+    "pool7-odd": pool7_odd,
+    "gcn-zca": gcn_zca,
+    "gcn-zca-weak": gcn_zca_weak,
+}
 
 
 def prepared(arrays, name, real=False):
@@ -117,6 +134,29 @@ def test_five_classes_are_the_first_of_them_in_canonical_order(grey, monkeypatch
     assert data.meta["classes"] == 5
     small = pooled(ordered.x_train[chosen]) / 255
     np.testing.assert_allclose(data.x_train, (small - small.mean()) / small.std(), atol=SINGLE)
+
+
+def test_odd_digits_are_renumbered_in_their_order(grey):
+    data = prepared(grey, "pool7-odd")
+    ordered = canonical(grey)
+    odd = [i for i, label in enumerate(ordered.y_train) if label % 2]
+    assert data.y_train.tolist() == [{1: 0, 3: 1, 5: 2, 7: 3, 9: 4}[int(ordered.y_train[i])] for i in odd]
+    small = pooled(ordered.x_train[odd]) / 255
+    np.testing.assert_allclose(data.x_train, (small - small.mean()) / small.std(), atol=SINGLE)
+    assert data.meta["classes"] == 5
+
+
+def test_weak_whitening_is_the_other_with_a_tenth_of_the_regulariser(colour):
+    """Both are of the same contrast-normalised images, so that one whitened set gives the other."""
+    usual, weak = prepared(colour, "gcn-zca"), prepared(colour, "gcn-zca-weak")
+    assert weak.meta["constants"] == {"zca_regulariser": pytest.approx(0.01)}
+    # covariance of whitened images: λ/(λ + ε) with the images' own λ
+    spectra = [
+        np.linalg.eigvalsh(np.cov(d.x_train.reshape(300, -1).T, bias=True).astype(np.float64))
+        for d in (usual, weak)
+    ]
+    own = 0.1 * spectra[0] / (1 - spectra[0])
+    np.testing.assert_allclose(spectra[1], own / (own + 0.01), atol=1e-3)
 
 
 def test_five_classes_of_a_small_set_are_all_of_them(grey):

@@ -16,8 +16,10 @@ TRANSFORMS = {
     "full": "sgdiffusion.data.preparation:full",
     "pool7": "sgdiffusion.data.preparation:pool7",
     "pool7-five": "sgdiffusion.data.preparation:pool7_five",
+    "pool7-odd": "sgdiffusion.data.preparation:pool7_odd",
     "grey28": "sgdiffusion.data.preparation:grey28",
     "gcn-zca": "sgdiffusion.data.preparation:gcn_zca",
+    "gcn-zca-weak": "sgdiffusion.data.preparation:gcn_zca_weak",
 }
 
 

@@ -95,7 +95,7 @@ def raw_files(w):
 
 def whitened(heavy, light):
     """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
-    return lambda w: heavy if w.preparation == "gcn-zca" else light
+    return lambda w: heavy if w.preparation.startswith("gcn-zca") else light
 
 
 def study_output(paper, study):

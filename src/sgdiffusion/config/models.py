@@ -72,7 +72,7 @@ class Data(Strict):
     """A data set and its preparation; presets may put an embedded set in its place."""
 
     set: RealSet
-    preparation: Literal["full", "pool7", "pool7-five", "grey28", "gcn-zca"]
+    preparation: Literal["full", "pool7", "pool7-five", "pool7-odd", "grey28", "gcn-zca", "gcn-zca-weak"]
     n_train: PositiveInt | None = Field(None, description="first n in canonical order; null: all")
     n_test: PositiveInt | None = None
 
@@ -129,6 +129,9 @@ class Training(Strict):
         return self
 
 
+UNCHANGED = "unchanged"  # the variant that repeats the run at the variants' scale
+
+
 class Variants(Strict):
     """A training again and again, each time with one other setting: what its numbers depend on."""
 
@@ -137,17 +140,40 @@ class Variants(Strict):
     epochs: PositiveInt | None = Field(None, description="of every variant; null: as the run")
     seeds: PositiveInt
     schedule: list[Phase] | None = Field(None, min_length=2, description="of every variant; null: as the run")
+    n_train: PositiveInt | None = Field(None, description="images of every variant; null: as the run")
+    only: list[str] | None = Field(
+        None, description='names of those that are trained, "unchanged" among them; null: all'
+    )
     changes: dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], dict[str, Any]] = Field(
-        description="name of the variant: fields that differ"
+        description="name of the variant: fields that differ, sections field by field"
     )
     assumptions: list[Assumption] = []
 
     def trainings(self, run: Training) -> dict[str, Training]:
-        """The settings of every variant, the unchanged one first."""
+        """The settings of every variant that is trained, the unchanged one first."""
         common = self.model_dump(include={"epochs", "seeds", "schedule"}, exclude_none=True)
         short = run.model_dump() | common
-        changes = {"unchanged": {}, **self.changes}
-        return {name: Training.model_validate(short | change) for name, change in changes.items()}
+        if self.n_train:
+            short["data"]["n_train"] = self.n_train
+        changes: dict[str, dict[str, Any]] = {UNCHANGED: {}, **self.changes}
+        return {
+            name: Training.model_validate(short | _merged(short, change))
+            for name, change in changes.items()
+            if self.only is None or name in self.only
+        }
+
+    @model_validator(mode="after")
+    def _known(self) -> "Variants":
+        if unknown := sorted(set(self.only or []) - {UNCHANGED, *self.changes}):
+            raise ValueError(
+                f"only: no variant {unknown[0]!r}; there are {UNCHANGED}, {', '.join(self.changes)}"
+            )
+        return self
+
+
+def _merged(settings: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """The changed fields; of a section, such as `data`, the other fields stay."""
+    return {k: {**settings[k], **v} if isinstance(v, dict) else v for k, v in change.items()}
 
 
 class Override(Strict):

@@ -10,9 +10,11 @@ pool7-five  pool7 of the classes 0 to 4, at most 30,000 training images: the fir
             which is unrelated to the class, so the classes keep the set's own proportions. (MNIST has
             30,596 training images of these five classes. The paper states N = 30,000 and five classes, not
             which.) Mean and deviation are those of the images kept.
+pool7-odd   the same of the odd digits, of which MNIST has 30,508 training images.
 grey28      32×32 colour images to the mean of their colours, the central 28×28 pixels, then as in `full`: the
             shape of MNIST's images, so that one network fits both.
 gcn-zca     global contrast normalisation, then ZCA whitening (see `whitening`).
+gcn-zca-weak  the same with a tenth of the regulariser, which whitens fine detail more.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 
 from sgdiffusion.data.content import Arrays, Bytes, canonical, content_digests
 from sgdiffusion.data.store import Prepared, join_digests
-from sgdiffusion.data.whitening import contrast_normalised, fit_zca, whiten
+from sgdiffusion.data.whitening import REGULARISER, contrast_normalised, fit_zca, whiten
 from sgdiffusion.errors import DataError
 
 FIVE = 5
@@ -61,11 +63,19 @@ def pool7(arrays: Arrays) -> Inputs:
 
 def pool7_five(arrays: Arrays) -> Inputs:
     """pool7 of the first 30,000 training images (and all test images) of the classes 0 to 4."""
-    train, test = (np.flatnonzero(labels < FIVE) for labels in (arrays.y_train, arrays.y_test))
+    return _pool7_of(arrays, range(FIVE))
+
+
+def pool7_odd(arrays: Arrays) -> Inputs:
+    """The same of the classes 1, 3, 5, 7, 9, renumbered from 0."""
+    return _pool7_of(arrays, range(1, 2 * FIVE, 2))
+
+
+def _pool7_of(arrays: Arrays, classes: range) -> Inputs:
+    train, test = (np.flatnonzero(np.isin(labels, classes)) for labels in (arrays.y_train, arrays.y_test))
     train = train[:FIVE_TRAIN]
-    return pool7(
-        Arrays(arrays.x_train[train], arrays.y_train[train], arrays.x_test[test], arrays.y_test[test])
-    )
+    labels = [((y - classes.start) // classes.step).astype(y.dtype) for y in (arrays.y_train, arrays.y_test)]
+    return pool7(Arrays(arrays.x_train[train], labels[0][train], arrays.x_test[test], labels[1][test]))
 
 
 def grey28(arrays: Arrays) -> Inputs:
@@ -75,10 +85,19 @@ def grey28(arrays: Arrays) -> Inputs:
 
 def gcn_zca(arrays: Arrays) -> Inputs:
     """Global contrast normalisation, then ZCA fitted on the training images."""
+    return _whitened(arrays, REGULARISER)
+
+
+def gcn_zca_weak(arrays: Arrays) -> Inputs:
+    """The same with a tenth of the usual regulariser."""
+    return _whitened(arrays, REGULARISER / 10)
+
+
+def _whitened(arrays: Arrays, regulariser: float) -> Inputs:
     shape = _channels_first(arrays.x_train[:1]).shape[1:]
     x_train = contrast_normalised(_channels_first(arrays.x_train).reshape(len(arrays.x_train), -1))
     x_test = contrast_normalised(_channels_first(arrays.x_test).reshape(len(arrays.x_test), -1))
-    zca = fit_zca(x_train)
+    zca = fit_zca(x_train, regulariser)
     whiten(x_train, zca)
     whiten(x_test, zca)
     constants = {"zca_regulariser": zca.regulariser}

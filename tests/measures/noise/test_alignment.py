@@ -37,6 +37,9 @@ def test_equals_dense_algebra(examples):
     a, b = map(dense, streams)
     first, second = map(noise, streams)
     assert (first.rows is None) == (examples > 83)
+    np.testing.assert_allclose(
+        first.eigenvalues(), np.linalg.eigvalsh(a)[::-1], atol=1e-5 * np.linalg.norm(a)
+    )
     assert first.trace() == pytest.approx(np.trace(a), rel=1e-5)
     assert first.inner(second) == pytest.approx((a * b).sum(), rel=1e-5)
     exact = (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)

@@ -99,6 +99,18 @@ def test_a_sine_stands_where_it_is():
     assert spectrum.frequency[spectrum.power.argmax()] == pytest.approx(0.12, abs=1e-12)
 
 
+def test_on_one_scale_weights_that_move_more_count_more():
+    """Two white weights, one with ten times the steps: nearly all of the power is its own."""
+    paths = np.cumsum(noise(2049, 2, 5), axis=0) * np.array([10.0, 1.0])
+    each, common = (measures.increment_spectrum(paths, one_scale=flag) for flag in (False, True))
+    steps = np.diff(paths, axis=0)
+    powers = np.square(np.abs(np.fft.rfft(steps - steps.mean(axis=0), axis=0)))[1:1024] / len(steps)
+    np.testing.assert_allclose(common.power, powers.mean(axis=1) / steps.var(axis=0).mean(), rtol=1e-10)
+    np.testing.assert_allclose(each.power, (powers / steps.var(axis=0)).mean(axis=1), rtol=1e-10)
+    assert common.power.mean() == pytest.approx(1, abs=1e-3)
+    assert np.median(common.sd / common.mean) > 3 * np.median(each.sd / each.mean) / 2
+
+
 def slow_autocorrelation(path):
     x = path - path.mean()
     n = len(x)

@@ -1,7 +1,5 @@
 """The tables of Figs 1 and 2 and of the remarks: each number against the measure it is composed of."""
 
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,6 @@ from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.spectra import eigenvalues, spectral_distance
 from sgdiffusion.papers.chaudhari2018 import spectra as study
 from sgdiffusion.papers.chaudhari2018 import tables as published
-from sgdiffusion.papers.task import Task
 from sgdiffusion.verdicts import read_quantities
 
 FRACTIONS = (0.2, 0.4, 1.0)
@@ -173,6 +170,14 @@ class TestDistances:
         assert not found["quantity"].str.contains("seeds|ratio").any()
         assert len(found) == 3
 
+    def test_seeds_measured_at_the_end_alone_have_a_baseline_but_no_ratio(self):
+        table = self.table()
+        kept = table[(table["kind"] == "seeds") | (table["seed"] == 0)]
+        found = by_id(study.distance_quantities(kept, "net"))
+        assert found.loc["net.distance_ratio", "value"] == pytest.approx(0.05)
+        assert found.loc["net.distance_ratio", "n"] == 1
+        assert found.loc["net.distance_seeds", "value"] == pytest.approx(5 / 3)
+
     def test_one_instant_has_the_baseline_only(self):
         table = self.table()
         found = study.distance_quantities(table[table["kind"] == "seeds"], "net")
@@ -213,19 +218,6 @@ class TestRemarks:
             "r16.fc-over-lenet.rank",
             "r16.fc-over-lenet.rank_percent",
         ]
-
-    def test_the_other_reading_of_augmentation_is_over_the_plain_images(self, tables):
-        _, stats = tables
-        larger = stats.assign(mean=3.0 * stats["mean"], mean_above=3.0 * stats["mean_above"])
-        task = Task("chaudhari2018", {}, 0, 1, "cpu", {}, logging.getLogger())
-        found = study.measure_diversity(task, augmented=stats, cifar10=stats, plain=larger)["readings"]
-        assert set(found["reading"]) == {"augmented-evaluation=plain"}
-        values = by_id(found)["value"]
-        assert values["r14.augmented-over-plain.mean"] == pytest.approx(3.0)
-        base = by_id(study.quantities(stats, "x"))["value"]
-        assert values["small-allcnn-augmented.augmented.mean_above"] == pytest.approx(
-            3 * base["x.mean_above"]
-        )
 
 
 def test_the_published_minibatch_table_has_a_ratio_where_the_prediction_is_not_zero():

@@ -59,7 +59,8 @@ def test_weights_at_rest_are_left_out(by_kind):
 
 def test_series_and_lengths(by_kind):
     found = by_kind["bound"]
-    assert set(found.spectrum["series"]) == set(numbers_of.SUFFIXES)
+    on_one_scale = {f"{s}, all weights on one scale" for s in ("SGD", "SGD, cubic trend removed")}
+    assert set(found.spectrum["series"]) == set(numbers_of.SUFFIXES) | on_one_scale
     assert set(found.autocorrelation["series"]) == {study.SGD, study.BROWNIAN, study.OU}
     assert found.autocorrelation["lag"].max() == LENGTH - 1
     np.testing.assert_allclose(found.autocorrelation["band"], measures.white_band(LENGTH))
@@ -291,3 +292,30 @@ def test_a_trajectory_without_slow_frequencies_is_refused(by_kind):
     fast = spectrum[spectrum["frequency"] >= 0.1 * spectrum["frequency"].max()]
     with pytest.raises(MeasureError, match=r"too short for Fig\. 3: .* slow band"):
         numbers_of._spectrum_numbers(fast)
+
+
+def test_other_readings_of_the_figure(by_kind):
+    epochs = np.arange(1, 1001)
+    parts = [
+        pd.DataFrame({"epoch": epochs, "norm": epochs**power, "mode": mode, "seed": 0})
+        for mode, power in (("evaluation", -0.5), ("training", -0.25))
+    ]
+    gradients = pd.concat(parts, ignore_index=True)
+
+    def numbers(**settings):
+        reading = numbers_of.Fig3Reading(**settings)
+        found = numbers_of.quantities([by_kind["drift"]], gradients, burn_in=100, reading=reading)
+        return found.set_index("quantity")["value"]
+
+    base, training = numbers(), numbers(mode="training")
+    assert training["fig3c.fall_evaluation"] == pytest.approx(base["fig3c.fall_evaluation"] ** 0.5)
+    assert "fig3c.fall_training" not in training
+    table = by_kind["drift"].autocorrelation
+    part = table[(table["series"] == "SGD") & table["lag"].between(0.01 * 1499, 0.1 * 1499)]
+    near = numbers(lags=[0.01, 0.1])
+    assert near["fig3b.outside_white_band"] == (part["mean"].abs() > part["band"]).mean()
+    wide = by_kind["drift"].spectrum
+    low = wide[wide["series"] == "SGD, all weights on one scale"]
+    drift = low["power"][low["frequency"] < 10 * low["frequency"].min()].mean()
+    assert numbers(one_scale=True)["fig3a.drift_power"] == pytest.approx(drift)
+    assert numbers(one_scale=True)["fig3a.drift_power_white_noise"] == base["fig3a.drift_power_white_noise"]

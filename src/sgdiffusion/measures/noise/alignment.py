@@ -15,6 +15,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.diffusion import centred_rows, diffusion_matrix
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
+from sgdiffusion.measures.noise.spectra import triangle_eigenvalues
 
 Array = NDArray[Any]
 
@@ -38,6 +39,14 @@ class Noise:
         a, b = self._triangle(), other._triangle()
         columns = ((a[j:, j].astype(np.float64), b[j:, j]) for j in range(len(a)))
         return float(sum(2.0 * x @ y - x[0] * y[0] for x, y in columns))
+
+    def eigenvalues(self) -> Array:
+        """All d eigenvalues, descending; D is in single precision."""
+        if self.rows is None:
+            return triangle_eigenvalues(self._triangle(), "float32")
+        side = self.rows.shape[1]
+        values = triangle_eigenvalues(self.rows @ self.rows.T, "float32")[:side]
+        return np.concatenate([values, np.zeros(side - len(values))])
 
     def leading(self, count: int) -> Array:
         """The eigenvectors of the `count` largest eigenvalues, as columns."""

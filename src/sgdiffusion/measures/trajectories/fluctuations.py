@@ -56,17 +56,22 @@ class Spectrum(NamedTuple):
     power: Array  # mean over weights of the squared amplitude
 
 
-def increment_spectrum(weights: Array) -> Spectrum:
+def increment_spectrum(weights: Array, *, one_scale: bool = False) -> Spectrum:
     """A_i(f) = |Σ_k (Δx_k − ⟨Δx⟩) e^{−2πifk}| / (s √n) of the n increments Δx_k = x_{k+1}^i − x_k^i.
 
     s² is the population variance of the weight's increments, so that the mean of A² over all frequencies
-    is 1 and white noise has E[A²] = 1, E[A] = √π/2 and s.d. √(1 − π/4) at each.
+    is 1 and white noise has E[A²] = 1, E[A] = √π/2 and s.d. √(1 − π/4) at each. With `one_scale` s² is the
+    mean of these variances over weights: amplitudes as they are, in one unit for all.
     """
     _require_path(weights)
     total: Any = 0.0
     squares: Any = 0.0
-    for block in blocks(weights):
-        power = periodogram(np.diff(block, axis=0))
+    variances = np.ones(weights.shape[1])
+    if one_scale:
+        variances = np.concatenate([np.diff(block, axis=0).var(axis=0) for block in blocks(weights)])
+    relative = variances / variances.mean()
+    for start, block in zip(range(0, len(relative), BLOCK), blocks(weights), strict=True):
+        power = periodogram(np.diff(block, axis=0)) * relative[start : start + BLOCK]
         total, squares = total + np.sqrt(power).sum(axis=1), squares + power.sum(axis=1)
     count = weights.shape[1]
     mean, power = total / count, squares / count

@@ -63,6 +63,11 @@ def constancy_table(checkpoints: Mapping[int, Mapping[float, nn.Module]], data: 
             rows.append(("training", seed, seed, fraction, last, *found))
     for (seed, a), (other, b) in itertools.combinations(ends.items(), 2):
         rows.append(("seeds", seed, other, 1.0, 1.0, *alike(a, b)))
+    return table_of(rows)
+
+
+def table_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """The table of comparisons, its columns documented."""
     return documented(rows, CONSTANCY_COLUMNS)
 
 

@@ -1,10 +1,36 @@
 """Chaudhari & Soatto 2018 in the workflow: every study, figure and table, and what each is made from."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-from sgdiffusion.config.readings import BASE
+from sgdiffusion.papers.chaudhari2018.planning import (
+    CONSTANCY,
+    DIVERSITY,
+    FIG3_TABLES,
+    FIG4_TABLES,
+    LONG,
+    NETWORKS,
+    PRINTED_SPECTRA,
+    SHORT,
+    SPECTRA,
+    SPECTRUM_QUANTITIES,
+    TRAJECTORY,
+    TRAJECTORY_VARIANTS,
+    VARIED,
+    VARIED_READINGS,
+    accepted,
+    fixed,
+    instants,
+    measured_spectra,
+    noise_settings,
+    published_spectra,
+    published_spectrum,
+    readings_of_variants,
+    spectrum_names,
+    variant_files,
+    variant_inputs,
+    variant_settings,
+)
 from sgdiffusion.papers.items import (
     SEED,
     TRAINED,
@@ -18,127 +44,11 @@ from sgdiffusion.papers.items import (
     training,
 )
 
-# figure: run, and over which examples D is evaluated
-SPECTRA = {
-    "fig1a": ("small-lenet", "plain"),
-    "fig1b": ("small-fc", "plain"),
-    "fig2a": ("small-allcnn", "plain"),
-    "fig2b": ("small-allcnn-cifar100", "plain"),
-    "fig2c": ("small-allcnn-augmented", "augmented"),
-    "fig2c-plain": ("small-allcnn-augmented", "plain"),
-}
-GREY = ("small-lenet-grey-cifar10", "plain")  # Remark 14 with one network; in no figure
-PRINTED_SPECTRA = [figure for figure in SPECTRA if not figure.endswith("-plain")]
-DIVERSITY = {  # what Remarks 14 and 16 compare
-    "mnist": SPECTRA["fig1a"],
-    "fc": SPECTRA["fig1b"],
-    "grey": GREY,
-    "cifar10": SPECTRA["fig2a"],
-    "cifar100": SPECTRA["fig2b"],
-    "augmented": SPECTRA["fig2c"],
-    "plain": SPECTRA["fig2c-plain"],
-}
-SPECTRUM_QUANTITIES = {
-    f"spectra-{run}-{evaluation}": (run, evaluation) for run, evaluation in (*SPECTRA.values(), GREY)
-}
-CONSTANCY = ("small-lenet", "small-fc")  # the networks of Fig 1, on which Remark 13 is made
-NETWORKS = [*dict.fromkeys(run for run, _ in (*SPECTRA.values(), GREY))]
-TRAJECTORY = "tiny-fc"
-TRAJECTORY_VARIANTS = rf"{TRAJECTORY}-variants\.[a-z0-9.-]+"
-FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "displacement", "circulation", "gradients"]
-CYCLE_CLAIMS = (
-    "fig3a-low-frequencies",
-    "fig3a-stationary-modes",
-    "assumption3-steady-state",
-    "fig3a-periodic",
-)
-FIG4_TABLES = ["field", "potential", "histogram", "marginals", "points", "orbits", "returns"]
-
-
-def quantity_name(run: str, evaluation: str) -> str:
-    """The first part of the ids of a spectrum's quantities."""
-    return run if evaluation == "plain" else f"{run}.{evaluation}"
-
-
-def variants_of(run_id: str, plan: Plan) -> dict[str, Any]:
-    """The settings of every variant of a training, by the variant's name."""
-    return dict(plan.config.variants(plan.preset, plan.paper, f"{run_id}-variants"))
-
-
-def of_variants(run_id: str, path: str) -> Any:
-    """An input: the same file of every seed of every variant of a training."""
-
-    def files(plan: Plan) -> list[str]:
-        runs = [f"{run_id}-variants.{variant}" for variant in variants_of(run_id, plan)]
-        return [file for run in runs for file in of_seeds(path, run)(plan)]
-
-    return files
-
-
-def measured_spectra(plan: Plan) -> list[tuple[str, str]]:
-    """Run and evaluation of every spectrum that is not left out."""
-    return [SPECTRUM_QUANTITIES[name] for name in plan.measured(SPECTRUM_QUANTITIES)]
-
-
-def variant_settings(run_id: str) -> Any:
-    """A setting: the settings of every variant of a training."""
-    return lambda plan: {
-        name: training.model_dump(mode="json", exclude={"assumptions"})
-        for name, training in variants_of(run_id, plan).items()
-    }
-
-
-def published_spectrum(plan: Plan, figure: str) -> dict[str, float]:
-    """Mean, s.d. and rank published with a figure; the second evaluation of Fig 2c has the same."""
-    numbers = plan.published(quantity_name(*SPECTRA[figure.removesuffix("-plain")]))
-    # the claims on Fig 2 are on the eigenvalues above threshold, the only reading that its pairs admit
-    pair = {k: numbers[k] if k in numbers else numbers[f"{k}_above"] for k in ("mean", "sd")}
-    return {**pair, "rank_percent": numbers["rank_percent"]}
-
-
-def readings_of_variants(plan: Plan) -> dict[str, str]:
-    """Of each variant of small-fc that is an admissible reading: the reading's name."""
-    changes = plan.run("small-fc-variants").changes
-    readings = {reading["name"]: reading["set"] for reading in plan.readings("small-fc-readings")}
-    names = {name: v for name, changed in readings.items() for v, c in changes.items() if c == changed}
-    return {"unchanged": BASE, **{variant: name for name, variant in names.items()}}
-
-
-def published_spectra(plan: Plan) -> dict[str, float]:
-    """The same for all figures, by quantity."""
-    return {
-        f"{quantity_name(*SPECTRA[figure])}.{statistic}": number
-        for figure in SPECTRA
-        for statistic, number in published_spectrum(plan, figure).items()
-    }
-
-
-def noise_settings(plan: Plan) -> dict[str, Any]:
-    """Last learning rate and batch size of every run with a spectrum, for Remark 15."""
-    runs = {run: plan.run(run) for run in NETWORKS}
-    return {
-        "rates": {name: run.schedule[-1].rate for name, run in runs.items()},
-        "batches": {name: run.batch_size for name, run in runs.items()},
-    }
-
-
-def accepted(plan: Plan) -> dict[str, tuple[float, float]]:
-    """What the claims on Fig 3a accept, by the ends of the quantities' names; a p-value of 1 % beside it."""
-    claims = [c for c in plan.claims[plan.paper] if c.id in CYCLE_CLAIMS]
-    found = {
-        region.quantity.removeprefix("fig3a."): (
-            -math.inf if region.low is None else region.low,
-            math.inf if region.high is None else region.high,
-        )
-        for claim in claims
-        for region in claim.accept
-    }
-    return {**found, "circulation_p": (0.0, 0.01)}
-
-
 HISTORY = {**TRAINED, "trajectory": f"{SEED}/trajectory.zarr"}
 TRAININGS = {
-    "network": training("train_network", where=rf"(?!{TRAJECTORY}(/|-variants\.))[a-z0-9.-]+", gpu=True),
+    "network": training(
+        "train_network", where=rf"(?!{TRAJECTORY}(/|-(variants|long)\.))[a-z0-9.-]+", gpu=True
+    ),
     "trajectory": training("train_fused", where=TRAJECTORY, outputs=HISTORY),
     "trajectory-variant": training(
         "train_fused", where=TRAJECTORY_VARIANTS, outputs=HISTORY, temporary=("trajectory",)
@@ -147,7 +57,7 @@ TRAININGS = {
 NOISE = {
     "spectra": Study(
         function="spectra:measure",
-        settings={"run": settings_of(without="seeds")},
+        settings={"run": settings_of(without="seeds"), "instants": instants},
         inputs={"data": prepared(), "checkpoints": TRAINED["checkpoints"]},
         outputs=tables(f"{SEED}/{{evaluation}}", ["eigenvalues", "statistics"]),
         where={"evaluation": "plain|augmented"},
@@ -183,22 +93,28 @@ NOISE = {
         inputs={"checkpoints": of_seeds("checkpoints.pt"), "metrics": of_seeds("metrics.csv")},
         outputs={"errors": "{run}/errors.csv", "quantities": "quantities/errors-{run}.csv"},
     ),
-    "variants-small-fc": Study(
-        function="spectra:measure_variants",
-        settings={
-            "of": lambda plan: "small-fc",
-            "variants": variant_settings("small-fc"),
-            "readings": readings_of_variants,
-        },
-        inputs={
-            "data": prepared("small-fc"),
-            "checkpoints": of_variants("small-fc", "checkpoints.pt"),
-            "metrics": of_variants("small-fc", "metrics.csv"),
-        },
-        outputs={"quantities": "quantities/variants-small-fc.csv", "readings": "readings/small-fc.csv"},
-        minutes=240,
-        gpu=True,
-    ),
+    **{
+        f"variants-{run}": Study(
+            function="variants:measure",
+            settings={
+                "of": fixed(run),
+                "variants": variant_settings(f"{run}-variants"),
+                "readings": readings_of_variants(f"{run}-variants"),
+                # a matrix of small-lenet costs minutes, and Remark 13 needs a second one
+                "constancy_too": fixed(run == "small-fc"),
+            },
+            inputs=variant_inputs(run),
+            outputs={
+                "quantities": f"quantities/variants-{run}.csv",
+                **({"readings": f"readings/{run}.csv"} if run in VARIED_READINGS else {}),
+            },
+            threads=2,
+            mem_mb=8000,
+            minutes=240,
+            gpu=True,
+        )
+        for run in VARIED
+    },
     "minibatch": Study(
         function="spectra:measure_minibatch",
         settings={"run": settings_of("minibatch"), "network": settings_of("small-fc", without="seeds")},
@@ -217,7 +133,16 @@ NOISE = {
             for name, spectrum in DIVERSITY.items()
             if spectrum in measured_spectra(plan)
         },
-        outputs={"quantities": "quantities/diversity.csv", "readings": "readings/augmentation.csv"},
+        outputs={"quantities": "quantities/diversity.csv"},
+    ),
+    "spectrum-readings": Study(
+        function="spectrum_readings:measure",
+        settings={"readings": lambda plan: plan.readings("spectrum-readings"), "names": spectrum_names},
+        inputs=lambda plan: {
+            key: plan.results("{}/{}/eigenvalues.parquet".format(*DIVERSITY[key]))
+            for key in spectrum_names(plan)
+        },
+        outputs={"readings": "readings/spectra.csv"},
     ),
     "readings": Study(
         function="readings:measure",
@@ -237,23 +162,33 @@ TRAJECTORIES = {
     "trajectories": Study(
         verb="collect",
         function="trajectories:collect",
-        settings={"run": settings_of(without="seeds")},
+        settings={
+            "run": settings_of(without="seeds"),
+            "readings": lambda plan: plan.readings("fig3-readings"),
+        },
         inputs={t: of_seeds(f"{t}.parquet") for t in FIG3_TABLES},
         outputs={
             **tables("{run}/fig3", FIG3_TABLES),
             "quantities": "quantities/trajectory-{run}.csv",
+            "readings": "readings/{run}-figure.csv",
         },
         where={"run": TRAJECTORY},
     ),
     "variants-tiny-fc": Study(
         function="trajectories:measure_variants",
-        settings={"variants": variant_settings(TRAJECTORY)},
-        inputs={
-            "data": prepared(TRAJECTORY),
-            "checkpoints": of_variants(TRAJECTORY, "checkpoints.pt"),
-            "trajectory": of_variants(TRAJECTORY, "trajectory.zarr"),
-        },
+        settings={"variants": variant_settings(SHORT)},
+        inputs=variant_files(SHORT, checkpoints="checkpoints.pt", trajectory="trajectory.zarr"),
         outputs={"quantities": f"quantities/variants-{TRAJECTORY}.csv"},
+    ),
+    "long-tiny-fc": Study(
+        function="trajectories:measure_long",
+        settings={
+            "variants": variant_settings(LONG),
+            "readings": readings_of_variants(LONG),
+        },
+        inputs=variant_files(LONG, checkpoints="checkpoints.pt", trajectory="trajectory.zarr"),
+        outputs={"readings": f"readings/{TRAJECTORY}.csv"},
+        mem_mb=6000,
     ),
 }
 THEORY = {
@@ -384,8 +319,8 @@ QUANTITIES = (
         "theory",
         "potential",
         "readings",
-        "variants-small-fc",
+        *(f"variants-{run}" for run in VARIED),
         f"variants-{TRAJECTORY}",
     ),
 )
-READINGS = ("small-fc", "augmentation")
+READINGS = (*VARIED_READINGS, "spectra", TRAJECTORY, f"{TRAJECTORY}-figure")

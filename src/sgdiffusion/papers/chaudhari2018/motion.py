@@ -20,6 +20,7 @@ from sgdiffusion.papers.tables import documented
 Array = NDArray[Any]
 SGD, WHITE, BROWNIAN, OU = "SGD", "white noise", "Brownian motion", "Ornstein–Uhlenbeck fit"
 LESS_TREND = ", cubic trend removed"
+ONE_SCALE = ", all weights on one scale"
 LONGEST = 3  # a displacement is followed to a third of the path, so that a cycle is seen three times
 
 WALKS, WALK_STEPS, WALK_WEIGHTS = 400, 200, 50

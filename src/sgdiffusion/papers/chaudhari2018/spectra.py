@@ -24,17 +24,15 @@ from sgdiffusion.measures.noise.alignment import noise
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
 from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole, moments
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
-from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
+from sgdiffusion.measures.noise.spectra import Rule, spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
-from sgdiffusion.papers.chaudhari2018.errors import error_quantities, error_table
-from sgdiffusion.papers.chaudhari2018.items import quantity_name
+from sgdiffusion.papers.chaudhari2018.planning import quantity_name
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
 from sgdiffusion.papers.tables import QUANTITY_COLUMNS, documented, estimated, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
 
 Checkpoints = Mapping[tuple[int, float], nn.Module]
-INSTANTS = (0.2, 0.4, 1.0)  # of Figs 1 and 2; earlier checkpoints are baselines of Remark 13
 
 CONTRASTS = {
     "r14": (
@@ -103,20 +101,42 @@ def spectra_table(
     what it holds in ``evaluation``. Each module is evaluated as it is: in evaluation mode, or it is refused.
     """
     require_every_class(data)
-    spectra, rows = [], []
-    for (seed, fraction), module in sorted(checkpoints.items()):
-        gradients = PerExampleGradients(module, data, loss)
-        values = spectrum(gradients, convention=convention, precision=precision)
+    spectra = {
+        key: spectrum(PerExampleGradients(module, data, loss), convention=convention, precision=precision)
+        for key, module in sorted(checkpoints.items())
+    }
+    if not spectra:
+        raise MeasureError("no checkpoint was given: expected a mapping (seed, fraction) -> module")
+    eigenvalues = eigenvalue_table(spectra, evaluation)
+    return eigenvalues, statistics_of(eigenvalues, convention=convention, precision=precision)
+
+
+def eigenvalue_table(spectra: Mapping[tuple[int, float], Any], evaluation: str = "plain") -> pd.DataFrame:
+    """One row per eigenvalue, from the descending spectrum of each (seed, fraction of training)."""
+    parts = []
+    for (seed, fraction), values in spectra.items():
         key = {"seed": seed, "fraction": fraction, "evaluation": evaluation}
         index = np.arange(1, len(values) + 1)
-        spectra.append(pd.DataFrame({**key, "index": index, "eigenvalue": values}))
+        parts.append(pd.DataFrame({**key, "index": index, "eigenvalue": values}))
+    return documented(pd.concat(parts, ignore_index=True), EIGENVALUE_COLUMNS)
+
+
+def statistics_of(
+    eigenvalues: pd.DataFrame,
+    *,
+    convention: Convention = "with_replacement",
+    precision: Precision = "float32",
+    rule: Rule = "dimension",
+) -> pd.DataFrame:
+    """The statistics of each spectrum of a table of eigenvalues, with the threshold by `rule`."""
+    keys = ["seed", "fraction", "evaluation"]
+    rows = []
+    for key, part in eigenvalues.groupby(keys, sort=False):
+        found = statistics(part["eigenvalue"].to_numpy(), precision, rule).row()
         rows.append(
-            {**key, "convention": convention, "precision": precision, **statistics(values, precision).row()}
+            {**dict(zip(keys, key, strict=True)), "convention": convention, "precision": precision, **found}
         )
-    if not rows:
-        raise MeasureError("no checkpoint was given: expected a mapping (seed, fraction) -> module")
-    eigenvalues = documented(pd.concat(spectra, ignore_index=True), EIGENVALUE_COLUMNS)
-    return eigenvalues, documented(rows, STATISTICS_COLUMNS)
+    return documented(rows, STATISTICS_COLUMNS)
 
 
 def require_every_class(data: Data) -> None:
@@ -158,7 +178,9 @@ def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd.DataFrame:
+def distances(
+    eigenvalues: pd.DataFrame, precision: Precision = "float32", rule: Rule = "dimension"
+) -> pd.DataFrame:
     """Remark R13: distances between the instants of each seed, and between seeds at the last instant."""
     _one_evaluation(eigenvalues)
     groups = eigenvalues.groupby(["seed", "fraction"])["eigenvalue"]
@@ -169,7 +191,7 @@ def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd
         if seed != other_seed and not fraction == other_fraction == final:
             continue
         kind = "training" if seed == other_seed else "seeds"
-        d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision)
+        d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision, rule)
         rows.append((kind, seed, other_seed, fraction, other_fraction, d))
     return documented(rows, DISTANCE_COLUMNS)
 
@@ -196,7 +218,9 @@ def distance_quantities(table: pd.DataFrame, name: str) -> pd.DataFrame:
         baseline = pd.concat([between, swapped]).groupby("seed")["distance"].mean()
         rows.append(estimated(f"{name}.distance_seeds", _of_pairs(baseline), unit="decades"))
         if len(moved) and baseline.min() > 0:
-            ratio = _of_pairs(moved / baseline)
+            ratio = _of_pairs(
+                (moved / baseline).dropna()
+            )  # seeds that are measured at the end alone have none
             rows.append(estimated(f"{name}.distance_ratio", ratio))
     return pd.DataFrame(rows, columns=QUANTITY_COLUMNS)
 
@@ -271,8 +295,10 @@ def single_example_quantity(gradients: PerExampleGradients, name: str) -> pd.Dat
     return pd.DataFrame([quantity(f"{name}.variance_with_replacement_b1", ratio)])
 
 
-def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dict[str, pd.DataFrame]:
-    """Spectrum of the diffusion matrix D at each checkpoint of one training (Figs 1 and 2).
+def measure(
+    task: Task, run: Training, instants: list[float], data: Prepared, checkpoints: Path
+) -> dict[str, pd.DataFrame]:
+    """Spectrum of the diffusion matrix D at chosen instants of one training (Figs 1 and 2).
 
     For the augmented evaluation D is that of the augmented distribution: every image in one random version.
     """
@@ -282,9 +308,9 @@ def measure(task: Task, run: Training, data: Prepared, checkpoints: Path) -> dic
     if evaluation == "augmented":
         names = (task.wildcards["run"], seed, "augmented evaluation")
         examples = augmented(chosen.x_train, chosen.y_train, 1, generator(task.root_seed, *names))
-    kept = {f: module for f, module in stored.modules(checkpoints).items() if f in INSTANTS}
-    instants = {(seed, f): module.to(task.device) for f, module in kept.items()}
-    eigenvalues, found = spectra_table(instants, examples, evaluation=evaluation)
+    kept = {f: module for f, module in stored.modules(checkpoints).items() if f in instants}
+    modules = {(seed, f): module.to(task.device) for f, module in kept.items()}
+    eigenvalues, found = spectra_table(modules, examples, evaluation=evaluation)
     return {"eigenvalues": eigenvalues, "statistics": found}
 
 
@@ -299,48 +325,9 @@ def collect(
     return {"eigenvalues": values, "statistics": found, "distances": apart, "quantities": numbers}
 
 
-def measure_variants(
-    task: Task,
-    of: str,
-    variants: dict[str, Training],
-    readings: dict[str, str],
-    data: Prepared,
-    checkpoints: list[Path],
-    metrics: list[pd.DataFrame],
-) -> dict[str, pd.DataFrame]:
-    """Spectrum at the end of every variant of one training, and its errors: what they depend on.
-
-    `readings` names the variants that are admissible readings of the paper.
-    """
-    files, logs = iter(checkpoints), iter(metrics)
-    measured, read = [], []
-    for variant, settings in variants.items():
-        name = f"{of}.{variant}"
-        chosen = subset(data, settings.data.n_train)
-        loaded = [stored.load(path) for path in itertools.islice(files, settings.seeds)]
-        ends = [stored.rebuild(content["meta"], content["states"][1.0]) for content in loaded]
-        instants = {(seed, 1.0): end.to(task.device) for seed, end in enumerate(ends)}
-        _, found = spectra_table(instants, (chosen.x_train, chosen.y_train))
-        table = error_table([content["meta"] for content in loaded])
-        logged = pd.concat(itertools.islice(logs, settings.seeds))
-        measured += [quantities(found, name), error_quantities(table, logged, name)]
-        if variant in readings:
-            read.append(quantities(found, of).assign(reading=readings[variant]))
-    return {"quantities": pd.concat(measured), "readings": pd.concat(read)}
-
-
 def measure_diversity(task: Task, **spectra: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Remarks R14 and R16: what data, augmentation and architecture do to the spectrum, as ratios.
-
-    The other reading takes D of the network that was trained with augmentation over the plain images.
-    """
-    other = pd.DataFrame(columns=[*QUANTITY_COLUMNS, "reading"])
-    if "plain" in spectra:
-        changed = diversity_quantities({**spectra, "augmented": spectra["plain"]})
-        name = quantity_name("small-allcnn-augmented", "augmented")
-        parts = [changed[changed["quantity"].str.contains("augmented")], quantities(spectra["plain"], name)]
-        other = pd.concat(parts).assign(reading="augmented-evaluation=plain")
-    return {"quantities": diversity_quantities(spectra), "readings": other}
+    """Remarks R14 and R16: what data, augmentation and architecture do to the spectrum, as ratios."""
+    return {"quantities": diversity_quantities(spectra)}
 
 
 def measure_minibatch(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sgdiffusion.config.models import Training
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.errors import MeasureError
@@ -28,6 +29,7 @@ from sgdiffusion.measures.trajectories.nulls import Fit, brownian, fit_ar1, orns
 from sgdiffusion.papers.chaudhari2018.motion import (
     BROWNIAN,
     LESS_TREND,
+    ONE_SCALE,
     OU,
     SGD,
     WHITE,
@@ -36,7 +38,12 @@ from sgdiffusion.papers.chaudhari2018.motion import (
     common_walks,
     displacement_table,
 )
-from sgdiffusion.papers.chaudhari2018.trajectory_numbers import DRIFT_CYCLES, Tables, quantities
+from sgdiffusion.papers.chaudhari2018.trajectory_numbers import (
+    DRIFT_CYCLES,
+    Fig3Reading,
+    Tables,
+    quantities,
+)
 from sgdiffusion.papers.tables import documented, shares_bounded
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
@@ -50,7 +57,8 @@ _SEED = {"seed": "number of the training run"}
 SPECTRUM_COLUMNS = {
     **_SEED,
     "series": f"{SGD}: all moving weights; {WHITE}, {OU}: independent paths of the same length and burn-in; "
-    f"…{LESS_TREND}: the same paths less a cubic in time, weight by weight",
+    f"…{LESS_TREND}: the same paths less a cubic in time, weight by weight; …{ONE_SCALE}: s the root mean "
+    "square over weights, no scale of each weight's own",
     "frequency": "cycles per epoch, centre of a bin",
     "mean": "mean over weights of A = |FFT of x_{k+1} − x_k|/(s √n), s the weight's s.d. of increments",
     "sd": "s.d. of A over weights",
@@ -173,8 +181,10 @@ def _spacing(epochs: Array) -> int:
 
 def _spectrum_table(series: Mapping[str, Array], every: int, seed: int) -> pd.DataFrame:
     parts = []
-    for name, paths in series.items():
-        spectrum = measures.increment_spectrum(paths)
+    spectra = {name: measures.increment_spectrum(paths) for name, paths in series.items()}
+    for name in (SGD, SGD + LESS_TREND):
+        spectra[name + ONE_SCALE] = measures.increment_spectrum(series[name], one_scale=True)
+    for name, spectrum in spectra.items():
         part = pd.DataFrame(_binned(spectrum)).assign(seed=seed, series=name)
         part["frequency"] /= every
         parts.append(part)
@@ -266,29 +276,66 @@ def _of_seed(
     return {**tables._asdict(), "gradients": gradients}
 
 
-def collect(task: Task, run: Training, **tables: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Joins the trajectories of a run's seeds and takes the numbers behind Fig 3's claims over seeds."""
+def collect(
+    task: Task, run: Training, readings: list[Reading], **tables: list[pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Joins the trajectories of a run's seeds and takes the numbers behind Fig 3's claims over seeds, as they
+    are read here and under every other reading of the figure.
+    """
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     per_seed = [Tables(*parts) for parts in zip(*(tables[name] for name in Tables._fields), strict=True)]
-    found = quantities(per_seed, joined["gradients"], burn_in=run.burn_in)
-    return {**joined, "quantities": shares_bounded(found)}
+    read = [
+        shares_bounded(
+            quantities(per_seed, joined["gradients"], burn_in=run.burn_in, reading=Fig3Reading(**reading.set))
+        ).assign(reading=reading.name)
+        for reading in readings
+    ]
+    base, *others = read
+    return {**joined, "quantities": base.drop(columns="reading"), "readings": pd.concat(others)}
 
 
 def measure_variants(
     task: Task,
     variants: dict[str, Training],
-    data: Prepared,
+    data: list[Prepared],
     checkpoints: list[Path],
     trajectory: list[Path],
 ) -> dict[str, pd.DataFrame]:
     """The numbers behind Fig 3 of every variant of the long trajectory, `<variant>.fig3…`."""
+    found = _of_variants(task, variants, data, checkpoints, trajectory)
+    parts = [table.assign(quantity=f"{variant}." + table["quantity"]) for variant, table in found.items()]
+    return {"quantities": pd.concat(parts, ignore_index=True)}
+
+
+def measure_long(
+    task: Task,
+    variants: dict[str, Training],
+    readings: dict[str, str],
+    data: list[Prepared],
+    checkpoints: list[Path],
+    trajectory: list[Path],
+) -> dict[str, pd.DataFrame]:
+    """The same of trajectories of the published length, each trained under another reading of the paper."""
+    found = _of_variants(task, variants, data, checkpoints, trajectory)
+    parts = [table.assign(reading=readings[variant]) for variant, table in found.items()]
+    return {"readings": pd.concat(parts, ignore_index=True)}
+
+
+def _of_variants(
+    task: Task,
+    variants: dict[str, Training],
+    data: list[Prepared],
+    checkpoints: list[Path],
+    trajectory: list[Path],
+) -> dict[str, pd.DataFrame]:
+    """The numbers behind Fig 3 of each variant; `data` has every preparation that one of them uses."""
+    sets = {prepared.meta["preparation"]: prepared for prepared in data}
     paths = zip(checkpoints, trajectory, strict=True)
-    measured = []
+    measured = {}
     for variant, run in variants.items():
-        own = enumerate(islice(paths, run.seeds))
-        found = [_of_seed(task, run, data, *pair, name=variant, seed=seed) for seed, pair in own]
+        own, chosen = enumerate(islice(paths, run.seeds)), sets[run.data.preparation]
+        found = [_of_seed(task, run, chosen, *pair, name=variant, seed=seed) for seed, pair in own]
         tables = [Tables(*(tables[name] for name in Tables._fields)) for tables in found]
         gradients = pd.concat([tables["gradients"] for tables in found])
-        numbers = quantities(tables, gradients, burn_in=run.burn_in, name=f"{variant}.fig3")
-        measured.append(shares_bounded(numbers))
-    return {"quantities": pd.concat(measured)}
+        measured[variant] = shares_bounded(quantities(tables, gradients, burn_in=run.burn_in))
+    return measured

@@ -12,16 +12,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sgdiffusion.config.models import Strict
 from sgdiffusion.errors import MeasureError
+from sgdiffusion.measures.noise.gradient_norms import Mode
 from sgdiffusion.measures.statistics.intervals import geometric_mean_interval, mean_interval
 from sgdiffusion.measures.trajectories.drift import growth_exponent
-from sgdiffusion.papers.chaudhari2018.motion import BROWNIAN, LESS_TREND, OU, SGD, WHITE
+from sgdiffusion.papers.chaudhari2018.motion import BROWNIAN, LESS_TREND, ONE_SCALE, OU, SGD, WHITE
 from sgdiffusion.papers.tables import QUANTITY_COLUMNS, estimated
 
 Array = NDArray[Any]
 Numbers = dict[str, tuple[float, str]]
 LEVEL = 0.01  # of the tests, as the paper's bands are of 99 %
 DRIFT_CYCLES = 10
+
+
+class Fig3Reading(Strict):
+    """How Fig 3 is read where its caption is silent; the defaults are the base."""
+
+    one_scale: bool = False  # Fourier amplitudes as they are, not each weight in its own unit
+    mode: Mode = "evaluation"  # of batch-norm in ∇f(x_k)
+    lags: list[float] = [0.1, 0.5]  # which are very large, in shares of the path
+
+
+AS_BASE = Fig3Reading()
 
 
 class Tables(NamedTuple):
@@ -35,12 +48,19 @@ class Tables(NamedTuple):
 
 
 def quantities(
-    tables: Sequence[Tables], gradients: pd.DataFrame, *, burn_in: int, name: str = "fig3"
+    tables: Sequence[Tables],
+    gradients: pd.DataFrame,
+    *,
+    burn_in: int,
+    name: str = "fig3",
+    reading: Fig3Reading = AS_BASE,
 ) -> pd.DataFrame:
     """The numbers behind Fig. 3's claims: each seed's value, then mean and t interval over seeds."""
+    if reading.mode != AS_BASE.mode:
+        gradients = gradients[gradients["mode"] == reading.mode].assign(mode=AS_BASE.mode)
     per_seed = [
-        _spectrum_numbers(t.spectrum)
-        | _autocorrelation_numbers(t.autocorrelation)
+        _spectrum_numbers(t.spectrum, ONE_SCALE if reading.one_scale else "")
+        | _autocorrelation_numbers(t.autocorrelation, reading.lags)
         | _weight_numbers(t.weights)
         | _displacement_numbers(t.displacement)
         | _circulation_numbers(t.circulation)
@@ -58,10 +78,11 @@ SUFFIXES = {SGD: "", WHITE: "_white_noise", OU: "_ornstein_uhlenbeck"}
 SUFFIXES |= {SGD + LESS_TREND: "_detrended", WHITE + LESS_TREND: "_white_noise_detrended"}
 
 
-def _spectrum_numbers(spectrum: pd.DataFrame) -> Numbers:
+def _spectrum_numbers(spectrum: pd.DataFrame, scale: str = "") -> Numbers:
     out: Numbers = {}
     for series, suffix in SUFFIXES.items():
-        part = spectrum[spectrum["series"] == series]
+        wanted = series + (scale if series.startswith(SGD) else "")
+        part = spectrum[spectrum["series"] == wanted]
         f, power = part["frequency"].to_numpy(), part["power"].to_numpy()
         cycles, share = f / f.min(), f / f.max()
         bands = {
@@ -87,12 +108,12 @@ def _slope(f: Array, power: Array) -> float:
     return float(np.polyfit(np.log10(f[inside]), 0.5 * np.log10(power[inside]), 1)[0])
 
 
-def _autocorrelation_numbers(table: pd.DataFrame) -> Numbers:
+def _autocorrelation_numbers(table: pd.DataFrame, shares: Sequence[float] = AS_BASE.lags) -> Numbers:
     by = {name: part.set_index("lag") for name, part in table.groupby("series")}
     sgd = by[SGD]
-    # the paper speaks of very large lags: those of the second tenth to the half of the trajectory
     longest = float(sgd.index.max())
-    lags = sgd.index[(sgd.index >= 0.1 * longest) & (sgd.index <= 0.5 * longest)]
+    first, last = (share * longest for share in shares)  # the paper speaks of very large lags
+    lags = sgd.index[(sgd.index >= first) & (sgd.index <= last)]
     mean = sgd["mean"].loc[lags]
     out: Numbers = {
         "b.outside_white_band": (float((mean.abs() > sgd["band"].loc[lags]).mean()), "share of lags")
