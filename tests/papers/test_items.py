@@ -49,7 +49,7 @@ def test_a_study_is_a_function_of_what_it_is_given(paper: str, name: str):
     function = named(paper, study.function)
     if study.model:
         model = named(paper, study.model)
-        names = set(model.model_fields) - {"kind", "assumptions", "data"}
+        names = set(model.model_fields) - model.apart
         inspect.signature(function).bind(**dict.fromkeys([*names, "seed", "threads"]))
         return
     hints = get_type_hints(function)

@@ -112,7 +112,7 @@ def test_median_ratio_needs_both_temperatures():
     rows = pd.DataFrame(
         [{**CASE, "p_value": 0.5, "n": 5, "median": 1.0, "median_low": 0.9, "median_high": 1.1}]
     )
-    assert _moves(rows) == []
+    assert _moves(rows, "sde") == []
 
 
 def test_schemes_converge():

@@ -29,7 +29,7 @@ def by_hand(error, shapes=("constant", "proportional")) -> pd.DataFrame:
 
 def test_errors_that_depend_on_the_scaled_rate_alone_have_no_range_in_that_cut():
     table = by_hand(lambda d, r, s: 0.1 * r * d + 0.01 * s)
-    value = {r["quantity"]: r["value"] for r in _quantities(table)}
+    value = {r["quantity"]: r["value"] for r in _quantities(table, 0.5)}
     assert value["fig5c.sound_cuts"] == 2
     assert value["fig5c.range_scaled"] == pytest.approx(0.0, abs=1e-12)
     # The rates that allow all cuts are 0.4 and 0.8; at a fixed one depths 1 and 4 differ by 0.3 of it.
@@ -40,10 +40,10 @@ def test_errors_that_depend_on_the_scaled_rate_alone_have_no_range_in_that_cut()
 
 def test_a_failed_net_takes_its_cut_away():
     table = by_hand(lambda d, r, s: 0.9 if (d, r) == (4, 0.8) else 0.1 * r * d)
-    value = {r["quantity"]: r["value"] for r in _quantities(table)}
+    value = {r["quantity"]: r["value"] for r in _quantities(table, 0.5)}
     assert value["fig5c.sound_cuts"] == 1
     assert value["fig5c.range_fixed"] == pytest.approx(0.3 * 0.4)
-    none = _quantities(by_hand(lambda d, r, s: 0.9))
+    none = _quantities(by_hand(lambda d, r, s: 0.9), 0.5)
     assert [r["quantity"] for r in none] == ["fig5c.sound_cuts"]
 
 

@@ -37,6 +37,17 @@ def test_survival_is_a_density():
     assert (bins["density"] * (bins["high"] - bins["low"])).sum() == pytest.approx(1.0, abs=0.01)
 
 
+def test_local_slopes_of_a_power_law_are_its_exponent():
+    draws = 0.02 * np.random.default_rng(4).uniform(size=200_000) ** (-1 / 2.5)  # p ~ v^{−7/2} above 0.02
+    bins = _survival("sde", 1, 0.5, draws)
+    inside = bins[(bins["low"] > 0.1) & bins["slope"].notna()]
+    pulls = (inside["slope"] + 3.5) / inside["slope_error"]
+    assert len(inside) > 6
+    assert np.abs(pulls).max() < 4
+    assert inside["slope_error"].min() < 0.1
+    assert bins["slope"].iloc[[0, 1, -1, -2]].isna().all()
+
+
 def test_second_moments_and_where_they_end():
     found = second_moments(temperatures=(0.05, 0.1, 0.4), chains=4000, seed=4)
     table = found["moments"]

@@ -38,6 +38,12 @@ def test_both_layers_vanish_at_a_large_rate_and_one_does_not():
     assert value["fig5b.d0.variance_last_over_peak"] == 1.0
     assert value["fig5b.d0.norm_last_over_first"] > 2
     table = found["inversion"]
+    assert value["fig5b.d1.escaped_last"] == 0
+    assert value["fig5b.d1.escaped_hottest"] == 1
+    assert value["fig5b.d0.escaped_hottest"] == 0
+    hottest = table[(table["depth"] == 1) & (table["rate"] == 2.0)].iloc[0]
+    assert np.isnan(hottest["variance"])
+    assert hottest["escaped"] == 1
     assert table["critical"].unique() == pytest.approx([0.1 / (2 * 0.1**2 + 1)])
     assert set(table.attrs["columns"]) == set(table.columns)
 
@@ -53,6 +59,6 @@ def test_ratio_of_rows_by_the_delta_method():
 
 
 def test_overflow_is_an_error(monkeypatch):
-    monkeypatch.setattr(study, "_start", lambda chains, depth, stream: np.full((chains, 1, 2), 1e30))
+    monkeypatch.setattr(study, "_start", lambda chains, *rest: np.full((chains, 1, 2), 1e30))
     with pytest.raises(MeasureError, match="overflowed"):
         signs(chains=2, duration=1.0, temperatures=(0.05,))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from sgdiffusion import networks
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
@@ -30,7 +31,10 @@ from sgdiffusion.inputs.losses import squared_error
 from sgdiffusion.measures.noise.balance import Balance, layer_pair
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
 from sgdiffusion.papers.tables import documented, estimated, quantity
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.settings import TwoLayer
 from sgdiffusion.streams import generator
 
 SIDE, WIDTH, FEW = 20, 200, 5  # of the paper's net 20 → 200 → 20; outputs of the uneven one, 20 → 200 → 5
@@ -350,3 +354,8 @@ def _returns(norms: list[pd.DataFrame]) -> list[dict[str, Any]]:
         rows.append(estimated(f"lambda4.x{scale:g}.over_predicted", mean_interval(reached)))
         rows.append(estimated(f"lambda4.x{scale:g}.start", mean_interval(started)))
     return rows
+
+
+def two_layer_readings(task: Task, run: TwoLayer, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """The numbers of Fig 2 and Theorem 3.1 under other readings."""
+    return measured(two_layer, task, run, readings)

@@ -18,18 +18,19 @@ NORMAL = 1.959964  # of the 95 % interval
 
 @dataclass(frozen=True)
 class Linear:
-    """y = kx + ε with x ~ N(0, 1), ε ~ N(0, noise²)."""
+    """y = kx + ε with x ~ N(0, scale²), ε ~ N(0, noise²)."""
 
     k: float
     noise: float
+    scale: float = 1.0
 
     @property
     def constants(self) -> DataConstants:
-        return gaussian_linear(self.k, self.noise)
+        return gaussian_linear(self.k, self.noise, self.scale)
 
     @property
     def data(self) -> GaussianData:
-        return GaussianData(self.k, self.noise)
+        return GaussianData(self.k, self.noise, self.scale)
 
 
 # The paper leaves the data of its figures open. Each law has a name; T_c is that of first order.

@@ -7,18 +7,23 @@ v = 0.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.dynamics.chains.diagonal import Paths, balanced, run_sgd
 from sgdiffusion.dynamics.chains.sde_diagonal import Scheme, run_effective
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.laws import ks
 from sgdiffusion.measures.statistics.intervals import Estimate, share
 from sgdiffusion.papers.tables import documented, estimated, quantity
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import NORMAL, Array, Linear, law_named, named_seed, plain
+from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.settings import Densities
 from sgdiffusion.papers.ziyin2025.theory.data_law import DataConstants
 from sgdiffusion.papers.ziyin2025.theory.laws import invariant_law
 from sgdiffusion.papers.ziyin2025.theory.stationary import PointMass, StationaryLaw
@@ -28,14 +33,13 @@ LEVEL = 0.01
 TEMPERATURES = (0.05, 0.5)  # of Fig 3
 DEEP = ((0.05, 2), (0.2, 2), (0.05, 4), (0.2, 4))  # (T, D) where eq. 14 is tested
 RELAXATIONS = 12.0  # e^{-12} = 6e-6 of the start is left, far below the sampling error of 10⁵ draws
-SGD_TIME = 20.0  # discrete SGD: long against relaxation, short enough for some chains to stay at T = 0.5
 COLLAPSE_TIME = 40.0  # where no density exists, there is nothing to relax to: v falls towards 0 for ever
 
 _CASE = {
     "law": "name of the data law y = kx + ε",
     "temperature": "T = η/S",
     "depth": "D",
-    "simulator": "sde: effective diffusion, weak order two; sgd: discrete SGD, S = 1, η = T",
+    "simulator": "sde: effective diffusion, weak order two; sgd: discrete SGD, η = TS",
 }
 HISTOGRAM_COLUMNS = {
     **_CASE,
@@ -126,17 +130,23 @@ def relaxation_rate(constants: DataConstants, temperature: float, depth: int) ->
     return min(bulk, (c.beta2 - c.alpha3 * temperature) ** 2 / (2 * c.alpha3 * temperature))
 
 
-def _simulate(
+def _diffusion(
     law: Linear, case: dict[str, Any], chains: int, duration: float, accuracy: float, seed: int, threads: int
 ) -> Paths:
-    temperature, depth, start = case["temperature"], case["depth"], np.full(chains, law.k)
-    if case["simulator"] == "sde":
-        return run_effective(
-            start, plain(law.constants), temperature, [duration], depth=depth, accuracy=accuracy, seed=seed,
-            threads=threads,
-        )  # fmt: skip
-    steps = max(1, round(SGD_TIME / temperature))
-    return run_sgd(balanced(start, depth), law.data, temperature, [steps], seed=seed, threads=threads)
+    return run_effective(
+        np.full(chains, law.k), plain(law.constants), case["temperature"], [duration], depth=case["depth"],
+        accuracy=accuracy, seed=seed, threads=threads,
+    )  # fmt: skip
+
+
+def _descent(
+    law: Linear, case: dict[str, Any], chains: int, duration: float, batch: int, seed: int, threads: int
+) -> Paths:
+    rate = case["temperature"] * batch
+    return run_sgd(
+        balanced(np.full(chains, law.k), case["depth"]), law.data, rate, [max(1, round(duration / rate))],
+        batch=batch, seed=seed, threads=threads,
+    )  # fmt: skip
 
 
 def _cases(laws: Sequence[str]) -> list[dict[str, Any]]:
@@ -154,6 +164,11 @@ def _cases(laws: Sequence[str]) -> list[dict[str, Any]]:
 def densities(
     *,
     laws: Sequence[str] = ("above", "between"),
+    noise_factor: float = 1.0,
+    input_scale: float = 1.0,
+    batch: int = 1,
+    sgd_time: float = 20.0,
+    medians_of: Literal["sde", "sgd"] = "sde",
     chains: int = 100_000,
     accuracy: float = 0.1,
     seed: int = 0,
@@ -161,18 +176,24 @@ def densities(
 ) -> dict[str, pd.DataFrame]:
     """Histograms, distances and quantities for every data law, temperature, depth and simulator.
 
-    Chains start at v* and run for RELAXATIONS times of relaxation (SGD: SGD_TIME); each gives one
-    independent draw.
+    Chains start at v* and run for RELAXATIONS times of relaxation (SGD: `sgd_time`, long against it and short
+    enough for some chains to stay at T = 0.5); each gives one independent draw. Every law has its own noise
+    times `noise_factor`, and inputs with a standard deviation of `input_scale`.
     """
     histograms, rows = [], []
     for case in _cases(laws):
         law, t, depth = law_named(case["law"]), case["temperature"], case["depth"]
+        law = replace(law, noise=noise_factor * law.noise, scale=input_scale)
         target = invariant_law(law.constants, t, depth)
         duration = COLLAPSE_TIME
         if isinstance(target, StationaryLaw):
             duration = RELAXATIONS / relaxation_rate(law.constants, t, depth)
         stream = named_seed(seed, "densities", case["law"], f"{t:g}", depth, case["simulator"])
-        v = _simulate(law, case, chains, duration, accuracy, stream, threads).v[:, 0]
+        if case["simulator"] == "sde":
+            paths = _diffusion(law, case, chains, duration, accuracy, stream, threads)
+        else:
+            paths = _descent(law, case, chains, sgd_time, batch, stream, threads)
+        v = paths.v[:, 0]
         bins = histogram_rows(case, v, _edges(target, law.k), target)
         histograms.append(bins.assign(minimiser=law.constants.minimiser))
         rows.append(distance_row(case, v, target))
@@ -180,8 +201,16 @@ def densities(
     return {
         "histograms": documented(pd.concat(histograms, ignore_index=True), HISTOGRAM_COLUMNS),
         "distances": distances,
-        "quantities": pd.DataFrame([*_quantities(distances), *_adjusted(distances), *_moves(distances)]),
+        "quantities": pd.DataFrame(
+            [*_quantities(distances), *_adjusted(distances), *_moves(distances, medians_of)]
+        ),
     }
+
+
+def densities_readings(task: Task, run: Densities, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """The distances and medians of Fig 3 under other readings, with fewer chains."""
+    fewer = run.model_copy(update={"chains": run.readings_chains})
+    return measured(densities, task, fewer, readings)
 
 
 def _adjusted(distances: pd.DataFrame) -> list[dict[str, Any]]:
@@ -195,11 +224,11 @@ def _adjusted(distances: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _moves(distances: pd.DataFrame) -> list[dict[str, Any]]:
+def _moves(distances: pd.DataFrame, simulator: str) -> list[dict[str, Any]]:
     """Median of v at the higher temperature over that at the lower, where the SDE has a density at both."""
     rows = []
-    sde = distances[(distances["simulator"] == "sde") & distances["p_value"].notna()]
-    for (law, depth), part in sde[sde["depth"] < 2].groupby(["law", "depth"]):
+    chosen = distances[(distances["simulator"] == simulator) & distances["p_value"].notna()]
+    for (law, depth), part in chosen[chosen["depth"] < 2].groupby(["law", "depth"]):
         if len(part) == 2:
             cold, hot = part.sort_values("temperature").to_dict("records")
             found = Estimate(

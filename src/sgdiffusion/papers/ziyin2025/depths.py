@@ -7,7 +7,7 @@ width in proportion to the depth is its third cut. Cuts in which a net has faile
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sgdiffusion import networks
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.data.store import Prepared, subset
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.dynamics.ensembles.batched import stack
@@ -25,9 +26,10 @@ from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+from sgdiffusion.papers.ziyin2025.readings import measured
 from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
-FAILED = 0.5  # test error: a net beyond it has not been trained
+Init = Literal["torch", "xavier"]
 SLOWEST = 3  # octaves above the lowest rate from which nets of a width in proportion to D are trained
 
 COLUMNS = {
@@ -59,6 +61,7 @@ def _train_depth(
     width: int,
     rates: Sequence[float],
     seeds: int,
+    init: Init,
     batch: int,
     epochs: int,
     root: int,
@@ -67,7 +70,7 @@ def _train_depth(
     nets = [
         networks.build(
             "deep-tanh", in_shape=data.x_train.shape[1:], classes=data.meta["classes"], width=width,
-            depth=depth, init="xavier",
+            depth=depth, init=init,
             generator=torch.Generator().manual_seed(named_seed(root, "depths", depth, s)),
         )
         for _, s in grid
@@ -97,25 +100,30 @@ def depth_scaling(
     width_per_depth: int = 16,
     lowest_rate: float = 0.0125,
     octaves: int = 7,
+    init: Init = "xavier",
     batch: int = 32,
     epochs: int = 2,
+    failed: float = 0.5,
     seeds: int = 3,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    """Test errors over depths, rates η = lowest · 2^j and seeds; and how far depths differ in either cut."""
+    """Test errors over depths, rates η = lowest · 2^j and seeds; and how far depths differ in either cut.
+
+    A net whose test error is beyond `failed` has not been trained.
+    """
     if any(d & (d - 1) for d in depths) or 2 ** (octaves - 1) <= max(depths):
         raise ConfigError(f"depths must be powers of two below 2^{octaves - 1}, found {list(depths)}")
     if len(data.x_train) < batch:
         raise ConfigError(f"batch {batch} is larger than the training set of {len(data.x_train)} images")
     rates = [lowest_rate * 2.0**j for j in range(octaves)]
-    common = (seeds, batch, epochs, seed)
+    common = (seeds, init, batch, epochs, seed)
     parts = [_train_depth(data, d, width, rates, *common) for d in depths]
     parts += [
         _train_depth(data, d, width_per_depth * d, rates[SLOWEST:], *common).assign(shape="proportional")
         for d in depths
     ]
     table = documented(pd.concat(parts, ignore_index=True), COLUMNS)
-    return {"errors": table, "quantities": finite_quantities(_quantities(table))}
+    return {"errors": table, "quantities": finite_quantities(_quantities(table, failed))}
 
 
 def measure(task: Task, run: DepthScaling, data: Prepared) -> dict[str, pd.DataFrame]:
@@ -125,27 +133,41 @@ def measure(task: Task, run: DepthScaling, data: Prepared) -> dict[str, pd.DataF
     return depth_scaling(chosen, **run.arguments(), seed=task.root_seed)
 
 
+def depth_readings(
+    task: Task, run: DepthScaling, readings: list[Reading], data: Prepared, errors: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """How far the depths differ under other readings; one that trains as the run does reads its `errors`."""
+    chosen = subset(data, run.data.n_train, run.data.n_test)
+
+    def study(*, seed: int, threads: int, **settings: Any) -> dict[str, pd.DataFrame]:
+        if settings | {"failed": run.failed} == run.arguments():
+            return {"quantities": finite_quantities(_quantities(errors, settings["failed"]))}
+        return depth_scaling(chosen, **settings, seed=seed)
+
+    return measured(study, task, run, readings)
+
+
 def depth_range(table: pd.DataFrame, by: str, values: Array) -> pd.Series:
     """Largest minus smallest test error over the depths, per seed, averaged over the given values of `by`."""
     cut = table[table[by].isin(values)].groupby(["seed", by])["test_error"]
     return (cut.max() - cut.min()).groupby("seed").mean()
 
 
-def _sound(table: pd.DataFrame, by: str) -> set[float]:
+def _sound(table: pd.DataFrame, by: str, failed: float) -> set[float]:
     """Values of `by` at which there are nets of every depth and none has failed."""
     cut = table.groupby(by)
     whole = cut["depth"].nunique() == table["depth"].nunique()
-    return set(whole.index[whole & (cut["test_error"].max() < FAILED)])
+    return set(whole.index[whole & (cut["test_error"].max() <= failed)])
 
 
-def _quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _quantities(table: pd.DataFrame, failed: float) -> list[dict[str, Any]]:
     """How far the depths differ when all have the same η, when each has η/D, and with widths in proportion.
 
     Over the η of the shallowest net (at D = 1 the cuts agree) at which no net of any cut has failed.
     """
     constant, wide = (table[table["shape"] == s] for s in ("constant", "proportional"))
     cuts = {"fixed": (constant, "rate"), "scaled": (constant, "scaled_rate"), "proportional": (wide, "rate")}
-    values = np.array(sorted(set.intersection(*(_sound(*cut) for cut in cuts.values()))))
+    values = np.array(sorted(set.intersection(*(_sound(*cut, failed) for cut in cuts.values()))))
     rows = [quantity("fig5c.sound_cuts", len(values))]
     if not len(values):
         return rows

@@ -1,6 +1,7 @@
 """Ziyin, Li & Ueda 2025 in the workflow: every study, figure and table, and what each is made from."""
 
 from functools import partial
+from typing import Any
 
 from sgdiffusion.papers.items import Item, Plan, Study, prepared, settings_of, tables
 
@@ -58,15 +59,22 @@ STUDIES["real-networks"] = Study(
 )
 
 VARIED = {  # run -> the study of its readings
-    "plane": "plane",
-    "two-layer": "two_layer_net",
-    "inversion": "fluctuation_inversion",
-    "subnetworks": "theorem41",
+    "plane": "plane:contrast_readings",
+    "two-layer": "balance:two_layer_readings",
+    "densities": "densities:densities_readings",
+    "tanh-signs": "tanh:signs_readings",
+    "inversion": "tanh:inversion_readings",
+    "depth-scaling": "depths:depth_readings",
+    "subnetworks": "subnetworks:subnetworks_readings",
+}
+BESIDES: dict[str, dict[str, Any]] = {  # what they need but settings
+    "depth-scaling": {"data": prepared("depth-scaling"), "errors": "depth-scaling/errors.parquet"}
 }
 STUDIES |= {
     f"readings-{run}": Study(
         run=run,
-        function=f"readings:{function}",
+        function=function,
+        inputs=BESIDES.get(run, {}),
         settings={"run": settings_of(run), "readings": partial(Plan.readings, run_id=f"readings-{run}")},
         outputs={"readings": f"readings/{run}.csv"},
     )

@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.dynamics.chains.diagonal import DataLaw, Paths, Population, run_sgd
 from sgdiffusion.dynamics.chains.sde_diagonal import run_weights
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import Estimate
 from sgdiffusion.papers.tables import documented, estimated, quantity
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import NORMAL, Array, Linear, law_named, named_seed, plain
+from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.settings import Plane
 from sgdiffusion.papers.ziyin2025.theory.phases import balance_rate
 
 METHODS = ("gd", "sgd", "gd-noise")
@@ -232,3 +236,8 @@ def _ratio(measured: Array, expected: Array) -> Estimate:
     ratio, n = float(measured.mean() / expected.mean()), measured.size
     half = NORMAL * float((measured - ratio * expected).std(ddof=1)) / (np.sqrt(n) * float(expected.mean()))
     return Estimate(ratio, ratio - half, ratio + half, n)
+
+
+def contrast_readings(task: Task, run: Plane, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """Fig 1's numbers under other readings."""
+    return measured(contrast, task, run, readings)

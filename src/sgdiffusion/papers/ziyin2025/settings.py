@@ -1,6 +1,6 @@
 """Settings of the runs of Ziyin, Li & Ueda 2025: the keyword arguments of the studies they belong to."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -14,13 +14,14 @@ Chains = Annotated[int, Field(ge=2)]
 
 
 class Simulation(Strict):
-    """A run whose fields are the arguments of one study."""
+    """A run whose fields are the arguments of one study, but for those that stand apart."""
 
+    apart: ClassVar[set[str]] = {"kind", "assumptions", "data", "readings_chains"}
     assumptions: list[Assumption] = []
 
     def arguments(self) -> dict[str, Any]:
         """The study's keyword arguments."""
-        return self.model_dump(exclude={"kind", "assumptions", "data"})
+        return self.model_dump(exclude=self.apart)
 
 
 class Plane(Simulation):
@@ -65,7 +66,13 @@ class Densities(Simulation):
 
     kind: Literal["densities"]
     laws: list[LawName] = Field(min_length=1)
+    noise_factor: PositiveFloat  # of the laws' own noise
+    input_scale: PositiveFloat  # s.d. of x
+    batch: PositiveInt  # of discrete SGD, η = T S
+    sgd_time: PositiveFloat
+    medians_of: Literal["sde", "sgd"]
     chains: Chains
+    readings_chains: Chains  # under other readings
     accuracy: Accuracy
 
 
@@ -86,6 +93,12 @@ class TanhSigns(Simulation):
 
     kind: Literal["tanh-signs"]
     temperatures: list[PositiveFloat] = Field(min_length=1)
+    signal: PositiveFloat
+    noise: PositiveFloat
+    teacher: Literal["linear", "tanh"]
+    start: PositiveFloat  # s.d. of the starting weights
+    batch: PositiveInt
+    wrong: Annotated[float, Field(ge=0)]  # v below −wrong · signal has learned the wrong sign
     chains: Chains
     duration: PositiveFloat
 
@@ -137,6 +150,7 @@ class Inversion(Simulation):
     kind: Literal["inversion"]
     law: LawName
     rates: list[PositiveFloat] = Field(min_length=2)
+    hot_rates: list[PositiveFloat]  # where chains may overflow
     chains: Chains
     duration: PositiveFloat
 
@@ -151,8 +165,10 @@ class DepthScaling(Simulation):
     width_per_depth: PositiveInt
     lowest_rate: PositiveFloat
     octaves: PositiveInt
+    init: Literal["torch", "xavier"]
     batch: PositiveInt
     epochs: PositiveInt
+    failed: Annotated[float, Field(gt=0, le=1)]  # test error beyond which a net counts as not trained
     seeds: PositiveInt
 
 

@@ -35,6 +35,8 @@ SURVIVAL_COLUMNS = {
     "high": "right edge",
     "density": "share of draws in the bin per unit of |v|",
     "error": "its standard error",
+    "slope": "d log density/d log |v| over half a decade about the bin; NaN where a bin at its ends is empty",
+    "slope_error": "its standard error",
 }
 MOMENT_COLUMNS = {
     "simulator": "sde, sgd (S = 1)",
@@ -70,10 +72,26 @@ def _survival(simulator: str, depth: int, temperature: float, draws: Array) -> p
     edges = np.geomspace(1e-2, max(top, 2e-2), max(2, round(8 * np.log10(max(top, 2e-2) / 1e-2))) + 1)
     counts, _ = np.histogram(draws, edges)
     width, n = np.diff(edges), draws.size
+    slope, slope_error = _local_slope(counts / width, counts, float(np.log(edges[1] / edges[0])))
     return pd.DataFrame(
         {"simulator": simulator, "depth": depth, "temperature": temperature, "low": edges[:-1],
-         "high": edges[1:], "density": counts / n / width, "error": np.sqrt(counts) / n / width}
+         "high": edges[1:], "density": counts / n / width, "error": np.sqrt(counts) / n / width,
+         "slope": slope, "slope_error": slope_error}
     )  # fmt: skip
+
+
+def _local_slope(density: Array, counts: Array, step: float, reach: int = 2) -> tuple[Array, Array]:
+    """Slope of log density between the bins `reach` to either side, `step` apart each in log |v|."""
+    slope, error = np.full(density.size, np.nan), np.full(density.size, np.nan)
+    if density.size <= 2 * reach:
+        return slope, error
+    first, last, inner = slice(None, -2 * reach), slice(2 * reach, None), slice(reach, -reach)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.log(density[last] / density[first]) / (2 * reach * step)
+        spread = np.sqrt(1 / counts[last] + 1 / counts[first]) / (2 * reach * step)
+    known = np.isfinite(found)
+    slope[inner], error[inner] = np.where(known, found, np.nan), np.where(known, spread, np.nan)
+    return slope, error
 
 
 def _tail_row(simulator: str, depth: int, temperature: float, fit: Tail, exact: float) -> tuple[Any, ...]:

@@ -12,12 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.dynamics.chains.diagonal import run_sgd
 from sgdiffusion.dynamics.chains.sde_diagonal import run_weights
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.statistics.intervals import mean_interval, share
 from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, Linear, law_named, named_seed, plain
+from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.settings import Subnetworks
 
 WIDTH = 3
 RECORDS = 41
@@ -163,3 +167,8 @@ def _quantities(name: str, v: Array) -> list[dict[str, Any]]:
         estimated(f"{name}.log_ratio_change", mean_interval(change), over="chains"),
         estimated(f"{name}.dead", mean_interval(dead), over="chains"),
     ]
+
+
+def subnetworks_readings(task: Task, run: Subnetworks, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """The numbers of Theorem 4.1 under other readings."""
+    return measured(subnetworks, task, run, readings)

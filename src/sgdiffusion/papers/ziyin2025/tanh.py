@@ -1,6 +1,6 @@
 """Fig 3 right and Fig 5 mid of Ziyin, Li & Ueda (2025): one tanh unit with one trained layer or two.
 
-Depth 0 is f = tanh(vx), depth 1 f = w tanh(ux) with v := wu, both trained by SGD with S = 1, η = T.
+Depth 0 is f = tanh(vx), depth 1 f = w tanh(ux) with v := wu, both trained by SGD with η = TS.
 """
 
 from collections.abc import Sequence
@@ -9,30 +9,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sgdiffusion.config.readings import Reading
 from sgdiffusion.dynamics.chains.diagonal import Paths
 from sgdiffusion.dynamics.chains.tanh_scalar import Teacher, run_tanh
 from sgdiffusion.measures.laws.density import over_chains
 from sgdiffusion.measures.statistics.intervals import Estimate, share
 from sgdiffusion.papers.tables import documented, estimated
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import NORMAL, Array, Linear, law_named, named_seed
+from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.settings import Inversion, TanhSigns
 from sgdiffusion.papers.ziyin2025.theory.phases import critical_temperature
 
-SIGN_LAW = Linear(0.3, 1.0)  # a weak signal: learning the wrong sign costs little, so that it can happen
 EDGES = np.linspace(-2.0, 2.5, 181)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)  # of E over x ~ N(0, 1)
 
-WRONG = 0.1  # of the truth: v below −WRONG·k has learned the wrong sign, |v| below WRONG·k none
-
 SIGN_COLUMNS = {
-    "temperature": "T = η, S = 1",
+    "temperature": "T = η/S",
     "depth": "0: tanh(vx); 1: w tanh(ux), v = wu",
     "low": "left edge of the bin of v",
     "high": "right edge",
     "density": "share of all chains in the bin per unit of v",
     "error": "its standard error over chains",
     "truth": "k of the data",
-    "wrong_sign": f"share of chains with v < −{WRONG:g} k",
-    "no_sign": f"share of chains with |v| < {WRONG:g} k",
+    "wrong_sign": "share of chains with v below −k/10, or what the run's setting `wrong` has for the tenth",
+    "no_sign": "share of chains with |v| below that",
 }
 INVERSION_COLUMNS = {
     "depth": SIGN_COLUMNS["depth"],
@@ -43,13 +44,17 @@ INVERSION_COLUMNS = {
     "variance_error": "its standard error over chains",
     "excess": "mean expected loss E(f − kx)² above that of noise alone",
     "excess_error": "its standard error over chains",
+    "escaped": "share of chains that overflowed; the statistics are of the others",
     "critical": "T_c = β₂/α₃ of the linear model of depth 1 (S = 1: the rate at which v collapses)",
 }
 
 
-def _start(chains: int, depth: int, stream: int) -> Array:
-    """Trained weights from N(0, 1), so that both signs of v occur; w = 1 at depth 0. Shape (chains, 1, 2)."""
-    weights = np.random.default_rng(stream).standard_normal((chains, 1, 2))
+def _start(chains: int, depth: int, spread: float, stream: int) -> Array:
+    """Trained weights from N(0, spread²), so that both signs of v occur; w = 1 at depth 0.
+
+    Shape (chains, 1, 2).
+    """
+    weights = spread * np.random.default_rng(stream).standard_normal((chains, 1, 2))
     if depth == 0:
         weights[..., 1] = 1.0
     return weights
@@ -58,51 +63,69 @@ def _start(chains: int, depth: int, stream: int) -> Array:
 def _train(
     law: Linear,
     teacher: Teacher,
-    depth: int,
+    start: Array,
     rate: float,
     records: Array,
-    chains: int,
     stream: int,
     threads: int,
+    *,
+    depth: int,
+    batch: int = 1,
 ) -> Paths:
     return run_tanh(
-        _start(chains, depth, stream), law.k, law.noise, rate, records, teacher=teacher,
-        train_output=depth == 1, seed=stream, threads=threads,
-    ).require_bounded()  # fmt: skip
+        start, law.k, law.noise, rate, records, teacher=teacher, train_output=depth == 1, batch=batch,
+        seed=stream, threads=threads,
+    )  # fmt: skip
 
 
 def signs(
     *,
     temperatures: Sequence[float] = (0.05, 0.2),
+    signal: float = 0.3,
+    noise: float = 1.0,
+    teacher: Teacher = "tanh",
+    start: float = 1.0,
+    batch: int = 1,
+    wrong: float = 0.1,
     chains: int = 20_000,
     duration: float = 300.0,
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """The law of v at both depths after `duration`, and the share of chains with the wrong sign."""
+    """The law of v at both depths after `duration`, and the share of chains with the wrong sign.
+
+    v below −wrong · signal has learned the wrong sign, |v| below wrong · signal none.
+    """
     tables, quantities = [], []
+    law, edge = Linear(signal, noise), wrong * signal
     for t in temperatures:
         for depth in (0, 1):
             stream = named_seed(seed, "signs", f"{t:g}", depth)
-            steps = np.array([round(duration / t)])
-            v = _train(SIGN_LAW, "tanh", depth, t, steps, chains, stream, threads).v[:, 0]
+            rate, weights = t * batch, _start(chains, depth, start, stream)
+            steps = np.array([round(duration / rate)])
+            paths = _train(law, teacher, weights, rate, steps, stream, threads, depth=depth, batch=batch)
+            v = paths.require_bounded().v[:, 0]
             p, width = np.histogram(v, EDGES)[0] / chains, np.diff(EDGES)
             error = np.sqrt(p * (1 - p) / chains) / width
-            edge = WRONG * SIGN_LAW.k
-            wrong, none = (share(int(s.sum()), chains) for s in (v < -edge, np.abs(v) < edge))
+            below, none = (share(int(s.sum()), chains) for s in (v < -edge, np.abs(v) < edge))
             tables.append(
                 pd.DataFrame(
                     {"temperature": t, "depth": depth, "low": EDGES[:-1], "high": EDGES[1:],
-                     "density": p / width, "error": error, "truth": SIGN_LAW.k,
-                     "wrong_sign": wrong.value, "no_sign": none.value}
+                     "density": p / width, "error": error, "truth": signal,
+                     "wrong_sign": below.value, "no_sign": none.value}
                 )
             )  # fmt: skip
-            quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.wrong_sign", wrong, over="chains"))
+            quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.wrong_sign", below, over="chains"))
             quantities.append(estimated(f"fig3c.t{t:g}.d{depth}.no_sign", none, over="chains"))
     return {
         "signs": documented(pd.concat(tables, ignore_index=True), SIGN_COLUMNS),
         "quantities": pd.DataFrame(quantities),
     }
+
+
+def signs_readings(task: Task, run: TanhSigns, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """The signs of Fig 3, right, under other readings."""
+    return measured(signs, task, run, readings)
 
 
 def excess_loss(weights: Array, k: float) -> Array:
@@ -115,26 +138,44 @@ def inversion(
     *,
     law: str = "weak",
     rates: Sequence[float] = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12, 0.16, 0.2, 0.3),
+    hot_rates: Sequence[float] = (0.5, 0.7, 1.0, 1.4, 2.0),
     chains: int = 1000,
     duration: float = 600.0,
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """Norm, variance of v and loss over the second half of the training, against the learning rate."""
+    """Norm, variance of v and loss over the second half of the training, against the learning rate.
+
+    At the `hot_rates` chains may overflow; how many do says where stability is lost.
+    """
     data, rows = law_named(law), []
     critical = critical_temperature(data.constants)
     for depth in (0, 1):
-        for rate in rates:
+        for rate in (*rates, *hot_rates):
             stream = named_seed(seed, "inversion", depth, f"{rate:g}")
             records = np.unique(np.round(np.linspace(duration / 2, duration, 11) / rate)).astype(int)
-            paths = _train(data, "linear", depth, rate, records, chains, stream, threads)
-            rows.append((depth, rate, *_statistics(paths, depth, data.k), critical))
+            start = _start(chains, depth, 1.0, stream)
+            paths = _train(data, "linear", start, rate, records, stream, threads, depth=depth)
+            if rate in rates:
+                paths.require_bounded()
+            statistics = _statistics(paths, depth, data.k)
+            rows.append((depth, rate, *statistics, float(paths.escaped.mean()), critical))
     table = documented(rows, INVERSION_COLUMNS)
-    return {"inversion": table, "quantities": pd.DataFrame(_inversion_quantities(table, chains))}
+    stable = table[table["rate"].isin(rates)]
+    quantities = _inversion_quantities(stable, chains) + _stability_quantities(table, stable, chains)
+    return {"inversion": table, "quantities": pd.DataFrame(quantities)}
+
+
+def inversion_readings(task: Task, run: Inversion, readings: list[Reading]) -> dict[str, pd.DataFrame]:
+    """The numbers of Fig 5, mid, under other readings."""
+    return measured(inversion, task, run, readings)
 
 
 def _statistics(paths: Paths, depth: int, k: float) -> list[float]:
-    weights, v = paths.weights[:, :, 0], paths.v
+    bounded = ~paths.escaped
+    if bounded.sum() < 2:
+        return [np.nan] * 6
+    weights, v = paths.weights[bounded, :, 0], paths.v[bounded]
     norm = weights[..., 0] ** 2 + (weights[..., 1] ** 2 if depth == 1 else 0.0)
     columns = (norm, (v - v.mean()) ** 2, excess_loss(weights, k))
     found = [over_chains(c.mean(1)) for c in columns]
@@ -164,4 +205,15 @@ def _inversion_quantities(table: pd.DataFrame, chains: int) -> list[dict[str, An
         }
         for name, ratio in found.items():
             rows.append(estimated(f"fig5b.d{depth}.{name}", ratio._replace(n=chains), over="chains"))
+    return rows
+
+
+def _stability_quantities(table: pd.DataFrame, stable: pd.DataFrame, chains: int) -> list[dict[str, Any]]:
+    """Shares of chains that overflow at the highest rate of all, and at the highest but the hot ones."""
+    rows = []
+    for depth in (0, 1):
+        for name, part in (("hottest", table), ("last", stable)):
+            ordered = part[part["depth"] == depth].sort_values("rate")
+            found = share(round(float(ordered["escaped"].iloc[-1]) * chains), chains)
+            rows.append(estimated(f"fig5b.d{depth}.escaped_{name}", found, over="chains"))
     return rows

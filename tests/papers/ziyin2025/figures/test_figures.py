@@ -224,18 +224,22 @@ def test_fig5a_compares_exponents_with_theory(tmp_path):
     exponents += [("sde", 0, t, 2 + 0.05 / t, 2.0, 5.0, 1.0, 500, 2 + 0.05 / t, np.nan) for t in (0.025, 0.1)]
     exponents += [("sgd", 0, 0.3, 3.3, 3.0, 3.6, 1.0, 500, 3.67, 3.3)]
     survival = [
-        ("sde", d, 0.5, 10.0**i, 10.0 ** (i + 1), 10.0 ** (-4 * i), 0.1) for d in (1, 2, 3) for i in range(4)
+        ("sde", d, 0.5, 10.0**i, 10.0 ** (i + 1), 10.0 ** (-4 * i), 0.1, -4.0, 0.1 if i < 3 else 0.9)
+        for d in (1, 2, 3)
+        for i in range(4)
     ]
     figure = drawn(
         ziyin2025_depth.fig5a(
             table(
                 "simulator depth temperature exponent low high threshold exceedances theory exact", exponents
             ),
-            table("simulator depth temperature low high density error", survival),
+            table("simulator depth temperature low high density error slope slope_error", survival),
         ),
         tmp_path,
     )
-    _, middle, right = figure.axes
+    _, slopes, middle, right = figure.axes
+    shown = [bars[0].get_xdata().size for bars in slopes.containers]
+    assert shown == [3, 3, 3]  # the bin with the large error is left out
     assert points(middle, "SDE ± 95 %")[1] == pytest.approx([-3.55, -4.05, -4.3])
     d, guide = line(middle, r"$-5+3/(D+1)$")
     assert guide == pytest.approx(-5 + 3 / (d + 1))
@@ -244,15 +248,18 @@ def test_fig5a_compares_exponents_with_theory(tmp_path):
 
 def test_fig5b_leaves_out_weights_at_rest(tmp_path):
     rows = [
-        (d, r, 0.2, 0.01, v, v / 10, 0.01, 0.001, 0.1)
+        (d, r, 0.2, 0.01, v, v / 10, 0.01, 0.001, 0.0, 0.1)
         for d in (0, 1)
         for r, v in ((0.01, 0.01), (0.3, 1e-30))
     ]
-    names = "depth rate norm norm_error variance variance_error excess excess_error critical"
+    rows += [(1, 1.2, *[np.nan] * 6, 1.0, 0.1)]
+    names = "depth rate norm norm_error variance variance_error excess excess_error escaped critical"
     figure = drawn(ziyin2025_depth.fig5b(table(names, rows)), tmp_path)
     assert points(figure.axes[0], "D = 1")[0] == pytest.approx([0.01])
     assert line(figure.axes[0], "D = 1, below")[0] == pytest.approx([0.3])  # marked at the edge
     assert points(figure.axes[1], "D = 1")[0] == pytest.approx([0.01, 0.3])
+    (shaded,) = figure.axes[0].patches
+    assert shaded.get_x() == pytest.approx(0.6)  # half-way between 0.3 and 1.2 on the logarithmic axis
 
 
 def test_fig5c_shows_three_cuts(tmp_path):

@@ -31,8 +31,8 @@ FLOOR = 1e-12  # below it a mean over chains is the square of a weight at rest
 
 @style()
 def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
-    """(a) Densities of |v| at D ≥ 1, (b) their exponents against −5 + 3/(D+1), (c) D = 0 against T."""
-    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
+    """(a) Densities of |v| at D ≥ 1, (b) local slopes, (c) exponents against −5 + 3/(D+1), (d) D = 0."""
+    figure, ((left, slopes), (middle, right)) = new_figure(columns=2, height=5.0, nrows=2, ncols=2)
     deep = survival[(survival["simulator"] == "sde") & (survival["depth"] > 0)]
     depths = sorted(set(deep["depth"]))
     for depth, color, marker in zip(depths, CYCLE, "os^Dv", strict=False):
@@ -45,11 +45,25 @@ def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
         left.plot(guide, height * guide**-power, color=GREY, linestyle=look, label=rf"$|v|^{{-{power:g}}}$")
     left.set(xscale="log", yscale="log", xlabel="$|v|$", ylabel="density", ylim=(1e-7, None))
     left.legend(loc="lower left", fontsize=6)
+    _slopes(slopes, deep, depths)
     _exponents(middle, exponents[(exponents["simulator"] == "sde") & (exponents["depth"] > 0)])
     _shallow(right, exponents[exponents["depth"] == 0])
-    for letter, ax in zip("abc", (left, middle, right), strict=True):
+    for letter, ax in zip("abcd", (left, slopes, middle, right), strict=True):
         panel_label(ax, letter)
     return figure
+
+
+def _slopes(ax: Axes, deep: pd.DataFrame, depths: list[int]) -> None:
+    """Local slopes where their error is below a half, and the exponents that they are to reach."""
+    for depth, color, marker in zip(depths, CYCLE, "os^Dv", strict=False):
+        part = deep[(deep["depth"] == depth) & (deep["slope_error"] < 0.5)]
+        middle_of = np.sqrt(part["low"] * part["high"])
+        ax.errorbar(middle_of, part["slope"], 1.96 * part["slope_error"], fmt=marker, color=color,
+                    markersize=2.5, elinewidth=0.6, capsize=0)  # fmt: skip
+        ax.axhline(-5 + 3 / (depth + 1), color=color, linewidth=0.8, linestyle="--")
+    ax.plot([], [], color=GREY, linewidth=0.8, linestyle="--", label=r"$-5+3/(D+1)$")
+    ax.set(xscale="log", xlabel="$|v|$", ylabel="local slope of the density", ylim=(-6.5, 2.5))
+    ax.legend(loc="upper right", fontsize=6)
 
 
 def _bars(table: pd.DataFrame) -> list[pd.Series]:
@@ -95,7 +109,7 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
     }
     for letter, ax, (column, label) in zip("abc", axes, names.items(), strict=True):
         for depth, color in ((0, VERMILION), (1, BLUE)):
-            part = inversion[inversion["depth"] == depth].sort_values("rate")
+            part = inversion[(inversion["depth"] == depth) & inversion[column].notna()].sort_values("rate")
             shown = part[part[column] > LEAST[column]]
             ax.errorbar(shown["rate"], shown[column], 1.96 * shown[f"{column}_error"], fmt="o-", color=color,
                         markersize=3, linewidth=0.8, label=f"D = {depth}")  # fmt: skip
@@ -105,9 +119,20 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
         published(ax, x=float(inversion["critical"].iloc[0]), label="$T_c$, linear model")
         ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$ (S = 1)", ylabel=label)
         ax.set_ylim(LEAST[column] / 2, None)
+        _overflow(ax, inversion[inversion["depth"] == 1].sort_values("rate"))
         panel_label(ax, letter)
-    axes[0].legend(loc="lower left", fontsize=6)
+    legend_below(axes[1], ncols=3)
     return figure
+
+
+def _overflow(ax: Axes, table: pd.DataFrame) -> None:
+    """The rates at which most chains of depth 1 overflow, shaded from half-way to the rate below them."""
+    rates, lost = table["rate"].to_numpy(), (table["escaped"] > 0.5).to_numpy()
+    if lost.any():
+        first = int(lost.argmax())
+        start = np.sqrt(rates[first] * rates[max(0, first - 1)])
+        ax.axvspan(start, 1.2 * rates[-1], color=GREY, alpha=0.25, linewidth=0, label="D = 1 overflows")
+        ax.set_xlim(0.8 * rates[0], 1.2 * rates[-1])
 
 
 @style()
