@@ -22,6 +22,7 @@ from sgdiffusion.figures.style import (
 )
 
 ROW, CURVE, MARGIN = 0.135, 1.35, 0.75  # inches: of a value of a choice, of a number's curve, around them
+LONGEST_LABEL = 24  # characters, of a panel's height
 LOGARITHMIC_FROM = 30.0  # ratio of largest to smallest from which a linear axis would hide the smaller
 FLAGGED_FROM = 0.05  # share of estimates with a diagnosis from which a reading is drawn hollow
 LOOKS = {  # verdict: marker and colour; marks differ in shape as well
@@ -97,7 +98,9 @@ def _curve(
     ax.set_ylim(bottom, top)
     if printed is not None:
         published(ax, y=printed)
-    ax.set_ylabel(quantity.replace(".", ".\u200b"), fontsize=6.5)
+    # a longer name would reach into the panels above and below
+    parts = quantity.rsplit(".", 1) if len(quantity) > LONGEST_LABEL else [quantity]
+    ax.set_ylabel(".\n".join(parts), fontsize=6.5)
     if "base" in table.index:
         ax.axvline(list(table.index).index("base"), color=BLACK, lw=0.6, ls=":", zorder=0.5)
 
