@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-EXTRAS = ("workflow", "language", "docs", "slurm", "dev")
+EXTRAS = ("workflow", "language", "lightning", "trainer", "docs", "slurm", "dev")
 
 
 def locked() -> list[Requirement]:

@@ -1,5 +1,7 @@
 """Noise balance of networks of one's own: against one backward pass per example, by name, with reasons."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -101,6 +103,21 @@ def test_a_network_without_pairs_says_why():
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)).double().eval()
     with pytest.raises(sd.InputError, match="tanh is not homogeneous"):
         sd.noise_balance(model, data(), progress=False)
+
+
+@pytest.mark.parametrize("letters", [1, 20, 100])
+def test_long_names_leave_room_for_the_numbers(letters):
+    """Whatever the modules are called, the axes have two fifths of the width and no label is cut off."""
+    layers = {"u" * letters: nn.Linear(5, 4), "r": nn.ReLU(), "w" * letters: nn.Linear(4, 3)}
+    model = nn.Sequential(OrderedDict(layers)).double().eval()
+    figure = sd.noise_balance(model, data(), progress=False).plot()
+    figure.draw_without_rendering()
+    (ax,), (label,) = figure.axes, figure.axes[0].get_yticklabels()
+    assert ax.get_position().width > 0.4
+    assert label.get_window_extent().x0 >= 0
+    u, w = label.get_text().split("→")
+    assert u.strip().endswith("u")
+    assert w.strip().endswith("w")
 
 
 def test_symmetries_show_and_keep_themselves(tmp_path):

@@ -43,6 +43,31 @@ def test_of_a_quadratic(general):
     assert set(found.diagnoses) <= {"short"}
 
 
+@pytest.mark.parametrize("integrator", ["averaged", "euler"])
+def test_a_step_of_ones_own(integrator):
+    """εh/4 = 0.2 in the stiffest direction: Euler inflates λ̂ by up to a quarter, and its interval knows."""
+    net, (x, y), curvatures = quadratic()
+    step = 0.8 / (N / math.log(N) * curvatures.max() + 10)
+    options = {**QUICK, "draws": 200, "integrator": integrator, "step_size": step}
+    found = sd.learning_coefficient(net, (x, y), "half-squared", chains=6, **options)
+    h = N / math.log(N) * curvatures + 10
+    inflation = 1 / (1 - step * h / 4) if integrator == "euler" else 1.0
+    expected = 0.5 * float((N / math.log(N) * curvatures / h * inflation).sum())
+    # 6 chains of 200 draws: a standard error of about 0.05
+    assert found.value == pytest.approx(expected, abs=0.2)
+    assert found.low < exact(curvatures)
+    assert found.to_frame()["step_size"][0] == pytest.approx(step, rel=1e-6)
+    assert (found.table["step_bias"][0] > 0) == (integrator == "euler")
+    assert f"step {step:.3g} (given)" in repr(found)
+    assert found.settings["integrator"] == integrator
+
+
+def test_too_short_a_burn_in_is_noted():
+    net, data, _ = quadratic()
+    found = sd.learning_coefficient(net, data, "half-squared", step_size=1e-3, **{**QUICK, "burn_in": 50})
+    assert found.notes == ("burn_in is below the 200 steps that γ needs at this step",)  # 2/(εγ)
+
+
 def test_frozen_weights_are_not_sampled():
     net, (x, y), curvatures = quadratic(4)
     both = nn.Sequential(nn.Linear(4, 4, bias=False).double(), net).eval()
@@ -85,7 +110,7 @@ def test_recurrent_nets_and_tokens():
 def test_it_shows_and_keeps_itself(tmp_path, capsys):
     net, data, _ = quadratic()
     found = sd.learning_coefficient(net, data, "half-squared", chains=2, **{**QUICK, "progress": True})
-    assert "searching for the step size" in capsys.readouterr().err
+    assert "2 chains of 220 steps, whose step is found while they burn in" in capsys.readouterr().err
     again = sd.load(found.save(tmp_path / "llc.json"))
     assert repr(again) == repr(found)
     assert again.to_frame()["llc"][0] == found.value
@@ -103,6 +128,8 @@ def test_it_shows_and_keeps_itself(tmp_path, capsys):
         ({"n_beta": -1}, "n_beta: found -1"),
         ({"localisation": -1.0}, "localisation: found -1"),
         ({"burn_in": 1.5}, "burn_in: found 1.5"),
+        ({"step_size": 0.0}, "step_size: found 0.0; give ε > 0, or None"),
+        ({"integrator": "verlet"}, "integrator: unknown integrator 'verlet'; expected averaged, euler"),
     ],
 )
 def test_options_are_checked_before_sampling(options, message):

@@ -58,7 +58,8 @@ def test_all_that_can_differ_from_zero_by_default():
     assert found.participation == pytest.approx(expected.sum() ** 2 / (expected**2).sum())
 
 
-def test_the_estimate_is_said_before_the_work(capsys):
+def test_the_estimate_is_said_before_the_work(capsys, monkeypatch):
+    monkeypatch.setattr(ways, "SHORT", 600)  # however busy the machine, the simplest way goes first
     sd.spectrum(net(), data(), k=3)
     said = capsys.readouterr().err
     assert said.startswith(f"spectrum: N = {N}, d = {D}: dense, about ")
@@ -130,6 +131,8 @@ def test_gradients_are_those_of_the_examples():
         ({"memory": 1e-6}, "nothing fits into"),
         ({"method": "krylov"}, "give k"),
         ({"method": "exact"}, "unknown method 'exact'"),
+        ({"convention": "none"}, "convention: unknown convention 'none'; expected with_replacement or"),
+        ({"precision": "float16"}, "precision: unknown precision 'float16'; expected float32 or float64"),
     ],
 )
 def test_options_are_checked(options, message):

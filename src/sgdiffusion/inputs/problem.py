@@ -131,10 +131,11 @@ def _losses(problem: Problem, batch: Any, count: int) -> Tensor:
 def _explained(model: nn.Module, batch: Any, error: Exception) -> InputError:
     """The failure of the model or loss on the first examples, with the likely remedy."""
     line = str(error).strip().partition("\n")[0]
-    found = f"it fails on {describe(batch)} with {type(error).__name__}: {line}"
+    failure = f"fails on {describe(batch)} with {type(error).__name__}: {line}"
+    found = f"it {failure}"
     leaves = tree_leaves(batch)
     if any(leaf.dtype == torch.uint8 for leaf in leaves):
-        return InputError("data", f"inputs are uint8 and the model {found}", "use inputs.float() / 255")
+        return InputError("data", f"inputs are uint8, and the model {failure}", "use inputs.float() / 255")
     if isinstance(error, TypeError) and "argument" in line:
         return InputError(
             "model",

@@ -25,7 +25,9 @@ LLC: tuple[Option, ...] = (
     ("batch-size", int, None, "examples per step (default: all)"),
     ("localisation", float, 10.0, "γ"),
     ("n-beta", float, None, "nβ (default: n/ln n)"),
-    ("rounds", int, 5, "of the search for the step size"),
+    ("step-size", float, None, "ε (default: found while the chains burn in)"),
+    ("integrator", ("averaged", "euler"), "averaged", "euler: as in other packages, inflates the estimate"),
+    ("rounds", int, 3, "of the search for the step size"),
     ("seed", int, 0, "of the chains"),
 )
 WALK: tuple[Option, ...] = (

@@ -22,6 +22,7 @@ from sgdiffusion.measures.noise.pair_balance import PairBalance, balanced_pairs,
 from sgdiffusion.measures.noise.symmetries import Part, Symmetry, find_symmetries
 
 Side = str | Sequence[str]
+ONE_LINE, SIDE = 30, 48  # letters: of a pair in a figure of one column, of one side in one of two
 COLUMNS = {
     "pair": "modules of u → modules of w; [part]: some entries of a packed weight",
     "kind": "what the two sides are",
@@ -95,18 +96,29 @@ class NoiseBalance(Result):
     @style()
     def plot(self) -> Figure:
         """Ratios of noise and of squared norms of every pair on a logarithmic axis; 1 is balance."""
-        figure, ax = new_figure(height=1.0 + 0.22 * len(self.table))
-        rows = np.arange(len(self.table))
+        labels = _labels(list(self.table["pair"]))
+        lines = max(label.count("\n") + 1 for label in labels)
+        figure, ax = new_figure(lines, height=1.0 + (0.1 + 0.12 * lines) * len(labels))
+        rows = np.arange(len(labels))
         ax.axvline(1, color="0.6", linewidth=1)
         ax.plot(self.table["noise_ratio"], rows, "o", label="noise, uᵀC₁u / wᵀC₂w")
         ax.plot(self.table["norm_ratio"], rows, "s", fillstyle="none", label="norms, ‖u‖² / ‖w‖²")
-        ax.set_yticks(rows, labels=list(self.table["pair"]))
+        ax.set_yticks(rows, labels=labels)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set(xscale="log", xlabel="ratio of the two sides")
         low, high = ax.get_xlim()
         plain_log_ticks(ax.xaxis, (1, 2, 5) if high < 30 * low else (1,))
         figure.legend(loc="outside upper center")
         return figure
+
+
+def _labels(pairs: Sequence[str]) -> list[str]:
+    """Names of pairs, on two lines if any is too long for one; of very long names the last part."""
+    if max(map(len, pairs)) <= ONE_LINE:
+        return list(pairs)
+    sides = [pair.split(" → ") for pair in pairs]
+    short = [[s if len(s) <= SIDE else "…" + s[1 - SIDE :] for s in both] for both in sides]
+    return ["\n→ ".join(both) for both in short]
 
 
 def symmetries(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sgdiffusion.dynamics.chains.sgld import Integrator
 from sgdiffusion.dynamics.ensembles.batched import Batched, stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp, stages_of
 from sgdiffusion.dynamics.ensembles.serial import Serial
@@ -23,13 +24,12 @@ from sgdiffusion.inputs.losses import Loss, LossName
 from sgdiffusion.inputs.problem import Problem, read, to_model
 from sgdiffusion.library.progress import Progress
 from sgdiffusion.library.results import Result
-from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
 from sgdiffusion.measures.coefficients.learning_coefficient import (
     EXPLANATIONS,
     default_n_beta,
-    learning_coefficients,
     recipe,
 )
+from sgdiffusion.measures.coefficients.self_calibrated import ROUNDS, at_step, self_calibrated
 
 LEAST_DRAWS = 8  # below that, convergence cannot be told
 
@@ -58,7 +58,7 @@ class LearningCoefficient(Result):
             f"λ̂ = {self.value:.4g} [{self.low:.4g}, {self.high:.4g}] of d = {self.weights:,} weights, "
             f"n = {self.examples:,} examples; d/2 = {self.weights / 2:g}",
             f"{self.traces.shape[0]} chains × {self.traces.shape[1]} draws, R̂ {row['r_hat']:.3f}, "
-            f"{row['ess']:.0f} effective draws, step {row['step_size']:.3g} (found), "
+            f"{row['ess']:.0f} effective draws, step {row['step_size']:.3g} ({chosen['step']}), "
             f"nβ {chosen['n_beta']:.4g}, γ {chosen['localisation']:g}",
             f"L(w*) = {row['baseline']:.6g}, mean loss of chains {row['mean_loss']:.6g}",
         ]
@@ -101,17 +101,21 @@ def learning_coefficient(
     batch_size: int | None = None,
     localisation: float = 10.0,
     n_beta: float | None = None,
-    rounds: int = 5,
+    step_size: float | None = None,
+    integrator: Integrator = "averaged",
+    rounds: int = ROUNDS,
     seed: int = 0,
     progress: bool = True,
 ) -> LearningCoefficient:
     """λ̂(w*) = nβ (E[L(w)] − L(w*)), w ∼ exp{−nβ L_n(w) − (γ/2)‖w − w*‖²}, at the weights w* of ``model``
-    (Lau et al. 2024; Hennick & De Baerdemacker 2025), by Langevin chains whose step size is found first.
+    (Lau et al. 2024; Hennick & De Baerdemacker 2025), by Langevin chains that find their step size while they
+    burn in.
 
     Arguments: those of :func:`gradients`, and ``chains``, ``draws`` per chain, ``every`` so many steps, after
     ``burn_in`` steps (default: as many as the localisation needs, at least 500); ``batch_size`` per step
-    (default: all examples); ``localisation`` γ; ``n_beta`` (default n/ln n with all n examples); ``rounds``
-    of the search for the step; ``seed``; ``progress`` shows the time left. Frozen weights stay as they are,
+    (default: all examples); ``localisation`` γ; ``n_beta`` (default n/ln n with all n examples);
+    ``step_size`` ε (default: found in so many ``rounds``); ``integrator`` "averaged", or "euler" as in other
+    packages, which inflates λ̂; ``seed``; ``progress`` shows the time left. Frozen weights stay as they are,
     batch-norm and dropout are as in evaluation mode.
 
     Returns a :class:`LearningCoefficient` with the interval over chains and what is wrong, if anything is.
@@ -128,34 +132,42 @@ def learning_coefficient(
     problem = read(model, data, loss, forward=forward, params=params, examples=examples, device=device)
     beta = default_n_beta(problem.examples) if n_beta is None else n_beta
     _check(chains, draws, every, burn_in, batch_size, localisation, beta, rounds)
+    _check_step(step_size, integrator)
     report = Progress("learning coefficient", progress)
     net, held = _net(problem, loss if forward is None else None, report)
     start = stack([problem.model]).to(held.x.device)
     plan = recipe(problem.examples, batch_size=batch_size, localisation=localisation, draws=draws)
-    chain = replace(plan, n_beta=beta, every=every, burn_in=plan.burn_in if burn_in is None else burn_in)
-    report.say(f"d = {problem.weights:,}, n = {problem.examples:,}: searching for the step size")
-    found = calibrate(net, held, start, chain, rounds=rounds, seed=seed)
-    step = float(found.step_sizes[0])
-    notes = list(problem.notes)
-    if chain.burn_in < found.relaxation < math.inf:
-        if burn_in is None:
-            chain = replace(chain, burn_in=math.ceil(found.relaxation))
-        else:
-            notes.append(f"burn_in is below the {found.relaxation:,.0f} steps that γ needs at this step")
-    if isinstance(net, _Told):
-        net.begin(chains * chain.steps)
-    report.say(f"step {step:.3g}; {chains} chains of {chain.steps:,} steps")
-    result = learning_coefficients(
-        net, held, start, chain, chains=chains, seed=seed, step_sizes=found.step_sizes, on_divergence="flag"
-    )
-    row = result.table.iloc[0]
+    chain = replace(plan, n_beta=beta, every=every, integrator=integrator)
+    chain = chain if burn_in is None else replace(chain, burn_in=burn_in)
+    about = f"d = {problem.weights:,}, n = {problem.examples:,}: {chains} chains of {chain.steps:,} steps"
+    report.say(about + (", whose step is found while they burn in" if step_size is None else " or more"))
+
+    def begin(steps: int) -> None:
+        if isinstance(net, _Told):
+            net.begin(chains * steps)
+
+    def planned(step: float, left: int) -> None:
+        report.say(f"step {step:.3g}; {chains} chains of {left:,} more steps")
+        begin(left)
+
+    begin(chain.steps)
+    options: dict[str, Any] = {"chains": chains, "extend": burn_in is None, "seed": seed, "planned": planned}
+    if step_size is None:
+        run = self_calibrated(net, held, start, chain, rounds=rounds, **options)
+    else:
+        run = at_step(net, held, start, replace(chain, step_size=step_size), **options)
+    lacking = run.chain.burn_in + run.missing
+    short = f"burn_in is below the {lacking:,} steps that γ needs at this step"
+    notes = (*problem.notes, short) if run.missing else problem.notes
+    row = run.coefficients.table.iloc[0]
     settings = {
         "n_beta": beta,
         "localisation": localisation,
-        "burn_in": chain.burn_in,
+        "burn_in": run.chain.burn_in,
         "every": every,
         "batch_size": batch_size,
-        "integrator": chain.integrator,
+        "integrator": integrator,
+        "step": "found" if step_size is None else "given",
         "seed": seed,
     }
     return LearningCoefficient(
@@ -164,11 +176,11 @@ def learning_coefficient(
         high=float(row["high"]),
         weights=problem.weights,
         examples=problem.examples,
-        table=result.table,
-        traces=result.traces[0],
+        table=run.coefficients.table,
+        traces=run.coefficients.traces[0],
         settings=settings,
         diagnoses=tuple(name for name in str(row["diagnoses"]).split(", ") if name),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -193,6 +205,15 @@ def _check(
         raise InputError("n_beta", f"found {n_beta}", "give a positive number, or None for n/ln n")
     if not (localisation >= 0 and math.isfinite(localisation)):
         raise InputError("localisation", f"found {localisation}", "give γ ≥ 0")
+
+
+def _check_step(step_size: float | None, integrator: Integrator) -> None:
+    if step_size is not None and not (step_size > 0 and math.isfinite(step_size)):
+        raise InputError("step_size", f"found {step_size}", "give ε > 0, or None to have it found")
+    if integrator not in get_args(Integrator):
+        raise InputError(
+            "integrator", f"unknown integrator {integrator!r}", f"expected {', '.join(get_args(Integrator))}"
+        )
 
 
 def _net(problem: Problem, loss: Any, report: Progress) -> tuple[Batched, Examples]:

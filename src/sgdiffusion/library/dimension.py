@@ -58,8 +58,8 @@ class WalkDimension(Result):
     def plot(self) -> Figure:
         """Displacements and the fitted power law."""
         figure, ax = new_figure(height=2.6)
-        for curve in self.displacements:
-            ax.loglog(self.times, curve, color="0.6", linewidth=1)
+        for i, curve in enumerate(self.displacements):
+            ax.loglog(self.times, curve, color="0.6", linewidth=1, label="" if i else "recorded")
         first, last = self.table[["first", "last"]].iloc[0]
         window = np.array([first, last])
         level = float(np.exp(self.table["intercept"].mean()))
@@ -68,7 +68,7 @@ class WalkDimension(Result):
         )
         ax.set(xlabel="time", ylabel="‖w(t) − w(0)‖")
         plain_log_ticks(ax.yaxis)
-        figure.legend(loc="outside upper center")
+        figure.legend(loc="outside upper center", ncols=2)
         return figure
 
 

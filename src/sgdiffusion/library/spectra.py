@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -190,9 +190,10 @@ def spectrum(
     """
     problem = read(model, data, loss, forward=forward, params=params, examples=examples, device=device)
     _check(problem, k, memory)
+    _check_choices(convention, precision)
     stream, report = _stream(problem, vectorise, reuse=True), Progress("spectrum", progress)
     limit = 0.8 * ways.free_memory() if memory is None else memory * 2**30
-    possible = ways.ways(stream, k)
+    possible = ways.ways(stream, k, precision)
     way = ways.choose(possible, method, limit)
     others = "; ".join(str(w) for w in possible if w is not way)
     report.say(
@@ -227,6 +228,12 @@ def _check(problem: Problem, k: int | None, memory: float | None) -> None:
         raise InputError("k", f"{k} eigenvalues of {most} that can differ from zero", f"ask for 1 to {most}")
     if memory is not None and not memory > 0:
         raise InputError("memory", f"found {memory}", "give GiB, such as memory=8")
+
+
+def _check_choices(convention: Convention, precision: Precision) -> None:
+    for name, value, known in (("convention", convention, Convention), ("precision", precision, Precision)):
+        if value not in get_args(known):
+            raise InputError(name, f"unknown {name} {value!r}", f"expected {' or '.join(get_args(known))}")
 
 
 class _Found(NamedTuple):

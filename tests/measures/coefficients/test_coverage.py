@@ -7,27 +7,23 @@ which a singular model reaches from below as nβ grows: λ̂'s interval does not
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from oracles import closed_forms
 
-from sgdiffusion.measures.coefficients.langevin_calibration import calibrate
-from sgdiffusion.measures.coefficients.learning_coefficient import learning_coefficients, recipe
+from sgdiffusion.measures.coefficients.learning_coefficient import recipe
+from sgdiffusion.measures.coefficients.self_calibrated import self_calibrated
 
 DEEP = [((2, 2, 2, 2), 0), ((2, 3, 2, 2), 1), ((3, 2, 2, 2, 3), 2), ((3, 3, 3), 1), ((4, 3, 4), 2)]
 
 
 def estimates(problem, seed):
-    """The recipe as the how-to page has it."""
+    """The recipe, as the library runs it."""
     data, batch_size = problem.data, problem.batch_size
     chain = recipe(problem.examples, batch_size=batch_size, localisation=problem.localisation)
-    found = calibrate(problem.net, data, problem.points, chain, seed=seed)
-    chain = replace(chain, burn_in=max(chain.burn_in, math.ceil(found.relaxation)))
-    given = {"seed": seed, "step_sizes": found.step_sizes}
-    table = learning_coefficients(problem.net, data, problem.points, chain, **given).table
+    table = self_calibrated(problem.net, data, problem.points, chain, seed=seed).coefficients.table
     return table.assign(family=problem.family, exact=problem.exact, limit=problem.limit)
 
 

@@ -46,6 +46,20 @@ def test_estimates_of_a_wide_network():
     assert "krylov" not in {way.method for way in ways.ways(stream, None)}
 
 
+def test_single_precision_by_layers_is_no_double_precision():
+    x, y = torch.randn(50, 300), torch.arange(50) % 3
+    for double, precision, possible in (
+        (False, "float32", True),
+        (False, "float64", False),
+        (True, "float64", True),
+    ):
+        net = nn.Linear(300, 400).eval()
+        stream = PerExampleGradients(net.double() if double else net, Inputs((x, y)))
+        assert ("layers" in {way.method for way in ways.ways(stream, 5, precision)}) == possible
+    with pytest.raises(InputError, match="method: 'layers' sums in the model's precision"):
+        choose(FOUND[1:], "layers", 99 * GIB)
+
+
 @pytest.mark.parametrize(
     ("amount", "words"), [(5, "5 B"), (2048, "2 KiB"), (3 * GIB, "3 GiB"), (2e15, "1,819 TiB")]
 )

@@ -8,7 +8,6 @@ direction. Both are held below a stated share in the direction of largest stiffn
 and where a pilot chain goes from there.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,8 +31,9 @@ COLUMNS = {
     "step_size": "ε chosen so far: the smallest of both over rounds and pilots",
     "diverged": "whether the pilot chain blew up (then ε is divided by ten)",
 }
-_POWER_ITERATIONS = 12
+POWER_ITERATIONS = 12
 _RESTARTS = 12
+LEAST = 20  # steps of a pilot chain from measurement to measurement
 _BATCHES = 16  # mini-batches for the noise along one direction: its variance to about a third
 
 
@@ -43,9 +43,10 @@ class Calibration:
 
     step_sizes: Tensor
     table: pd.DataFrame
-    relaxation: float
-    """Steps 2/(εγ), at the smallest ε, in which a direction that the localisation alone holds comes to
-    equilibrium: a burn-in should be as long. Infinite without localisation."""
+    ends: Tensor
+    """Where the pilot chains are now [S · pilots, d]: further chains may go on from there."""
+    elapsed: Tensor
+    """Σ ε over the steps of each of them since it left w* [S · pilots]: at 2/γ it is in equilibrium."""
 
 
 def calibrate(
@@ -58,6 +59,8 @@ def calibrate(
     rounds: int = 5,
     pilots: int = 2,
     examples: int = 1024,
+    batches: int = _BATCHES,
+    refine: int | None = None,
     seed: int = 0,
 ) -> Calibration:
     """The largest step size whose two errors stay below `share` of the variance, for each point.
@@ -65,6 +68,8 @@ def calibrate(
     sgld.step_size is only an upper bound. Curvature and noise are measured on `examples` examples at w*, then
     `rounds` times along `pilots` chains per point, which take as many steps as the burn-in: away from w* a
     singular loss can be much stiffer than at it. A point whose pilots blow up starts again with a tenth of ε.
+    The noise is that of `batches` mini-batches. Power iterations begin anew at each measurement, or after the
+    first, `refine` of them go on from the direction found before (with a random one added to it).
     """
     if not 0 < share < 1:
         raise ConfigError(f"calibrate: the allowed share of the error must be between 0 and 1, found {share}")
@@ -73,40 +78,44 @@ def calibrate(
             f"calibrate needs pilots and examples ≥ 1 and rounds ≥ 0, found {pilots}, {examples}, {rounds}"
         )
     size = nets_at_once(net, min(examples, len(data)), data.x[0].numel(), shared=True)
-    steps, tables = [], []
+    parts = []
     for first in range(0, len(points), size):
-        rows = slice(first, first + size)
-        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots)
-        found, table = _narrow(bounds, points[rows].repeat_interleave(pilots, 0), rounds, first)
-        steps.append(found)
-        tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
+        bounds = _Bounds(net, data, sgld, share, examples, seed + first, pilots, batches, refine)
+        parts.append(_narrow(bounds, points[first : first + size], rounds, first))
+    table = pd.concat([p.table for p in parts], ignore_index=True)
     table.attrs["columns"] = dict(COLUMNS)
-    step_sizes = torch.cat(steps)
-    pull = float(step_sizes.min()) * sgld.localisation
-    return Calibration(step_sizes, table, 2 / pull if pull > 0 else math.inf)
+    step_sizes = torch.cat([p.step_sizes for p in parts])
+    return Calibration(
+        step_sizes,
+        table,
+        ends=torch.cat([p.ends for p in parts]),
+        elapsed=torch.cat([p.elapsed for p in parts]),
+    )
 
 
-def _narrow(bounds: "_Bounds", starts: Tensor, rounds: int, first: int) -> tuple[Tensor, pd.DataFrame]:
-    """Rounds of measuring and moving on; the step sizes of the points that begin with number `first`."""
+def _narrow(bounds: "_Bounds", points: Tensor, rounds: int, first: int) -> Calibration:
+    """Rounds of measuring and moving on, for the points that begin with number `first`."""
+    starts = points.repeat_interleave(bounds.pilots, 0)
     where, lost, rows = starts, torch.zeros(len(starts), dtype=torch.bool, device=starts.device), []
     steps = starts.new_full((len(starts),), bounds.sgld.step_size)
-    length = max(20, bounds.sgld.burn_in // max(rounds, 1))
+    elapsed = torch.zeros_like(steps)
+    length = max(LEAST, bounds.sgld.burn_in // max(rounds, 1))
     number = calm = 0
     while calm <= rounds and number <= rounds + _RESTARTS:
-        found = bounds.at(where)
+        found = bounds.at(where) if number else bounds.first(points)
         allowed = torch.minimum(found["discretisation_step"], found["noise_step"])
         steps = bounds.smallest(torch.where(lost, steps / 10, torch.minimum(steps, allowed)))
         rows.append(_rows(number, found, steps, lost, bounds.pilots, first))
         number, calm = number + 1, calm + (not bool(lost.any()))
         if calm <= rounds:
             where, lost = bounds.pilot(starts, where, steps, length, number)
+            elapsed = torch.where(lost, 0, elapsed + length * steps)
     if bool(lost.any()):
         raise MeasureError(
             f"no step size down to {float(steps.min()):.3g} keeps the pilot chains of point "
             f"{first + int(lost.nonzero()[0]) // bounds.pilots} finite; localise more strongly or lower nβ"
         )
-    return steps[:: bounds.pilots], pd.concat(rows, ignore_index=True)
+    return Calibration(steps[:: bounds.pilots], pd.concat(rows, ignore_index=True), where, elapsed)
 
 
 def _rows(
@@ -139,18 +148,27 @@ class _Bounds:
         examples: int,
         seed: int,
         pilots: int,
+        batches: int,
+        refine: int | None,
     ):
         self.sgld, self.pilots = sgld, pilots
+        self._refine, self._before = refine, torch.empty(0)
         self._net, self._data, self._share, self._seed = net, data, share, seed
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(data))[: min(examples, len(data))]
         self._x, self._y = data.x[chosen][None], data.y[chosen][None]
         batch = min(sgld.batch_size or len(data), len(data))
-        self._batches = torch.from_numpy(rng.integers(len(data), size=(_BATCHES, batch)))
+        self._batches = torch.from_numpy(rng.integers(len(data), size=(batches, batch)))
 
     def smallest(self, steps: Tensor) -> Tensor:
         """One ε per point: the smallest of its pilots', given to each of them."""
         return steps.view(-1, self.pilots).amin(1).repeat_interleave(self.pilots)
+
+    def first(self, points: Tensor) -> dict[str, Tensor]:
+        """What `at` finds at w*, once for all pilots of a point."""
+        found = {name: v.repeat_interleave(self.pilots) for name, v in self.at(points).items()}
+        self._before = self._before.repeat_interleave(self.pilots, 0)
+        return found
 
     def at(self, theta: Tensor) -> dict[str, Tensor]:
         direction, curvature = self._top(theta)
@@ -169,12 +187,18 @@ class _Bounds:
         """Leading eigenvector and |eigenvalue| by power iteration from a random vector."""
         generator = torch.Generator(theta.device).manual_seed(chain_seeds(self._seed, 1)[0])
         v = torch.randn(theta.shape[1:], generator=generator, dtype=theta.dtype, device=theta.device)
-        direction = (v / v.norm()).expand_as(theta)
+        direction, iterations = (v / v.norm()).expand_as(theta), POWER_ITERATIONS
+        if self._refine is not None and len(self._before):
+            against = (direction * self._before).sum(1, keepdim=True) < 0
+            mixed = self._before + torch.where(against, -direction, direction)  # never cancels
+            direction, iterations = mixed / mixed.norm(dim=1, keepdim=True), self._refine
         length = theta.new_zeros(len(theta))
-        for _ in range(_POWER_ITERATIONS):
+        for _ in range(iterations):
             image = curvature_product(self._net, theta, direction, self._x, self._y)
             length = image.norm(dim=1)
             direction = torch.where(length[:, None] > 0, image / length[:, None], direction)
+        if self._refine is not None:
+            self._before = direction
         return direction, length
 
     def _noise(self, theta: Tensor, direction: Tensor) -> Tensor:

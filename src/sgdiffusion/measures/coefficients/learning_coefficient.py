@@ -88,9 +88,8 @@ def default_n_beta(examples: int) -> float:
 def recipe(
     examples: int, *, batch_size: int | None = None, localisation: float = 10.0, draws: int = 200
 ) -> Sgld:
-    """The recommended chain for n examples: nβ = n/ln n, averaged noise; its step is for `calibrate` to find.
-
-    The burn-in has to be at least the calibration's `relaxation`.
+    """The recommended chain for n examples: nβ = n/ln n, averaged noise; `self_calibrated` finds its step and
+    burns in longer where the localisation needs it.
     """
     beta = default_n_beta(examples)
     return Sgld(1.0, beta, localisation, draws, burn_in=500, every=5, batch_size=batch_size)
@@ -106,6 +105,7 @@ def learning_coefficients(
     seed: int = 0,
     baseline: Baseline = "paired",
     step_sizes: Tensor | None = None,
+    starts: Tensor | None = None,
     on_divergence: Divergence = "raise",
     progress: Callable[[int, int], None] | None = None,
 ) -> Coefficients:
@@ -113,24 +113,25 @@ def learning_coefficients(
 
     `baseline`: L(w*) on the very mini-batches of the draws ("paired": their common fluctuation cancels), or
     over all examples ("full").
-    `step_sizes` [S] belong to the points.
+    `step_sizes` [S] belong to the points; `starts` [S · chains, d] are where the chains begin, if not there.
     """
     require_choice("baseline", baseline, Baseline)
     require_choice("on_divergence", on_divergence, Divergence)
     _check(net, points, sgld, chains, step_sizes)
-    starts = points.repeat_interleave(chains, dim=0)
+    centres = points.repeat_interleave(chains, dim=0)
     own = points.new_full((len(points),), sgld.step_size) if step_sizes is None else step_sizes
     steps = own.repeat_interleave(chains, dim=0)
     seeds = [s for point in chain_seeds(seed, len(points)) for s in chain_seeds(point, chains)]
     paths = _paths(
         net,
         data,
-        starts,
+        centres if starts is None else starts,
         sgld,
         seeds,
         chains,
+        centres=centres,
         step_sizes=steps,
-        references=starts if baseline == "paired" else None,
+        references=centres if baseline == "paired" else None,
         progress=progress,
     )
     if on_divergence == "raise":
@@ -156,6 +157,7 @@ def _paths(
     seeds: list[int],
     chains: int,
     *,
+    centres: Tensor,
     step_sizes: Tensor,
     references: Tensor | None,
     progress: Callable[[int, int], None] | None,
@@ -163,14 +165,14 @@ def _paths(
     """`chains` chains from each point, one point's next to each other. With several points their k-th chains
     share mini-batches, those that the first point's would have alone: chains of one point stay independent.
     """
-    given: dict[str, Any] = {"step_sizes": step_sizes, "references": references}
+    given: dict[str, Any] = {"centres": centres, "step_sizes": step_sizes, "references": references}
     if sgld.batch_size is None or len(starts) == chains:
         return sample(net, data, starts, sgld, seeds, **given, progress=progress)
     parts = []
     for k in range(chains):
         own = slice(k, None, chains)
-        given = {"step_sizes": step_sizes[own], "references": None if references is None else references[own]}
-        parts.append(sample(net, data, starts[own], sgld, seeds[own], **given, examples_seed=seeds[k]))
+        its: dict[str, Any] = {name: None if v is None else v[own] for name, v in given.items()}
+        parts.append(sample(net, data, starts[own], sgld, seeds[own], **its, examples_seed=seeds[k]))
         if progress is not None:
             progress((k + 1) * len(starts[own]) * sgld.steps, len(starts) * sgld.steps)
     return interleave(parts)

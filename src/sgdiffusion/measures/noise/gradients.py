@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -158,7 +159,11 @@ class PerExampleGradients:
         return tree_map(self._to_module, batch)
 
     def _new_block(self) -> Tensor:
-        # A fresh block each time: a reader may keep what the stream gave.
+        # A fresh block each time: a reader may keep what the stream gave. NumPy asks for large pages, which
+        # halves the time of first touching them.
+        if self.device.type == "cpu":
+            kind = torch.empty(0, dtype=self.dtype).numpy().dtype
+            return torch.from_numpy(np.empty((self.rows, self.weights), kind))
         return torch.empty(self.rows, self.weights, dtype=self.dtype, device=self.device)
 
     def _to_module(self, values: Tensor) -> Tensor:

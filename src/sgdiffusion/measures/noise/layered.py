@@ -191,6 +191,8 @@ def _weight_products(layer: Any, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
 
     def part(rows: slice) -> tuple[Tensor, Tensor]:
         both = [_places(layer, before[rows], slope[rows]) for before, slope in pairs]
+        if len(both) == 1:
+            return both[0]  # not copied
         return torch.cat([a for a, _ in both], 1), torch.cat([b for _, b in both], 1)
 
     a, b = part(slice(0, 1))
@@ -234,7 +236,7 @@ def _gradient_products(
             torch.bmm(b[:, :, begin : begin + outputs].mT, a).flatten(1)
             for a, b in (part(slice(first, first + rows)) for first in range(0, examples, rows))
         ]
-        found += _gram(torch.cat(parts))
+        found += _gram(parts[0] if len(parts) == 1 else torch.cat(parts))
     return found
 
 

@@ -6,6 +6,7 @@
 - krylov: the k largest by products with D (`topk`), no matrix at all, one pass per block of the Krylov space.
 """
 
+import functools
 import os
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ import torch
 
 from sgdiffusion.errors import InputError
 from sgdiffusion.inputs.data import Inputs
+from sgdiffusion.measures.noise.diffusion import Precision
 from sgdiffusion.measures.noise.gradients import BLOCK_BYTES, PerExampleGradients
 from sgdiffusion.measures.noise.layered import WORK_BYTES, record
 from sgdiffusion.measures.noise.topk import BASIS_BYTES
@@ -57,16 +59,20 @@ def free_memory() -> float:
         return 0.5 * page * os.sysconf("SC_PHYS_PAGES")
 
 
-def ways(gradients: PerExampleGradients, k: int | None) -> list[Way]:
-    """Every method that gives the k largest eigenvalues (None: all that are not zero), cheapest first."""
+def ways(gradients: PerExampleGradients, k: int | None, precision: Precision = "float32") -> list[Way]:
+    """Every method that gives the k largest eigenvalues (None: all that are not zero), cheapest first.
+
+    Products by layers are sums in single precision, unless the module is in double.
+    """
     assert isinstance(gradients.data, Inputs)
     n, d, item = len(gradients.data), gradients.weights, gradients.dtype.itemsize
-    each, speed = _seconds_per_gradient(gradients), _operations_per_second()
+    each, speed = _seconds_per_gradient(gradients), _operations_per_second(torch.get_num_threads())
     found = [
         Way("dense", 2.0 * d**2 * item + 2 * BLOCK_BYTES, n * each + (n * d**2 + 6.0 * d**3) / speed),
         Way("dual", 1.0 * n * d * item + 24 * n**2 + BLOCK_BYTES, n * each + (n**2 * d + 6 * n**3) / speed),
     ]
-    if gradients.device.type == "cpu" and gradients.vectorise:
+    precise = precision == "float32" or gradients.dtype == torch.float64
+    if gradients.device.type == "cpu" and gradients.vectorise and precise:
         found.append(_by_layers(gradients, speed))
     if k is not None:
         memory = BASIS_BYTES + 4.0 * k * d * item + 3 * BLOCK_BYTES
@@ -99,8 +105,9 @@ def _seconds_per_gradient(gradients: PerExampleGradients) -> float:
     return (time.perf_counter() - begun) / min(PILOT, len(gradients.data))
 
 
-def _operations_per_second() -> float:
-    """Multiplications with addition of this machine in a matrix product of single precision."""
+@functools.cache
+def _operations_per_second(threads: int) -> float:
+    """Multiplications with addition of so many threads in a matrix product of single precision."""
     square = torch.ones(512, 512)
     square @ square
     begun = time.perf_counter()
@@ -113,6 +120,12 @@ def choose(found: Iterable[Way], method: Method, memory: float) -> Way:
     if method not in get_args(Method):
         raise InputError("method", f"unknown method {method!r}", f"expected {', '.join(get_args(Method))}")
     possible = [way for way in found if method in ("auto", way.method)]
+    if not possible and method == "layers":
+        raise InputError(
+            "method",
+            "'layers' sums in the model's precision, on the CPU, and needs torch.func",
+            "use method='dual', model.double(), or neither precision='float64' nor vectorise=False",
+        )
     if not possible:
         raise InputError(
             "k", f"method {method!r} needs the number of eigenvalues wanted", "give k, such as k=20"
