@@ -16,6 +16,7 @@ from sgdiffusion.papers.tables import documented, quantity
 from sgdiffusion.papers.ziyin2025.common import named_seed, plain
 from sgdiffusion.papers.ziyin2025.theory.data_law import DataConstants, gaussian_linear, linear_law
 from sgdiffusion.papers.ziyin2025.theory.laws import deep, depth_one
+from sgdiffusion.papers.ziyin2025.theory.stationary import StationaryLaw
 
 # At an accuracy of 0.1 Milstein's scheme leaves a distance of 0.02 at D = 2 and 3; at 0.02 none is seen.
 SPREAD = 0.15  # of the starting weights, relative to balance and equality
@@ -81,12 +82,16 @@ def weights_law(
     return {"distances": table, "quantities": pd.DataFrame(quantities)}
 
 
+def law_of(case: Case) -> StationaryLaw:
+    """Eq. 14 at the case's D and d, or eq. 15 with its decay, which knows no width."""
+    if case.depth == 1:
+        return depth_one(case.constants, case.temperature, case.decay)
+    return deep(case.constants, case.temperature, case.depth, case.width)
+
+
 def _distances(case: Case, v: np.ndarray) -> tuple[float, float, float, float]:
     """Distance, critical distance and p-value for the law of this width; distance to that of width one."""
-    c, t = case.constants, case.temperature
-    law, one = (
-        depth_one(c, t, case.decay) if case.depth == 1 else deep(c, t, case.depth, d) for d in (case.width, 1)
-    )
+    law, one = law_of(case), law_of(case._replace(width=1))
     found = ks.distance(v, law.cdf)
     critical = ks.critical_value(v.size, LEVEL)
     return found.statistic, critical, found.p_value, ks.distance(v, one.cdf).statistic

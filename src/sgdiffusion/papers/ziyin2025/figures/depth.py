@@ -111,8 +111,10 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
         for depth, color in ((0, VERMILION), (1, BLUE)):
             part = inversion[(inversion["depth"] == depth) & inversion[column].notna()].sort_values("rate")
             shown = part[part[column] > LEAST[column]]
-            ax.errorbar(shown["rate"], shown[column], 1.96 * shown[f"{column}_error"], fmt="o-", color=color,
-                        markersize=3, linewidth=0.8, label=f"D = {depth}")  # fmt: skip
+            ax.errorbar(shown["rate"], shown[column], 1.96 * shown[f"{column}_error"], fmt="o", color=color,
+                        markersize=3, label=f"D = {depth}")  # fmt: skip
+            joined = part[column].where(part[column] > LEAST[column])
+            ax.plot(part["rate"], joined, color=color, linewidth=0.8)
             below = part[part[column] <= LEAST[column]]
             ax.plot(below["rate"], np.full(len(below), LEAST[column]), "v", color=color, mfc="none",
                     markersize=4, label=f"D = {depth}, below" if len(below) else None)  # fmt: skip
@@ -121,7 +123,8 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
         ax.set_ylim(LEAST[column] / 2, None)
         _overflow(ax, inversion[inversion["depth"] == 1].sort_values("rate"))
         panel_label(ax, letter)
-    legend_below(axes[1], ncols=3)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=6)
     return figure
 
 
