@@ -177,23 +177,3 @@ class TestDistance:
     def test_zero_spectrum(self):
         with pytest.raises(MeasureError, match="all eigenvalues are zero"):
             spectral_distance(self.values, np.zeros(40))
-
-
-def test_the_threshold_of_summed_rounding_lies_between_rounding_and_the_default():
-    """d = 9,999: the default is 1.2e-3 λ_max, the root rule √19,999 ε/2 = 8.4e-6 λ_max."""
-    values = np.concatenate([[2.0, 1e-3, 1e-4, 1e-5], np.zeros(9995)])
-    assert threshold(values, rule="root") == pytest.approx(2 * 141.42 * 1.1920929e-7 / 2, rel=1e-4)
-    assert statistics(values).rank == 1
-    found = statistics(values, rule="root")
-    assert found.rank == 3  # 1e-5 is below 1.7e-5
-    assert found.mean_above == pytest.approx((2 + 1e-3 + 1e-4) / 3)
-    assert (found.mean, found.sd) == (statistics(values).mean, statistics(values).sd)
-    other = values.copy()
-    other[1:3] = 1e-2, 1e-3  # a decade up: two of three eigenvalues, or none that the default sees
-    assert spectral_distance(values, other, rule="root") == pytest.approx(2 / 3)
-
-
-def test_rounding_makes_no_rank_by_either_threshold():
-    rows = np.random.default_rng(26).standard_normal((90, 700)) * np.geomspace(1, 0.03, 700)
-    values = eigenvalues(diffusion_matrix([rows.astype(np.float32)]))
-    assert statistics(values, rule="root").rank == statistics(values).rank == 89

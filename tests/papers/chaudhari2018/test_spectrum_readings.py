@@ -1,21 +1,29 @@
 """Spectra read otherwise, on eigenvalues made by hand."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from sgdiffusion.config import Configuration
 from sgdiffusion.config.readings import Reading
+from sgdiffusion.data.store import Prepared
+from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.papers.chaudhari2018 import spectrum_readings as study
 from sgdiffusion.papers.chaudhari2018.spectra import eigenvalue_table
 from sgdiffusion.papers.task import Task
 
-D = 10_000  # the default threshold is 1.2e-3 λ_max, the other one 8.4e-6 λ_max
+from .test_constancy import network
+
+ROOT = Path(__file__).resolve().parents[3]
+D = 10_000  # the threshold is 1.2e-3 λ_max
 
 
 def made(largest: float, instants=(0.2, 1.0), seeds=2) -> pd.DataFrame:
-    """Two large eigenvalues, one between the thresholds; at 20 % all are ten times as large."""
+    """Two large eigenvalues, one below the threshold; at 20 % all are ten times as large."""
     values = np.zeros(D)
     values[:3] = largest, largest / 3, largest * 1e-4
     return eigenvalue_table(
@@ -45,14 +53,6 @@ def test_another_instant_scales_what_is_measured_there():
     found = read(fraction=0.2)
     assert found["lenet.mean"] == pytest.approx(10 * read()["lenet.mean"])
     assert "allcnn.mean" not in found  # not measured at that instant
-    assert "lenet.distance_20_100" not in found
-
-
-def test_the_other_threshold_finds_more_eigenvalues():
-    found = read(rule="root")
-    assert found["lenet.rank"] == 3
-    assert found["lenet.mean"] == pytest.approx(read()["lenet.mean"])
-    assert found["lenet.distance_20_100"] == pytest.approx(1)
 
 
 def test_means_over_the_eigenvalues_above_threshold():
@@ -71,8 +71,29 @@ def test_plain_images_in_the_place_of_augmented_ones():
 def test_the_base_is_left_to_the_studies_themselves():
     given = [
         Reading(name=n, values={}, set=s)
-        for n, s in (("base", {}), ("rank-threshold=root", {"rule": "root"}))
+        for n, s in (("base", {}), ("spectrum-instant=20-percent", {"fraction": 0.2}))
     ]
     task = Task("chaudhari2018", {}, 0, 1, "cpu", {}, logging.getLogger())
     found = study.measure(task, given, NAMES, **SPECTRA)["readings"]
-    assert set(found["reading"]) == {"rank-threshold=root"}
+    assert set(found["reading"]) == {"spectrum-instant=20-percent"}
+
+
+def test_in_double_precision_smaller_eigenvalues_are_told_from_rounding(monkeypatch):
+    """Of 83 weights: the smallest eigenvalues are 1e-12 of the largest where a weight hardly matters."""
+    x = torch.randn(400, 6, generator=torch.Generator().manual_seed(4)).numpy()
+    x[:, 0] *= 3e-6
+    y = np.arange(400) % 3
+    net = network(0, 0.5)
+    monkeypatch.setattr(study.stored, "modules", lambda path: {1.0: net})
+    run = Configuration(ROOT / "config").run("full", "chaudhari2018", "small-lenet")
+    task = Task("chaudhari2018", {}, 0, 1, "cpu", {}, logging.getLogger())
+    data = [Prepared(x, y, x, y, {})]
+    found = study.measure_double(task, {"mnist": run}, NAMES, "double", data, mnist=["seed-0", "seed-1"])[
+        "readings"
+    ]
+    rows = torch.cat(list(PerExampleGradients(net, (x, y)))).double().numpy()
+    values = np.linalg.eigvalsh(np.cov(rows.T, bias=True))
+    double, single = ((values > values.max() * len(values) * e).sum() for e in (2.22e-16, 1.19e-7))
+    assert found.set_index("quantity")["value"]["lenet.rank"] == double > single
+    assert set(found["reading"]) == {"double"}
+    assert set(found["n"]) == {2}

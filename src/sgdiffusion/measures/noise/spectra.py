@@ -7,7 +7,7 @@ and standard deviation are over: all d of them, or those above the threshold onl
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from sgdiffusion.measures.noise.diffusion import (
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
 
 Values = NDArray[np.float64]
-Rule = Literal["dimension", "root"]
 
 
 def eigenvalues(matrix: DiffusionMatrix) -> Values:
@@ -76,18 +75,12 @@ def spectrum(
     return eigenvalues(diffusion_matrix(gradients, convention=convention, precision=precision))
 
 
-def threshold(
-    values: Values, precision: Precision = "float32", weights: int | None = None, rule: Rule = "dimension"
-) -> float:
-    """Eigenvalues below count as zero: λ_max · d · ε, ε the machine epsilon of the named precision.
+def threshold(values: Values, precision: Precision = "float32", weights: int | None = None) -> float:
+    """λ_max · d · ε with ε the machine epsilon of the named precision: eigenvalues below count as zero.
 
-    d is the number of the values, or of ``weights`` where they are only some of them. The rule ``root`` is
-    λ_max · √(2d + 1) · ε/2, the size of rounding errors that add up at random (Press et al., Numerical
-    Recipes; numpy's documentation of matrix_rank names both).
+    d is the number of the values, or of ``weights`` where they are only some of them.
     """
-    d = weights or len(values)
-    factor = float(d) if rule == "dimension" else 0.5 * math.sqrt(2 * d + 1)
-    return float(values.max() * factor * np.finfo(precision).eps)
+    return float(values.max() * (weights or len(values)) * np.finfo(precision).eps)
 
 
 def require_nonnegative(values: Values, precision: Precision) -> None:
@@ -133,12 +126,10 @@ class SpectrumStatistics:
         return asdict(self)
 
 
-def statistics(
-    values: Values, precision: Precision = "float32", rule: Rule = "dimension"
-) -> SpectrumStatistics:
+def statistics(values: Values, precision: Precision = "float32") -> SpectrumStatistics:
     """Mean, s.d., trace, norm and rank of a spectrum, over all eigenvalues and over those above threshold."""
     require_nonnegative(values, precision)
-    cut = threshold(values, precision, rule=rule)
+    cut = threshold(values, precision)
     if cut <= 0:
         raise MeasureError("all eigenvalues are zero: every example has the same gradient, D has no spectrum")
     above = values[values > cut]
@@ -158,9 +149,7 @@ def statistics(
     )
 
 
-def spectral_distance(
-    first: Values, second: Values, precision: Precision = "float32", rule: Rule = "dimension"
-) -> float:
+def spectral_distance(first: Values, second: Values, precision: Precision = "float32") -> float:
     """Distance of two spectra in decades: Wasserstein-1 between their log₁₀ λ above threshold.
 
     W₁ = ∫₀¹ |log₁₀ λ₁(q) − log₁₀ λ₂(q)| dq over quantiles q, each spectrum normalised to unit mass: by how
@@ -172,5 +161,5 @@ def spectral_distance(
     logs = []
     for values in (first, second):
         statistics(values, precision)  # refuses what has no spectrum
-        logs.append(np.log10(values[values > threshold(values, precision, rule=rule)]))
+        logs.append(np.log10(values[values > threshold(values, precision)]))
     return float(wasserstein_distance(*logs))

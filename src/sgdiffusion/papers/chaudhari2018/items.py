@@ -6,6 +6,7 @@ from typing import Any
 from sgdiffusion.papers.chaudhari2018.planning import (
     CONSTANCY,
     DIVERSITY,
+    DOUBLE,
     FIG3_TABLES,
     FIG4_TABLES,
     LONG,
@@ -19,6 +20,7 @@ from sgdiffusion.papers.chaudhari2018.planning import (
     VARIED,
     VARIED_READINGS,
     accepted,
+    constant_of,
     fixed,
     instants,
     measured_spectra,
@@ -100,8 +102,7 @@ NOISE = {
                 "of": fixed(run),
                 "variants": variant_settings(f"{run}-variants"),
                 "readings": readings_of_variants(f"{run}-variants"),
-                # a matrix of small-lenet costs minutes, and Remark 13 needs a second one
-                "constancy_too": fixed(run == "small-fc"),
+                "constant": constant_of(run),
             },
             inputs=variant_inputs(run),
             outputs={
@@ -143,6 +144,23 @@ NOISE = {
             for key in spectrum_names(plan)
         },
         outputs={"readings": "readings/spectra.csv"},
+    ),
+    "double-precision": Study(
+        function="spectrum_readings:measure_double",
+        settings={
+            "runs": lambda plan: {k: settings_of(run)(plan) for k, run in DOUBLE.items()},
+            "names": fixed(DOUBLE),
+            "reading": fixed("rank-precision=double"),
+        },
+        inputs=lambda plan: {
+            "data": [plan.prepared(run) for run in DOUBLE.values()],
+            **{key: of_seeds("checkpoints.pt", run)(plan) for key, run in DOUBLE.items()},
+        },
+        outputs={"readings": "readings/double-precision.csv"},
+        threads=2,
+        mem_mb=8000,
+        minutes=120,
+        gpu=True,
     ),
     "readings": Study(
         function="readings:measure",
@@ -323,4 +341,4 @@ QUANTITIES = (
         f"variants-{TRAJECTORY}",
     ),
 )
-READINGS = (*VARIED_READINGS, "spectra", TRAJECTORY, f"{TRAJECTORY}-figure")
+READINGS = (*VARIED_READINGS, "spectra", "double-precision", TRAJECTORY, f"{TRAJECTORY}-figure")

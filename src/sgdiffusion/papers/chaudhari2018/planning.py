@@ -41,6 +41,7 @@ COMPARED = {  # ratios of Remarks 14 and 16 in which a varied network stands, an
     "small-fc": {"r16.fc-over-lenet": "mnist"},
     "small-lenet": {"r16.fc-over-lenet": "fc", "r14.cifar10-over-mnist": "cifar10"},
 }
+DOUBLE = {"mnist": "small-lenet", "fc": "small-fc"}  # small enough for D in double precision
 SHORT, LONG = f"{TRAJECTORY}-variants", f"{TRAJECTORY}-long"
 FIG3_TABLES = ["spectrum", "autocorrelation", "weights", "displacement", "circulation", "gradients"]
 CYCLE_CLAIMS = (
@@ -94,6 +95,19 @@ def published_spectrum(plan: Plan, figure: str) -> dict[str, float]:
     # the claims on Fig 2 are on the eigenvalues above threshold, the only reading that its pairs admit
     pair = {k: numbers[k] if k in numbers else numbers[f"{k}_above"] for k in ("mean", "sd")}
     return {**pair, "rank_percent": numbers["rank_percent"]}
+
+
+def constant_of(run: str) -> Any:
+    """A setting: the variants under which Remark 13 is tried; of small-lenet, whose matrices take minutes,
+    that with another annealing alone.
+    """
+
+    def variants(plan: Plan) -> list[str]:
+        return {"small-fc": [*variants_of("small-fc-variants", plan)], "small-lenet": ["epochs-10"]}.get(
+            run, []
+        )
+
+    return variants
 
 
 def fixed(value: Any) -> Any:

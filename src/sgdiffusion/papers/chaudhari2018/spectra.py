@@ -24,7 +24,7 @@ from sgdiffusion.measures.noise.alignment import noise
 from sgdiffusion.measures.noise.diffusion import Convention, Precision
 from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole, moments
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
-from sgdiffusion.measures.noise.spectra import Rule, spectral_distance, spectrum, statistics
+from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.planning import quantity_name
 from sgdiffusion.papers.chaudhari2018.settings import MinibatchNoise
@@ -126,13 +126,12 @@ def statistics_of(
     *,
     convention: Convention = "with_replacement",
     precision: Precision = "float32",
-    rule: Rule = "dimension",
 ) -> pd.DataFrame:
-    """The statistics of each spectrum of a table of eigenvalues, with the threshold by `rule`."""
+    """The statistics of each spectrum of a table of eigenvalues."""
     keys = ["seed", "fraction", "evaluation"]
     rows = []
     for key, part in eigenvalues.groupby(keys, sort=False):
-        found = statistics(part["eigenvalue"].to_numpy(), precision, rule).row()
+        found = statistics(part["eigenvalue"].to_numpy(), precision).row()
         rows.append(
             {**dict(zip(keys, key, strict=True)), "convention": convention, "precision": precision, **found}
         )
@@ -178,9 +177,7 @@ def quantities(statistics_table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def distances(
-    eigenvalues: pd.DataFrame, precision: Precision = "float32", rule: Rule = "dimension"
-) -> pd.DataFrame:
+def distances(eigenvalues: pd.DataFrame, precision: Precision = "float32") -> pd.DataFrame:
     """Remark R13: distances between the instants of each seed, and between seeds at the last instant."""
     _one_evaluation(eigenvalues)
     groups = eigenvalues.groupby(["seed", "fraction"])["eigenvalue"]
@@ -191,7 +188,7 @@ def distances(
         if seed != other_seed and not fraction == other_fraction == final:
             continue
         kind = "training" if seed == other_seed else "seeds"
-        d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision, rule)
+        d = spectral_distance(spectra[seed, fraction], spectra[other_seed, other_fraction], precision)
         rows.append((kind, seed, other_seed, fraction, other_fraction, d))
     return documented(rows, DISTANCE_COLUMNS)
 

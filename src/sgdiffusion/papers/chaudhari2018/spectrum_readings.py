@@ -1,20 +1,21 @@
-"""The spectra of Figs 1 and 2 read otherwise: another instant, another threshold, other eigenvalues, images.
+"""The spectra of Figs 1 and 2 read otherwise: another instant, other eigenvalues, images or precision.
 
-Everything is taken from the eigenvalues that the runs' own studies have stored.
+All but the precision is taken from the eigenvalues that the runs' own studies have stored.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
-from sgdiffusion.config.models import Strict
+from sgdiffusion.config.models import Strict, Training
 from sgdiffusion.config.readings import BASE, Reading
-from sgdiffusion.measures.noise.spectra import Rule
+from sgdiffusion.data.store import Prepared, subset
+from sgdiffusion.dynamics.training import checkpoints as stored
 from sgdiffusion.papers.chaudhari2018.spectra import (
-    distance_quantities,
-    distances,
     diversity_quantities,
     quantities,
+    spectra_table,
     statistics_of,
 )
 from sgdiffusion.papers.task import Task
@@ -26,7 +27,6 @@ class SpectrumReading(Strict):
     """How the printed λ(D) and rank are read; the defaults are the base."""
 
     fraction: float = 1.0
-    rule: Rule = "dimension"
     above: bool = False  # whether mean and s.d. are over the eigenvalues above threshold
     images: str = "augmented"  # over which D is evaluated after a training with augmentation
 
@@ -36,28 +36,25 @@ def under(eigenvalues: pd.DataFrame, reading: SpectrumReading) -> pd.DataFrame:
     at = eigenvalues[eigenvalues["fraction"] == reading.fraction]
     if at.empty:
         return at
-    found = statistics_of(at, rule=reading.rule)
+    found = statistics_of(at)
     return found.assign(**{c: found[f"{c}_above"] for c in PAIR}) if reading.above else found
 
 
 def read(
     eigenvalues: Mapping[str, pd.DataFrame], names: Mapping[str, str], reading: SpectrumReading
 ) -> pd.DataFrame:
-    """The numbers of every spectrum and of Remarks 14 and 16; `names` has the first part of their ids.
-
-    Distances between instants are Remark 13's own and are read at the base instant alone.
-    """
+    """The numbers of every spectrum and of Remarks 14 and 16; `names` has the first part of their ids."""
     given = dict(eigenvalues)
     if reading.images == "plain" and {"plain", "augmented"} <= set(given):
         given["augmented"] = given["plain"]
     given.pop("plain", None)
     statistics = {key: under(table, reading) for key, table in given.items()}
-    known = {key: table for key, table in statistics.items() if len(table)}
-    parts = [quantities(table, names[key]) for key, table in known.items()]
-    if reading.fraction == 1.0:
-        apart = {key: distances(table, rule=reading.rule) for key, table in given.items()}
-        parts += [distance_quantities(table, names[key]) for key, table in apart.items()]
-    return pd.concat([*parts, diversity_quantities(known)], ignore_index=True)
+    return _numbers({key: table for key, table in statistics.items() if len(table)}, names)
+
+
+def _numbers(statistics: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> pd.DataFrame:
+    parts = [quantities(table, names[key]) for key, table in statistics.items()]
+    return pd.concat([*parts, diversity_quantities(statistics)], ignore_index=True)
 
 
 def measure(
@@ -70,3 +67,21 @@ def measure(
         if reading.name != BASE
     ]
     return {"readings": pd.concat(parts, ignore_index=True)}
+
+
+def measure_double(
+    task: Task,
+    runs: dict[str, Training],
+    names: dict[str, str],
+    reading: str,
+    data: list[Prepared],
+    **checkpoints: list[Path],
+) -> dict[str, pd.DataFrame]:
+    """The spectra of some runs at the end of training with D and ε in double precision, as one reading."""
+    statistics = {}
+    for (key, run), prepared in zip(runs.items(), data, strict=True):
+        chosen = subset(prepared, run.data.n_train)
+        modules = [stored.modules(path)[1.0].to(task.device) for path in checkpoints[key]]
+        ends = {(seed, 1.0): module for seed, module in enumerate(modules)}
+        _, statistics[key] = spectra_table(ends, (chosen.x_train, chosen.y_train), precision="float64")
+    return {"readings": _numbers(statistics, names).assign(reading=reading)}

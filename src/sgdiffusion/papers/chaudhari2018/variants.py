@@ -76,7 +76,7 @@ def measure(
     of: str,
     variants: dict[str, Training],
     readings: dict[str, str],
-    constancy_too: bool,
+    constant: list[str],
     data: list[Prepared],
     checkpoints: list[Path],
     metrics: list[pd.DataFrame],
@@ -84,8 +84,8 @@ def measure(
 ) -> dict[str, pd.DataFrame]:
     """Spectrum and errors at the end of every variant of a training, and the readings among them.
 
-    `readings` names the variants that are admissible readings, `constancy_too` says whether Remark 13 is
-    tried under them; `data` has every preparation that is used.
+    `readings` names the variants that are admissible readings, `constant` those under which Remark 13 is
+    tried as well; `data` has every preparation that is used.
     """
     sets = {prepared.meta["preparation"]: prepared for prepared in data}
     files, logs = iter(checkpoints), iter(metrics)
@@ -94,7 +94,7 @@ def measure(
         chosen = subset(sets[settings.data.preparation], settings.data.n_train)
         loaded = [stored.load(path) for path in itertools.islice(files, settings.seeds)]
         logged = pd.concat(itertools.islice(logs, settings.seeds))
-        early = constancy_too and variant in readings
+        early = variant in constant and variant in readings
         trained = {
             seed: {
                 f: stored.rebuild(content["meta"], content["states"][f]).to(task.device)
