@@ -11,7 +11,7 @@ from oracles.potential import Potential
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from sgdiffusion import networks
-from sgdiffusion.dynamics.chains.sgld import Sgld, chain_seeds, sample
+from sgdiffusion.dynamics.chains.sgld import Sgld, chain_seeds, interleave, sample
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.examples import Examples, gather
@@ -30,10 +30,10 @@ def problem(chains=3):
     return nets, Examples(x, torch.randint(3, (30,), generator=g))
 
 
-def twin(net, data, sgld, seed, centre, epsilon):
+def twin(net, data, sgld, seed, centre, epsilon, examples_seed=None):
     """One chain, the obvious way, on the random numbers that the stream documents."""
     noise = torch.Generator().manual_seed(seed)
-    word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
+    word = int(np.random.SeedSequence(examples_seed or seed).generate_state(1, np.uint64)[0] >> 1)
     choice = torch.Generator().manual_seed(word)
     d = len(centre)
     block = max(1, (1 << 13) // d)
@@ -179,3 +179,31 @@ def test_impossible_temperatures(wrong):
 def test_impossible_lengths(wrong):
     with pytest.raises(ConfigError, match="draws, every and batch_size"):
         Sgld(**({"step_size": 1.0, "n_beta": 1.0, "localisation": 1.0, "draws": 1} | wrong))
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 2])
+def test_chains_that_share_their_examples(chunk):
+    """Each is the eager twin with noise of its own seed and the mini-batches of the common one."""
+    nets, data = problem()
+    theta = stack(nets)
+    steps = torch.tensor([1e-3, 3e-3, 2e-3], dtype=torch.float64)
+    sgld = Sgld(1.0, 9.0, 2.0, draws=4, burn_in=3, every=2, batch_size=7)
+    given = {"step_sizes": steps, "references": theta, "examples_seed": 5, "chunk": chunk}
+    chains = sample(batched(nets[0]), data, theta, sgld, [11, 12, 13], **given)
+    for i, net in enumerate(nets):
+        losses, final = twin(net, data, sgld, (11, 12, 13)[i], theta[i], steps[i], examples_seed=5)
+        np.testing.assert_allclose(chains.losses[i], losses, rtol=1e-10)
+        torch.testing.assert_close(chains.final[i], final, rtol=1e-9, atol=1e-12)
+    still = sample(batched(nets[0]), data, theta, sgld, [1, 2, 3], **given | {"step_sizes": 1e-30 * steps})
+    torch.testing.assert_close(still.losses, chains.references)
+
+
+def test_interleaving_takes_turns():
+    nets, data = problem()
+    sgld = Sgld(1e-3, 9.0, 2.0, draws=2, batch_size=7)
+    parts = [sample(batched(nets[0]), data, stack(nets), sgld, seeds) for seeds in ([1, 2, 3], [4, 5, 6])]
+    both = interleave(parts)
+    for name in ("losses", "diverged", "final", "kept"):
+        for i, part in enumerate(parts):
+            assert torch.equal(getattr(both, name)[i::2], getattr(part, name))
+    assert both.references is both.forces is None

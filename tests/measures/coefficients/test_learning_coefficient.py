@@ -287,3 +287,18 @@ def test_interval_of_one_chain_uses_its_effective_draws():
     trace = np.random.default_rng(2).standard_normal((1, 1000))
     low, high = llc.interval(trace)
     assert (high - low) / 2 == pytest.approx(1.96 / math.sqrt(1000), rel=0.15)
+
+
+def test_points_share_the_mini_batches_of_their_chains_in_turn():
+    """Chains that cannot move see the batches alone: the k-th of every point the same, two of one point not;
+    and the first point's are those it has alone.
+    """
+    net, data, theta = trained_net()
+    sgld = Sgld(1e-12, 1.0, 0.0, 8, batch_size=20)
+    both, alone = (
+        llc.learning_coefficients(net, data, points, sgld, chains=3, seed=3, baseline="full").traces
+        for points in (theta.repeat(2, 1), theta)
+    )
+    np.testing.assert_allclose(both[0], both[1], atol=1e-4)
+    np.testing.assert_allclose(both[0], alone[0], atol=1e-4)
+    assert np.abs(both[0, 0] - both[0, 1]).max() > 0.01

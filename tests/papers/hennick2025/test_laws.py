@@ -131,20 +131,22 @@ def nets(ratio: float | np.ndarray = 1.5) -> pd.DataFrame:
     return pd.DataFrame({"ratio": np.broadcast_to(ratio, 500)})
 
 
+def laws_of(points: Coordinates, nets: pd.DataFrame, plan: LawPlan = PLAN) -> study.Laws:
+    return study.laws_of(points, study.clusters_of(points, plan), nets, plan, root_seed=0)
+
+
 def test_laws_of_a_reading_count_nets_and_draws():
-    found = study.laws_of(points(), nets(), PLAN, root_seed=0)
+    found = laws_of(points(), nets())
     assert_allclose(found.nets.sum(0), SIZES)
     assert found.posterior.sum() == 40 * 50
     assert_allclose(found.posterior.sum(0) / 2000, SQUARE, atol=0.05)
-    own = study.laws_of(
-        points(), nets(1.5 + LABELS), PLAN.model_copy(update={"ratio": "per cluster"}), root_seed=0
-    )
+    own = laws_of(points(), nets(1.5 + LABELS), PLAN.model_copy(update={"ratio": "per cluster"}))
     assert_allclose(own.ratio, [1.5, 2.5, 3.5])
 
 
 def test_a_fitted_strength_is_used_on_the_other_half():
     fitted = PLAN.model_copy(update={"strength": None})
-    found = study.laws_of(points(), nets(3.0), fitted, root_seed=0)  # D_ξ = ξ^-4
+    found = laws_of(points(), nets(3.0), fitted)  # D_ξ = ξ^-4
     assert len(found.nets) == 250
     assert len(found.posterior) == 20
     assert_allclose(found.exponents(), 2, rtol=0.3)
@@ -153,15 +155,15 @@ def test_a_fitted_strength_is_used_on_the_other_half():
 
 def test_one_cluster_and_no_ratio_are_refused():
     with pytest.raises(MeasureError, match="found one cluster"):
-        study.laws_of(points(), nets(), PLAN.model_copy(update={"clusters": 1}), root_seed=0)
+        laws_of(points(), nets(), PLAN.model_copy(update={"clusters": 1}))
     with pytest.raises(MeasureError, match="no net has a positive"):
-        study.laws_of(points(), nets(-1.0), PLAN, root_seed=0)
+        laws_of(points(), nets(-1.0))
 
 
 def test_the_ensembles_own_coordinates_serve(moons: Moons, nets: pd.DataFrame):
     kept = moons.kept[:6] + 0.05 * RNG.standard_normal(moons.kept[:6].shape).astype(np.float32)
     draws = Posterior(np.arange(6), np.zeros((6, 4)), kept, np.ones(6), 1.0, np.array([]))
     plan = PLAN.model_copy(update={"clusters": 2})
-    found = study.laws_of(coordinates(moons, draws, "weights"), nets, plan, root_seed=0)
+    found = laws_of(coordinates(moons, draws, "weights"), nets, plan)
     assert found.nets.sum() == 14
     assert found.posterior.sum() == 6 * 4

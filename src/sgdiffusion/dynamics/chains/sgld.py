@@ -14,12 +14,14 @@ factor 1/(1 − εh/4). The integrator "averaged", the default, uses (ξ_t + ξ_
 (Leimkuhler & Matthews 2013): its stationary variance is right for every quadratic, its error otherwise O(ε²),
 at the same cost. Both add the noise of mini-batch gradients to what they inject (measures' `step_bias`).
 
-Each chain has its own seed, and its path depends on no other chain beside rounding.
+Each chain has its own seed, and its path depends on no other chain beside rounding. The mini-batches may have
+a seed of their own that chains share (`examples_seed`): then they are fetched and read once for all of them,
+which for small nets is most of the time of a step.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -94,11 +96,18 @@ class Streams:
     """Normal numbers and example indices, each chain's from its own two generators, drawn in blocks."""
 
     def __init__(
-        self, seeds: list[int], examples: int, batch: int | None, like: Tensor, averaged: bool = False
+        self,
+        seeds: list[int],
+        examples: int,
+        batch: int | None,
+        like: Tensor,
+        averaged: bool = False,
+        examples_seed: int | None = None,
     ):
         weights = like.shape[1]
         self._noise = [torch.Generator(like.device).manual_seed(s) for s in seeds]
-        words = [int(np.random.SeedSequence(s).generate_state(1, np.uint64)[0] >> 1) for s in seeds]
+        chosen_by = seeds if examples_seed is None else [examples_seed]
+        words = [int(np.random.SeedSequence(s).generate_state(1, np.uint64)[0] >> 1) for s in chosen_by]
         self._choice = [torch.Generator(like.device).manual_seed(w) for w in words]
         self._examples, self._batch = examples, batch
         self._block = max(1, _BLOCK // weights)
@@ -125,7 +134,7 @@ class Streams:
         return self._normals[:, self._used - 1]
 
     def indices(self) -> Tensor:
-        """[C, b], fresh at every call."""
+        """[C, b], fresh at every call; [1, b] for all chains where these share them."""
         assert self._batch is not None
         if self._drawn == self._rows:
             size = (self._rows, self._batch)
@@ -148,19 +157,21 @@ def sample(
     references: Tensor | None = None,
     keep: int = 0,
     chunk: int | None = None,
+    examples_seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Chains:
     """One chain from each row of `starts` [C, d].
 
     `step_sizes` [C] go before sgld.step_size; `references` [C, d] are points whose loss is computed on the
     mini-batch of every draw; `keep` > 0 keeps the weights of every `keep`-th draw. `chunk` chains are in work
-    together (as many as fit into the cache by default); `progress` is called with finished and total chain
-    steps.
+    together (as many as fit into the cache by default). With `examples_seed` the mini-batch of a step is the
+    same for all chains and drawn from this seed, as a chain of this seed would draw its own. `progress` is
+    called with finished and total chain steps.
     """
     if len(seeds) != len(starts):
         raise ConfigError(f"{len(starts)} chains need as many seeds, found {len(seeds)}")
     batch = len(data) if sgld.batch_size is None else sgld.batch_size
-    size = chunk or nets_at_once(net, batch, data.x[0].numel(), _BLOCK)
+    size = chunk or nets_at_once(net, batch, data.x[0].numel(), _BLOCK, shared=examples_seed is not None)
     centres = starts if centres is None else centres
     steps = starts.new_full((len(starts),), sgld.step_size) if step_sizes is None else step_sizes.to(starts)
     parts = []
@@ -169,23 +180,24 @@ def sample(
         update = _Update(sgld, steps[rows], centres[rows])
         compared = None if references is None else references[rows]
         recorder = _Recorder(starts[rows], sgld, keep, compared)
-        parts.append(_sample_chunk(net, data, sgld, starts[rows], seeds[rows], update, recorder))
+        averaged = sgld.integrator == "averaged"
+        own = Streams(seeds[rows], len(data), sgld.batch_size, starts, averaged, examples_seed)
+        parts.append(_sample_chunk(net, data, sgld, starts[rows], own, update, recorder))
         if progress is not None:
             progress(min(first + size, len(starts)) * sgld.steps, len(starts) * sgld.steps)
-    return _join(parts)
+    return _combined(parts)
 
 
-def _join(parts: list[Chains]) -> Chains:
-    references = [p.references for p in parts if p.references is not None]
-    forces = [p.forces for p in parts if p.forces is not None]
-    return Chains(
-        losses=torch.cat([p.losses for p in parts]),
-        references=torch.cat(references) if references else None,
-        diverged=torch.cat([p.diverged for p in parts]),
-        final=torch.cat([p.final for p in parts]),
-        kept=torch.cat([p.kept for p in parts]),
-        forces=torch.cat(forces) if forces else None,
-    )
+def interleave(parts: list[Chains]) -> Chains:
+    """The first chain of every part, then the second of every part, …; the parts have equally many."""
+    return _combined(parts, lambda tensors: torch.stack(tensors, 1).flatten(0, 1))
+
+
+def _combined(parts: list[Chains], join: Callable[[list[Tensor]], Tensor] = torch.cat) -> Chains:
+    """One after the other, or as `join` says; what no part has there is None."""
+    values = {f.name: [getattr(p, f.name) for p in parts] for f in fields(Chains)}
+    joined: dict[str, Any] = {name: None if v[0] is None else join(v) for name, v in values.items()}
+    return Chains(**joined)
 
 
 class _Update:
@@ -220,11 +232,10 @@ def _sample_chunk(
     data: Examples,
     sgld: Sgld,
     starts: Tensor,
-    seeds: list[int],
+    streams: Streams,
     update: _Update,
     recorder: "_Recorder",
 ) -> Chains:
-    streams = Streams(seeds, len(data), sgld.batch_size, starts, sgld.integrator == "averaged")
     theta = starts.clone()
     for step in range(sgld.steps):
         x, y = _examples(data, streams, sgld.batch_size)

@@ -125,10 +125,13 @@ class BatchedMlp(Batched):
         a = self._linear(theta, stage, h)
         tape = None
         if stage.norm is not None:
-            mean, variance = _moments(a, shares) if stage.moments is None else stage.moments
-            inverse = (variance.to(a) + stage.eps).rsqrt_()
+            if stage.moments is None:
+                a, variance = _centred(a, shares)
+            else:
+                a, variance = a.sub_(stage.moments[0].to(a)), stage.moments[1].to(a)
+            inverse = (variance + stage.eps).rsqrt_()
             scale, shift = theta[:, None, stage.norm : stage.norm + 2 * stage.fan_out].chunk(2, -1)
-            normal = a.sub_(mean.to(a)).mul_(inverse)
+            normal = a.mul_(inverse)
             a, tape = torch.addcmul(shift, normal, scale), (normal, inverse, scale)
         if stage.activation == "relu":
             a.relu_()
@@ -206,23 +209,27 @@ class BatchedMlp(Batched):
         gradient[:, ends[1] : ends[2]] = total[:, 0]
         if stage.moments is None:
             weight = 1 / back.shape[1] if shares is None else shares.unsqueeze(-1)
-            back = back - weight * torch.addcmul(total, normal, product)
+            common = torch.addcmul(total, normal, product).mul_(weight)
+            back = torch.sub(back, common, out=common)
         return back * (scale * inverse)
 
 
 def _through_activation(stage: Stage, back: Tensor, after: Tensor) -> Tensor:
     if stage.activation == "relu":
-        return back.mul_(after > 0)
+        # back where after > 0, else 0, in one pass
+        return torch.ops.aten.threshold_backward(back, after, 0)  # type: ignore[no-any-return]
     if stage.activation == "tanh":
         return back.mul_(1 - after.square())
     return back
 
 
-def _moments(a: Tensor, shares: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and variance over a net's examples, weighted by shares; [M, 1, units] each."""
+def _centred(a: Tensor, shares: Tensor | None) -> tuple[Tensor, Tensor]:
+    """a less its mean over a net's examples, in place, and their variance [M, 1, units]; both means are
+    weighted by shares.
+    """
     if shares is None:
-        mean = a.mean(1, keepdim=True)
-        return mean, (a - mean).square_().mean(1, keepdim=True)
+        a.sub_(a.mean(1, keepdim=True))
+        return a, a.square().mean(1, keepdim=True)
     weights = shares.expand(len(a), -1)[:, None, :]
-    mean = torch.bmm(weights, a)
-    return mean, torch.bmm(weights, (a - mean).square_())
+    a.sub_(torch.bmm(weights, a))
+    return a, torch.bmm(weights, a.square())

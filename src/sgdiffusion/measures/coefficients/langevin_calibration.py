@@ -72,7 +72,7 @@ def calibrate(
         raise ConfigError(
             f"calibrate needs pilots and examples ≥ 1 and rounds ≥ 0, found {pilots}, {examples}, {rounds}"
         )
-    size = nets_at_once(net, min(examples, len(data)), data.x[0].numel())
+    size = nets_at_once(net, min(examples, len(data)), data.x[0].numel(), shared=True)
     steps, tables = [], []
     for first in range(0, len(points), size):
         rows = slice(first, first + size)
@@ -193,7 +193,16 @@ class _Bounds:
         """Where the pilot chains are `length` steps further on, and which blew up (they are back at w*)."""
         plan = replace(self.sgld, draws=1, burn_in=length, every=1)
         seeds = chain_seeds(self._seed + number, len(points))
-        chains = sample(self._net, self._data, where, plan, seeds, centres=points, step_sizes=steps)
+        chains = sample(
+            self._net,
+            self._data,
+            where,
+            plan,
+            seeds,
+            centres=points,
+            step_sizes=steps,
+            examples_seed=seeds[0] if self.pilots == 1 else None,  # pilots of one point have their own
+        )
         lost = (chains.diverged >= 0).to(points.device) | self._escaped(points, chains.final)
         return torch.where(lost[:, None], points, chains.final), lost
 

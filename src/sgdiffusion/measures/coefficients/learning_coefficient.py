@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgdiffusion.dynamics.chains.averages import average_loss
-from sgdiffusion.dynamics.chains.sgld import Chains, Sgld, chain_seeds, sample
+from sgdiffusion.dynamics.chains.sgld import Chains, Sgld, chain_seeds, interleave, sample
 from sgdiffusion.dynamics.ensembles.batched import Batched
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import ConfigError, MeasureError, require_choice
@@ -122,12 +122,13 @@ def learning_coefficients(
     own = points.new_full((len(points),), sgld.step_size) if step_sizes is None else step_sizes
     steps = own.repeat_interleave(chains, dim=0)
     seeds = [s for point in chain_seeds(seed, len(points)) for s in chain_seeds(point, chains)]
-    paths = sample(
+    paths = _paths(
         net,
         data,
         starts,
         sgld,
         seeds,
+        chains,
         step_sizes=steps,
         references=starts if baseline == "paired" else None,
         progress=progress,
@@ -145,6 +146,34 @@ def learning_coefficients(
     losses, levels = (v.cpu().numpy().reshape(shape) for v in (paths.losses, below))
     bias = step_bias(net, data, paths, sgld, steps, seed=chain_seeds(seed, 1)[0]).numpy()
     return summarise(losses, levels, sgld.n_beta, own.cpu().numpy(), points.shape[1], bias.reshape(shape[:2]))
+
+
+def _paths(
+    net: Batched,
+    data: Examples,
+    starts: Tensor,
+    sgld: Sgld,
+    seeds: list[int],
+    chains: int,
+    *,
+    step_sizes: Tensor,
+    references: Tensor | None,
+    progress: Callable[[int, int], None] | None,
+) -> Chains:
+    """`chains` chains from each point, one point's next to each other. With several points their k-th chains
+    share mini-batches, those that the first point's would have alone: chains of one point stay independent.
+    """
+    given: dict[str, Any] = {"step_sizes": step_sizes, "references": references}
+    if sgld.batch_size is None or len(starts) == chains:
+        return sample(net, data, starts, sgld, seeds, **given, progress=progress)
+    parts = []
+    for k in range(chains):
+        own = slice(k, None, chains)
+        given = {"step_sizes": step_sizes[own], "references": None if references is None else references[own]}
+        parts.append(sample(net, data, starts[own], sgld, seeds[own], **given, examples_seed=seeds[k]))
+        if progress is not None:
+            progress((k + 1) * len(starts[own]) * sgld.steps, len(starts) * sgld.steps)
+    return interleave(parts)
 
 
 def _check(net: Batched, points: Tensor, sgld: Sgld, chains: int, step_sizes: Tensor | None) -> None:

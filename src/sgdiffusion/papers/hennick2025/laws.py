@@ -75,7 +75,14 @@ class Laws:
         return streams.generator(root_seed, "hennick2025", *words, self.plan.model_dump_json())
 
 
-def laws_of(points: Coordinates, nets: pd.DataFrame, plan: LawPlan, root_seed: int) -> Laws:
+def clusters_of(points: Coordinates, plan: LawPlan) -> Clusters:
+    """Clusters of SGD's solutions as one reading has them, the same whatever the posterior."""
+    return cluster(points.nets, plan.method, count=plan.clusters, seed=0)
+
+
+def laws_of(
+    points: Coordinates, clusters: Clusters, nets: pd.DataFrame, plan: LawPlan, root_seed: int
+) -> Laws:
     """The laws over the clusters of one reading.
 
     With a fitted m/γ it is found on every second net and chain, and the laws are those of the others.
@@ -83,7 +90,6 @@ def laws_of(points: Coordinates, nets: pd.DataFrame, plan: LawPlan, root_seed: i
     own = nets["ratio"].to_numpy()
     if not (np.isfinite(own) & (own > 0)).any():
         raise MeasureError("no net has a positive λ/d_s, so that nothing can be tempered: look at its λ̂")
-    clusters = cluster(points.nets, plan.method, count=plan.clusters, seed=0)
     if clusters.count < 2:
         raise MeasureError("the rule found one cluster: every law is the same, nothing is compared")
     chains, kept, size = points.draws.shape

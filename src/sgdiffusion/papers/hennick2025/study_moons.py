@@ -1,11 +1,13 @@
 """The moons ensembles in the workflow: from training to laws (Figs 1, 3, 4, Table 2)."""
 
+from functools import cache
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
 from sgdiffusion.config.readings import Reading
+from sgdiffusion.measures.laws.solutions import Clusters
 from sgdiffusion.measures.trajectories.dimensions import window_sensitivity
 from sgdiffusion.papers.hennick2025 import laws, walks
 from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
@@ -31,7 +33,7 @@ from sgdiffusion.papers.hennick2025.settings import (
     MoonsTraining,
     PosteriorPlan,
 )
-from sgdiffusion.papers.tables import quantity
+from sgdiffusion.papers.tables import documented, quantity
 from sgdiffusion.papers.task import Task
 
 Arrays = dict[str, NDArray[Any]]
@@ -55,15 +57,19 @@ def coefficients(task: Task, plan: Langevin, ensemble: Arrays) -> Tables:
 
 def vary(task: Task, run: MoonsEnsemble, readings: list[Reading], ensemble: Arrays) -> Tables:
     """Local learning coefficients of some nets, at the end and along the training, by the chains of every
-    other reading.
+    reading that are not the run's own.
     """
     some, parts = Moons.from_arrays(ensemble).first(run.readings_nets), []
-    for chains, settings in {chains_of(run): run, **other_chains(run, readings)}.items():
+    for chains, settings in other_chains(run, readings).items():
         for along, plan in ((False, settings.coefficients), (True, settings.along)):
             table = walks.net_coefficients(some, plan, along=along, root_seed=task.root_seed)
             parts.append(table.assign(chains_of=chains, along=along))
         task.log.info("%d of the settings of chains measured", len(parts) // 2)
-    return {"coefficients": pd.concat(parts, ignore_index=True)}
+    columns = walks.COEFFICIENT_COLUMNS | {
+        "chains_of": "see readings.chains_of",
+        "along": "whether at every kept step, by the chains that are lighter",
+    }
+    return {"coefficients": documented(pd.concat(parts, ignore_index=True) if parts else [], columns)}
 
 
 def measure(
@@ -81,13 +87,22 @@ def measure(
         str(chains): {which: part[part["along"] == which] for which in (False, True)}
         for chains, part in varied.groupby("chains_of")
     }
+    # a net's chains are those it would have among fewer nets
+    by_chains[chains_of(run)] = {
+        which: table[table["net"] < run.readings_nets] for which, table in ((False, end), (True, along))
+    }
+    few = moons.first(run.readings_nets)
+
+    @cache
+    def models_of(own: bool, window: tuple[float, ...]) -> pd.DataFrame:
+        return walks.model_table(moons if own else few, window=window)
 
     def read(settings: MoonsEnsemble) -> tuple[Tables, float]:
         own = chains_of(settings) == chains_of(run)
         found = {False: end, True: along} if own else by_chains[chains_of(settings)]
-        some = moons if own else moons.first(run.readings_nets)
+        some = moons if own else few
         nets = walks.net_table(some, found[False], found[True], window=settings.window)
-        models = walks.model_table(some, window=settings.window)
+        models = models_of(own, tuple(settings.window))
         quantities = walks.walk_quantities(some, nets, models, settings, seed)
         tables = {"nets": nets, "models": models, "quantities": quantities}
         return tables, flagged(*found.values())
@@ -164,8 +179,13 @@ def compare_laws(
             known[key] = coordinates(moons, draws[plan.posterior], plan.space)
         return known[key]
 
+    clusters: dict[tuple[str, str, int | None], Clusters] = {}
+
     def read(plan: LawPlan) -> Tables:
-        found = laws.laws_of(points(plan), nets, plan, seed)
+        key = plan.space, plan.method, plan.clusters
+        if key not in clusters:
+            clusters[key] = laws.clusters_of(points(plan), plan)
+        found = laws.laws_of(points(plan), clusters[key], nets, plan, seed)
         tables = {name: table(found, seed) for name, table in LAW_TABLES.items()}
         return {**tables, "quantities": laws.law_quantities(found, tables, seed)}
 

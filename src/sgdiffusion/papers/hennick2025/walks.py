@@ -79,7 +79,12 @@ def _local_slopes(t: Array, log_r: Array, reach: float = 0.25) -> Array:
     return slopes
 
 
-KEYS = {"net": "number of the net", "step": "training steps"}
+COEFFICIENT_COLUMNS = {
+    "net": "number of the net",
+    "step": "training steps",
+    **COLUMNS,
+    "loss": "L_n over all examples, nats",
+}
 
 
 def net_coefficients(
@@ -94,7 +99,7 @@ def net_coefficients(
     order = pd.MultiIndex.from_product([range(len(weights)), steps], names=["net", "step"])
     loss = average_loss(ensemble.net, data.x, data.y, points).numpy()
     joined = pd.concat([order.to_frame(index=False), table.assign(loss=loss)], axis=1)
-    return documented(joined, KEYS | COLUMNS | {"loss": "L_n over all examples, nats"})
+    return documented(joined, COEFFICIENT_COLUMNS)
 
 
 NET_COLUMNS = {
