@@ -50,6 +50,7 @@ TOUCH_FILES = {
     "measures/noise/ways",  # reads how much memory is free
     "dynamics/training/checkpoints",
     "figures/style",
+    "figures/vector",  # saves into memory
 }
 FILE_CALLS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "unlink", "mkdir", "savez",
               "to_csv", "to_parquet", "read_csv", "read_parquet", "savefig", "rename"}  # fmt: skip

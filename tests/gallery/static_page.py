@@ -47,7 +47,7 @@ def loaded_from_outside(html: str) -> list[str]:
     page = Page(html)
     found = [v for _, a in page.tags for k, v in a.items() if k in SOURCES and not v.startswith("data:")]
     found += [a["href"] for a in page.of("link") if not a.get("href", "").startswith("data:")]
-    found += re.findall(r"@import[^;]+|url\((?!['\"]?data:)[^)]*\)", html)
+    found += re.findall(r"@import[^;]+|url\((?!['\"]?data:|#)[^)]*\)", html)
     found += [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "video", "audio")]
     return found
 

@@ -33,9 +33,12 @@ def test_no_complaints_and_nothing_asked_for_but_the_page(shown: Browser, page: 
     assert outside == [page.resolve().as_uri()]
 
 
-def test_images_load_and_nothing_is_wider_than_the_window(shown: Browser):
-    sizes = shown.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
-    assert sizes == [[True, 60]] * 4
+def test_drawings_show_and_nothing_is_wider_than_the_window(shown: Browser):
+    widths = shown.evaluate(
+        "[...document.querySelectorAll('figure svg[role=img]')].map(i => i.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 4
+    assert min(widths) > 200
     assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -46,9 +49,17 @@ def test_nothing_is_wider_than_windows_in_between(browser: Browser, page: Path, 
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_figures_lie_on_white_in_the_dark_too(shown: Browser):
-    back = shown.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
-    assert back == "rgb(255, 255, 255)"
+def test_drawings_follow_the_scheme(browser: Browser, page: Path):
+    def looks(scheme: str) -> list[str]:
+        browser.look(800, 600, scheme)
+        browser.open(page)
+        text, card = (
+            f"getComputedStyle(document.querySelector('{s}'))" for s in ("figure svg text", ".card")
+        )
+        return browser.evaluate(f"[{text}.fill, {card}.backgroundColor]")
+
+    assert looks("light") == ["rgb(28, 34, 39)", "rgb(255, 255, 255)"]
+    assert looks("dark") == ["rgb(230, 228, 223)", "rgb(29, 33, 37)"]
 
 
 def test_the_dark_is_dark(browser: Browser, page: Path):

@@ -1,5 +1,6 @@
 """The page, without a browser: complete, self-contained, linked, labelled and readable."""
 
+import json
 import re
 import shutil
 from itertools import pairwise
@@ -56,12 +57,32 @@ def test_links_to_files_lead_to_files_beside_the_page(parsed: Page, folder: Path
         assert (folder / name).is_file()
 
 
-def test_images_have_an_alternative_text_and_a_size(parsed: Page):
-    images = parsed.of("img")
-    assert len(images) == 4
-    for image in images:
-        assert image["alt"]
-        assert (image["width"], image["height"]) == ("60", "40")
+def test_drawings_have_an_alternative_text(parsed: Page):
+    drawings = [a for a in parsed.of("svg") if a.get("role") == "img"]
+    assert len(drawings) == 4
+    assert all(a["aria-label"] for a in drawings)
+    assert drawings[0]["aria-label"] == "A grey field."
+    assert parsed.of("img") == []
+
+
+def test_a_specification_curve_has_its_numbers_beside_the_claim(parsed: Page):
+    (first, second) = [json.loads(a["data-curve"]) for _, a in parsed.tags if "data-curve" in a]
+    assert first == second  # of both papers
+    assert first["readings"] == ["batch=20", "base"]
+    assert first["verdicts"] == ["Fails", "Fails"]
+    (number,) = first["numbers"]
+    assert (number["name"], number["accepted"], number["published"]) == ("bad", [0.5, 2.0], 1.0)
+    assert number["rows"] == [[7.5, 8.0, 10.0, None], [9.0, 8.0, 10.0, None]]
+
+
+def test_every_colour_of_the_drawings_has_a_value_for_both_schemes(html: str):
+    used = set(re.findall(r"var\(--([ck][0-9a-f]{6})\)", html))
+    rule = re.search(
+        r"\.drawing\{(.*?)\}@media screen and \(prefers-color-scheme:dark\)\{\.drawing\{(.*?)\}", html
+    )
+    for part in (1, 2):
+        assert set(re.findall(r"--([ck][0-9a-f]{6}):", rule[part])) == used
+    assert {"c0072b2", "cffffff"} <= used
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
@@ -160,9 +181,9 @@ def test_what_belongs_to_no_paper_is_shown(parsed: Page):
 
 
 def test_banner_is_there_if_and_only_if_there_is_a_note(parsed: Page, without_note: str):
-    assert parsed.of("p")[0]["class"] == "banner"
+    assert parsed.of("aside")[0]["class"] == "banner"
     assert "substitute data: digits" in parsed.words()
-    assert not any(a.get("class") == "banner" for a in Page(without_note).of("p"))
+    assert Page(without_note).of("aside") == []
 
 
 def test_each_figure_and_table_says_what_it_shows(parsed: Page):

@@ -9,10 +9,13 @@ import pandas as pd
 
 from sgdiffusion.config.models import Assumption, Claim
 from sgdiffusion.config.texts import Captions, Texts
+from sgdiffusion.figures.style import new_figure, published, save
+from sgdiffusion.figures.vector import svg
 from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.page import Items, build
 from sgdiffusion.gallery.tables import FINDING_COLUMNS, assumptions_table, findings_table
 from sgdiffusion.verdicts import read_quantities, verdict_table
+from sgdiffusion.verdicts.readings import Reading
 
 NOTE = "substitute data: digits · preset tiny: reduced scale"
 PAPERS = ("chaudhari2018", "ziyin2025")
@@ -38,6 +41,18 @@ def png(width: int = 60, height: int = 40) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
+def drawing(folder: Path) -> str:
+    """Two panels, the second logarithmic, with a series of three points each."""
+    figure, (left, right) = new_figure(2, height=2.4, ncols=2)
+    left.plot([0, 1, 2], [10.0, 20.0, 30.0], "o", label="measured")
+    published(left, y=25.0)
+    left.set(xlabel="steps", ylabel="loss")
+    right.loglog([1, 10, 100], [1.0, 0.1, 0.01], "s", label="decay")
+    figure.legend(loc="outside lower center")
+    save(figure, folder / "drawn.pdf", folder / "drawn.png")
+    return svg(figure)
+
+
 def quantity_table() -> pd.DataFrame:
     rows = [
         {"quantity": q, "value": v, "low": low, "high": high, "n": n, "unit": "λ", "over": over}
@@ -58,6 +73,7 @@ def claims() -> list[Claim]:
             "accept": [{"quantity": q, "published": 1.0, "low": 0.5, "high": 2.0}],
             "reason": "within a factor of 2",
             "needs_real": ["mnist"] if name == "fig2-far" else [],
+            "choices": ["batch"] if name == "fig1-fails" else [],
         }
         for name, q in accept.items()
     ]
@@ -104,22 +120,28 @@ def record(name: str) -> dict:
 def write_preset(folder: Path) -> Path:
     """figures/tiny with everything a gallery reads."""
     paths = {}
+    folder.mkdir(parents=True)
+    drawn = drawing(folder)
+    varied = read_quantities([quantity_table().assign(value=7.5)])
+    readings = [Reading("batch=20", varied, {})]
     for paper in PAPERS:
         (folder / paper).mkdir(parents=True)
         for name in ("fig1", "fig2"):
-            (folder / paper / f"{name}.png").write_bytes(png())
+            (folder / paper / f"{name}.svg").write_text(drawn, encoding="utf-8")
         pd.DataFrame({"run": ["net"] * 14, "value": [1.23456e-7] * 14, "note": NOTE}).to_csv(
             folder / paper / "table_a.csv", index=False
         )
         for name in ("fig1", "fig2", "table_a"):
             (folder / paper / f"{name}.json").write_text(json.dumps(record(name)))
-        verdicts, _ = verdict_table(claims(), read_quantities([quantity_table()]), "tiny", ["mnist"])
+        quantities = read_quantities([quantity_table()])
+        verdicts, under = verdict_table(claims(), quantities, "tiny", ["mnist"], readings=readings)
         verdicts.to_csv(folder / paper / "verdicts.csv", index=False)
+        under.to_csv(folder / paper / "readings.csv", index=False)
         paths[paper] = [folder / paper / "quantities.csv"]
         quantity_table().to_csv(paths[paper][0], index=False)
         (folder / paper / "quantities.json").write_text(json.dumps(record("quantities")))
     (folder / "cross").mkdir()
-    (folder / "cross/cross.png").write_bytes(png())
+    (folder / "cross/cross.svg").write_text(drawn, encoding="utf-8")
     (folder / "cross/cross.json").write_text(json.dumps(record("cross")))
     runs = {f"{p}/net": {"epochs": 3, "seeds": 5} for p in PAPERS}
     (folder / "numbers.json").write_text(json.dumps(numbers.collect("tiny", NOTE, paths, runs)))

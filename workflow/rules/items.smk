@@ -5,6 +5,7 @@ rule plot:
     output:
         pdf="figures/{preset}/{paper}/{figure}.pdf",
         png="figures/{preset}/{paper}/{figure}.png",
+        svg="figures/{preset}/{paper}/{figure}.svg",
         records="figures/{preset}/{paper}/{figure}.json",
     log:
         "logs/{preset}/{paper}/plot/{figure}.log",

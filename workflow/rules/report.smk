@@ -188,7 +188,7 @@ rule compose_figures:
 rule build_gallery:
     input:
         figures=lambda w: [
-            f"figures/{w.preset}/{p}/{f}.png" for p in REGISTRIES for f in FIGURES[p]
+            f"figures/{w.preset}/{p}/{f}.svg" for p in REGISTRIES for f in FIGURES[p]
         ],
         tables=lambda w: [
             f"figures/{w.preset}/{p}/{t}.csv" for p in REGISTRIES for t in TABLES[p]

@@ -1,9 +1,12 @@
 """Draws one figure: the input tables go to the function that the registry names; marks are stamped on."""
 
+from pathlib import Path
+
 from _files import read_tables
 from _job import job
 
 from sgdiffusion.figures import style
+from sgdiffusion.figures.vector import svg
 from sgdiffusion.provenance import substitute_note
 
 with job(snakemake) as run, style.style():
@@ -12,3 +15,4 @@ with job(snakemake) as run, style.style():
     if note := substitute_note(run.record()):
         style.stamp(figure, note)
     style.save(figure, snakemake.output.pdf, snakemake.output.png)
+    Path(snakemake.output.svg).write_text(svg(figure), encoding="utf-8")

@@ -14,10 +14,11 @@ from markupsafe import Markup, escape
 
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
+from sgdiffusion.gallery import drawings
+from sgdiffusion.gallery.curves import curve
 from sgdiffusion.gallery.files import read_csv, verdicts_on
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.headlines import carried
-from sgdiffusion.gallery.images import data_address, web_image
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
 from sgdiffusion.gallery.sources import Provenance, provenance
 from sgdiffusion.provenance import read_record, substitute_note
@@ -25,7 +26,6 @@ from sgdiffusion.verdicts import Quantities, Standing, Verdict
 from sgdiffusion.verdicts.quantities import carries
 from sgdiffusion.verdicts.words import bounds, cell, interval, number
 
-CURVE = (900, 24)  # pixels and colours of a specification curve on the page: dots, lines and words
 SHOWN = {  # the verdict's sign, and the verb after a number of claims
     Verdict.HOLDS: ("✓", "hold"),
     Verdict.IN_PART: ("◐", "hold in part"),
@@ -64,7 +64,8 @@ class JudgedClaim:
     readings: str  # in how many readings it holds and fails, or why no choice matters
     nearest: str  # reading nearest to the published number
     decides: str  # choice that moves the number most
-    curve: str  # its specification curve as an image; empty if no choice matters
+    curve: str  # the numbers of its specification curve; empty without any
+    picture: str  # path of that curve as a static figure
 
     @property
     def counted(self) -> bool:
@@ -84,9 +85,8 @@ class Plate:
     command: str
     path: str  # of its files without their endings, as the page links to them
     note: str  # what its data and scale are, if not the paper's own
-    image: str = ""
-    width: int = 0
-    height: int = 0
+    drawing: str = ""  # as SVG
+    width: float = 0.0  # of the drawing, in points
     header: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
 
@@ -174,8 +174,8 @@ def plate(
         note=" · ".join(note for r in found if (note := substitute_note(r))),
     )
     if not csv.is_file():
-        image, width, height = web_image(csv.with_suffix(".png"))
-        return replace(made, image=data_address(image), width=width, height=height)
+        drawing = drawings.inline(csv.with_suffix(".svg"), made.anchor, words.alt)
+        return replace(made, drawing=drawing, width=drawings.width(drawing))
     table = read_csv(csv)
     rows = [[cell(str(v)) for v in row] for row in table.to_numpy()]
     return replace(made, header=[str(c) for c in table.columns], rows=rows)
@@ -198,6 +198,7 @@ class Reader:
         self.texts, self.quantities, self.command = texts, quantities, command
         self.claims = {c.id: c for c in claims}
         self.verdicts = verdicts_on(claims, self.folder / "verdicts.csv")
+        self.readings = read_csv(self.folder / "readings.csv")
 
     def chapter(
         self, figures: Sequence[str], tables: Sequence[str], findings: pd.DataFrame, choices: pd.DataFrame
@@ -247,12 +248,9 @@ class Reader:
             readings=row["readings"],
             nearest=row["nearest"],
             decides=row["decides"],
-            curve=self._curve(claim),
+            curve=curve(self.readings, claim) if claim.choices else "",
+            picture=f"{self.paper}/readings/{claim.id}.png" if claim.choices else "",
         )
-
-    def _curve(self, claim: Claim) -> str:
-        path = self.folder / "readings" / f"{claim.id}.png"
-        return data_address(web_image(path, *CURVE)[0]) if claim.choices else ""
 
     def _part(self, region: Region) -> Part:
         measured = self.quantities[region.quantity]

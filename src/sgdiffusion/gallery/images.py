@@ -1,6 +1,5 @@
 """Figures for the web: the same pixels in at most 256 colours, a third of the bytes."""
 
-import base64
 import io
 from pathlib import Path
 
@@ -26,8 +25,3 @@ def web_image(path: Path, widest: int = WIDEST, colours: int = 256) -> tuple[byt
     content = io.BytesIO()
     few.save(content, format="PNG", optimize=True)
     return content.getvalue(), pixels.width, pixels.height
-
-
-def data_address(content: bytes) -> str:
-    """A PNG inside of the address of an image."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -22,6 +22,7 @@ from sgdiffusion.gallery.content import (
     plate,
     sentence,
 )
+from sgdiffusion.gallery.drawings import palette
 from sgdiffusion.gallery.files import read_csv, read_json
 
 NATURES = {  # of what stands among the claims and is no claim of the paper
@@ -35,6 +36,8 @@ CITATION = (  # as CITATION.cff has it
     f"version = {{{__version__}}}}}"
 )
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("drawings.js", "curves.js", "page.js")
+COLOURS = "/* the colours of the drawings */"  # in style.css
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def render(
     )
     environment.filters |= {"sentence": sentence, "formula": formula}
     totals = {v: n for v in SHOWN if (n := sum(c.counts[v] for c in papers))}
-    return environment.get_template("page.html.j2").render(
+    html = environment.get_template("page.html.j2").render(
         papers=papers,
         cross=cross,
         shown_as=SHOWN,
@@ -122,8 +125,9 @@ def render(
         citation=CITATION,
         shown={p: {*items.figures[p], *items.tables[p]} for p in items.figures},
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+        script=Markup("".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)),
     )
+    return html.replace(COLOURS, palette(html))
 
 
 def build(

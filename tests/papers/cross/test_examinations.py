@@ -190,4 +190,4 @@ def test_figure_draws_all_and_marks_flagged_estimates(tables):
     figure = cross_figure(tables["curves"], flagged, tables["nets"])
     assert len(figure.axes) == 4
     labels = {t.get_text() for ax in figure.axes for t in ax.get_legend().get_texts()}
-    assert {"with a diagnosis", "balance", "published ranks of other nets"} <= labels
+    assert {"flagged unreliable", "balance", "published ranks of other nets"} <= labels

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const claims = [...document.querySelectorAll("tr.claim")];
   const buttons = [...document.querySelectorAll("[data-filter]")];

@@ -60,7 +60,7 @@ def points(ax, label: str) -> np.ndarray:
 def test_fig2a_shows_every_run_once_and_the_line():
     left, right = fig2a(RUNS).axes
     assert_allclose(points(left, "SGD (2)"), [[1, 0.5], [4, 5]])
-    assert_allclose(points(left, "SGD, λ̂ with a diagnosis (1)"), [[2, 1.2]])
+    assert_allclose(points(left, "SGD, flagged unreliable (1)"), [[2, 1.2]])
     assert_allclose(points(left, "Adam (2)"), [[0.5, 0.2], [1, 0.3]])
     line = points(left, "$d_s")
     assert_allclose(line[:, 0], line[:, 1])

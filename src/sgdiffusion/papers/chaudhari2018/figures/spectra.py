@@ -117,7 +117,7 @@ def _label(left: Axes, right: Axes, cut: float, top: float, title: str) -> None:
     left.set(xscale="log", yscale="log", ylim=(FLOOR * cut, top))
     left.set(xlabel="position of the eigenvalue, % of d", ylabel="eigenvalue $\\lambda(D)$")
     right.set(xscale="log", yscale="log", xlim=(FLOOR * cut, top), ylim=(0.5, None))
-    right.set(ylabel=f"eigenvalues per 1/{BINS_PER_DECADE} decade")
+    right.set(ylabel=f"count per 1/{BINS_PER_DECADE} decade")
     left.set_title(title)
     for ax, letter in ((left, "a"), (right, "b")):
         panel_label(ax, letter)
@@ -134,8 +134,8 @@ def _describe(ax: Axes, last: pd.DataFrame, numbers: Mapping[str, float]) -> Non
     lines.append(f"measured {_pair(mean['mean'], mean['sd'])}, rank {mean['rank_percent']:.3g} %")
     ax.set_title("\n".join(lines), loc="right", fontsize=6.5)
     ax.set_xlabel(
-        f"eigenvalue $\\lambda(D)$\n{seeds} seed{'s' * (seeds > 1)}, d = {int(last['weights'].iloc[0]):,}; "
-        f"above threshold {_pair(mean['mean_above'], mean['sd_above'])}"
+        f"eigenvalue $\\lambda(D)$\n{seeds} seed{'s' * (seeds > 1)}, d = {int(last['weights'].iloc[0]):,}\n"
+        f"mean ± s.d. above threshold {_pair(mean['mean_above'], mean['sd_above'])}"
     )
 
 

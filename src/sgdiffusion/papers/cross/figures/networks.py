@@ -56,7 +56,8 @@ def _coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
         ax.plot(
             [], [], "o", color=color, markersize=3.5, label=f"{network}, d = {known['weights'].iloc[0]:,}"
         )
-    ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=3.5, label="with a diagnosis")
+    if (coefficients["diagnoses"] != "").any():
+        ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=3.5, label="flagged unreliable")
     ax.set(xscale="log", xlabel="share of the training", ylabel=r"learning coefficient $\hat{\lambda}$")
     ax.legend(loc="best")
 
@@ -88,7 +89,7 @@ def _balances(ax: Axes, nets: pd.DataFrame) -> None:
     ax.axhline(1, color=GREY, linestyle="--", linewidth=1, label="balance")
     ax.set(yscale="log", ylabel="ratio, every pair of layers")
     ax.set_xticks(range(len(names)), names, rotation=25, ha="right", rotation_mode="anchor")
-    ax.legend(loc="best")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3, fontsize=6, columnspacing=1)
 
 
 def _values(nets: pd.DataFrame, network: str, measured: str) -> pd.Series:
@@ -98,6 +99,7 @@ def _values(nets: pd.DataFrame, network: str, measured: str) -> pd.Series:
 def _strip(ax: Axes, x: float, values: pd.Series, color: str, label: str | None, width: float = 0.13) -> None:
     """Every net as a dot, their median as a bar."""
     known = values[np.isfinite(values)].to_numpy()
-    spread = 0.75 * width * np.linspace(-1, 1, len(known)) if len(known) > 1 else np.zeros(1)
+    # steps of the golden ratio: even, and without an order that would look like a trend
+    spread = 1.5 * width * ((np.arange(len(known)) * 0.618) % 1 - 0.5) if len(known) > 1 else np.zeros(1)
     ax.plot(x + spread, np.sort(known), ".", color=color, markersize=2.5, alpha=0.6)
     ax.plot([x - width, x + width], [np.median(known)] * 2, color=color, linewidth=1.6, label=label)

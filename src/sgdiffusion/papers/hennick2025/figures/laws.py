@@ -77,7 +77,7 @@ def _ridge(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> N
 
 @style()
 def fig4a(nets: pd.DataFrame) -> Figure:
-    """Histogram of λ̂ over the nets of every ensemble, estimates with a diagnosis apart."""
+    """Histogram of λ̂ over the nets of every ensemble, flagged estimates apart."""
     parts = samples(nets)
     figure, axes = _grid(len(parts), height=1.7)
     low, high = np.quantile(nets["llc"].dropna(), [0.002, 0.998])
@@ -85,7 +85,7 @@ def fig4a(nets: pd.DataFrame) -> Figure:
     for i, (ax, part) in enumerate(zip(axes, parts, strict=True)):
         marked = part["diagnoses"] != ""
         values = part["llc"].clip(low, high)
-        names = [f"no diagnosis ({(~marked).sum()})", f"with a diagnosis ({marked.sum()})"]
+        names = [f"not flagged ({(~marked).sum()})", f"flagged unreliable ({marked.sum()})"]
         ax.hist([values[~marked].dropna(), values[marked].dropna()], edges, stacked=True,
                 color=[BLUE, ORANGE])  # fmt: skip
         ax.axvline(float(part["llc"].median()), color=BLACK, linewidth=1)
@@ -98,7 +98,7 @@ def fig4a(nets: pd.DataFrame) -> Figure:
         ax.set_xlabel(r"$\hat{\lambda}$")
     axes[0].set_ylabel("nets")
     figure.suptitle(
-        "blue: no diagnosis, orange: with one; line: median; grey: 95 % of one net; end bars: what is beyond",
+        "blue: not flagged, orange: flagged; line: median; grey: 95 % of one net; end bars: what is beyond",
         fontsize=6,
     )
     return figure
@@ -114,8 +114,7 @@ def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
             part = table[table["law"] == law].sort_values("cluster")
             p, place = part["probability"], part["cluster"] + 1 + 0.27 * (j - 1)
             bars = np.maximum([p - part["low"], part["high"] - p], 0)
-            ax.bar(place, p, 0.25, color=color, label=label)
-            ax.errorbar(place, p, bars, fmt="none", color=GREY, linewidth=0.8)
+            ax.errorbar(place, p, bars, fmt="osD"[j], color=color, markersize=4, linewidth=1, label=label)
         kl = away[i][away[i]["distance"] == "kl"].set_index("law")["value"]
         numbers = f"SGD {kl['sgd']:.2g}, tempered {kl['tempered']:.2g}, chance {kl['null']:.1g}"
         ax.set_title(f"sample {i + 1}, KL:\n{numbers}", fontsize=6)

@@ -86,7 +86,7 @@ def _cloud(ax: Axes, part: pd.DataFrame, color: str, marker: str, label: str) ->
     )
     for marked, face in ((False, color), (True, "white")):
         some = part[(part["marks"] != "") == marked]
-        name = f"{label}, λ̂ with a diagnosis" if marked else label
+        name = f"{label}, flagged unreliable" if marked else label
         ax.plot(some["mean_llc"], some["spectral_dimension"], marker, color=color, markerfacecolor=face,
                 markersize=3, markeredgewidth=0.6, label=f"{name} ({len(some)})")  # fmt: skip
 
@@ -137,7 +137,8 @@ def _rho(correlations: pd.DataFrame, optimiser: str, quiet: bool) -> str:
         return ""
     row = found.iloc[0]
     whole = "" if quiet else " of all runs"
-    return f"\n$\\rho${whole} = {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    numbers = f"{row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "\N{MINUS SIGN}")
+    return f"\n$\\rho${whole} = {numbers}"
 
 
 @style()

@@ -13,6 +13,7 @@ from sgdiffusion.figures.style import (
     GREEN,
     GREY,
     VERMILION,
+    legend_below,
     new_figure,
     panel_label,
     plain_log_ticks,
@@ -25,6 +26,11 @@ LAYERS = {
     "u": (BLUE, "first layer, $u$"),
     "w": (VERMILION, "second layer, $w$"),
 }
+
+START: dict[str, Any] = {
+    "marker": "D", "color": GREY, "markerfacecolor": "none", "markersize": 7,
+    "linestyle": "none", "zorder": 3,
+}  # fmt: skip
 
 
 @style()
@@ -39,13 +45,13 @@ def fig1(paths: pd.DataFrame) -> Figure:
         chains = [part[part["chain"] == c] for c in sorted(set(part["chain"]))]
         for chain, alpha in zip(chains, (1.0, 0.6, 0.35), strict=False):
             ax.plot(chain["u"], chain["w"], color=color, alpha=alpha, linewidth=0.7)
-            ax.plot(*chain[["u", "w"]].iloc[-1], "o", color=color, alpha=alpha, markersize=4)
-        ax.plot(*part[["u", "w"]].iloc[0], marker="D", color=GREY, markersize=5, linestyle="none")
+            ax.plot(*chain[["u", "w"]].iloc[-1], "o", color=color, alpha=alpha, markersize=4, zorder=4)
+        ax.plot(*part[["u", "w"]].iloc[0], **START)
         ax.set(title=label, xlabel="$u$", aspect="equal")
         panel_label(ax, letter)
     axes[0].set_ylabel("$w$")
     handles = [
-        axes[0].plot([], [], "D", color=GREY, markersize=5, label="start")[0],
+        axes[0].plot([], [], label="start", **START)[0],
         axes[0].plot([], [], "o", color=GREY, markersize=4, label="end of a path")[0],
         axes[0].plot([], [], color=GREY, linestyle=(0, (4, 2)), label="minima $uw = v^*$")[0],
         axes[0].plot([], [], color=GREEN, linestyle=":", label="balance $u = w$")[0],
@@ -85,10 +91,9 @@ def fig7(imbalance: pd.DataFrame) -> Figure:
     left.set(xlabel=r"time (steps $\times\,\eta$)", ylabel=r"$(u^2-w^2)\,/\,(u_0^2-w_0^2)$")
     right.set(xlabel=r"time (steps $\times\,\eta$)", ylabel="root mean square over chains", yscale="log")
     left.set_title("median, 5–95 % of chains")
-    left.legend(loc="upper left", fontsize=6)
-    right.legend(loc="lower left", fontsize=6)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
+        legend_below(ax)
     return figure
 
 
@@ -122,7 +127,7 @@ TIME = r"$T\,t = \eta^2\,\mathrm{steps}/S$"
 @style()
 def fig2a(norms: pd.DataFrame) -> Figure:
     """(a) ‖u‖² and ‖w‖² during SGD, 20 → 200 → 20; (b) their ratio there and with five outputs."""
-    figure, (top, bottom) = new_figure(columns=1, height=3.4, nrows=2, sharex=True, height_ratios=[1.2, 1])
+    figure, (top, bottom) = new_figure(columns=1, height=3.7, nrows=2, sharex=True, height_ratios=[1.2, 1])
     even = _base(norms)
     for name, (color, label) in LAYERS.items():
         _over_seeds(top, even, f"{name}_squared", {"color": color, "label": label})
@@ -133,10 +138,9 @@ def fig2a(norms: pd.DataFrame) -> Figure:
         _over_seeds(bottom, ratio, "ratio", {"color": color, "label": label})
     bottom.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     bottom.set(yscale="log", xlabel=TIME, ylabel=r"$\Vert u \Vert^2 / \Vert w \Vert^2$")
-    bottom.legend(
-        loc="upper right", title=f"range of {norms['seed'].nunique()} seeds shaded", title_fontsize=7
-    )
+    bottom.set_title(f"range of {norms['seed'].nunique()} seeds shaded", loc="right", fontsize=7)
     plain_log_ticks(bottom.yaxis)
+    figure.legend(*bottom.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     for letter, ax in zip("ab", (top, bottom), strict=True):
         panel_label(ax, letter)
     return figure

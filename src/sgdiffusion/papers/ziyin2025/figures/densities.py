@@ -11,6 +11,7 @@ from sgdiffusion.figures.style import (
     BLUE,
     GREY,
     VERMILION,
+    legend_below,
     new_figure,
     panel_label,
     published,
@@ -102,7 +103,7 @@ def _temperature(ax: Axes, shown: pd.DataFrame, color: str, minimiser: float) ->
 def fig3c(signs: pd.DataFrame) -> Figure:
     """v of one tanh unit, D = 0 and D = 1, at two temperatures of SGD; the truth is the dashed line."""
     temperatures = sorted(set(signs["temperature"]))
-    figure, axes = new_figure(columns=2, height=2.5, ncols=len(temperatures), sharey=True, squeeze=False)
+    figure, axes = new_figure(columns=2, height=2.9, ncols=len(temperatures), sharey=True, squeeze=False)
     for letter, ax, t in zip("abcd", axes[0], temperatures, strict=False):
         for depth, color in ((0, VERMILION), (1, BLUE)):
             part = signs[(signs["temperature"] == t) & (signs["depth"] == depth)]
@@ -117,8 +118,8 @@ def fig3c(signs: pd.DataFrame) -> Figure:
         ax.axvline(0, color=GREY, linewidth=0.7)
         published(ax, x=float(signs["truth"].iloc[0]), label="truth")
         ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", yscale="log")
-        ax.set_ylim(1e-3, 30 * float(signs["density"].max()))
-        ax.legend(loc="upper left", fontsize=6, frameon=True, framealpha=1, edgecolor="none")
+        ax.set_ylim(1e-3, 2 * float(signs["density"].max()))
+        legend_below(ax)
         panel_label(ax, letter)
     axes[0, 0].set_ylabel("density of $v$")
     return figure

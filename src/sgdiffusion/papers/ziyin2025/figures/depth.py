@@ -193,6 +193,10 @@ def theorem41(subnetworks: pd.DataFrame) -> Figure:
     for letter, ax in zip("abc", (left, middle, right), strict=True):
         ax.set_xlabel(r"time (steps $\times\,\eta$)")
         panel_label(ax, letter)
+    for ax in (left, right):  # most happens at once: from the second sample on, the axis is logarithmic
+        second = float(np.sort(subnetworks["time"].unique())[1])
+        ax.set_xscale("symlog", linthresh=second, linscale=0.3)
+        ax.set_xlim(left=0)
     return figure
 
 

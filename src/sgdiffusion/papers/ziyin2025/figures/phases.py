@@ -18,6 +18,7 @@ from sgdiffusion.figures.style import (
     SKY,
     VERMILION,
     instants_palette,
+    legend_below,
     new_figure,
     panel_label,
     style,
@@ -37,7 +38,7 @@ def _rows(table: pd.DataFrame) -> list[Any]:
 @style()
 def fig4(regimes: pd.DataFrame) -> Figure:
     """(a) The five regimes in the (σ, T) plane with the points that were simulated; (b) what they gave."""
-    figure, (left, right) = new_figure(columns=2, height=3.0, ncols=2, width_ratios=[1.25, 1])
+    figure, (left, right) = new_figure(columns=2, height=3.3, ncols=2, width_ratios=[1.25, 1])
     _diagram(left, regimes)
     _checks(right, regimes)
     for letter, ax in zip("ab", (left, right), strict=True):
@@ -68,7 +69,7 @@ def _diagram(ax: Axes, regimes: pd.DataFrame) -> None:
         ax.annotate(str(row.regime), (row.noise, row.temperature), xytext=(5, 3), textcoords="offset points")
     ax.set(xlabel=r"noise $\sigma$", ylabel="$T$", xlim=(0, SIGMAS * k), ylim=(0, 0.7 / k))
     ax.set_title(rf"$y = x + \varepsilon$, $D = 1$, $k = {k:g}$")
-    ax.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=6)
+    legend_below(ax, ncols=3)
 
 
 def _checks(ax: Axes, regimes: pd.DataFrame) -> None:
@@ -93,7 +94,7 @@ def _checks(ax: Axes, regimes: pd.DataFrame) -> None:
 @style()
 def transition_figure(located: pd.DataFrame, collapse: pd.DataFrame, scan: pd.DataFrame) -> Figure:
     """(a) T_c over β₂/α₃ against the signal, exact, printed and simulated; (b) collapse in finite time."""
-    figure, (left, right) = new_figure(columns=2, height=3.0, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.4, ncols=2)
     _signals(left, located, scan)
     horizons, first = sorted(set(collapse["horizon"])), float(located["first_order"].iloc[0])
     for horizon, color in zip(horizons, instants_palette(len(horizons)), strict=True):
@@ -106,7 +107,7 @@ def transition_figure(located: pd.DataFrame, collapse: pd.DataFrame, scan: pd.Da
         right.axvline(float(sgd["exact"].iloc[0]) / first, color=GREY, linewidth=0.8, linestyle=":",
                       label="exact $T_c$; below it all leave zero")  # fmt: skip
     right.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel="collapsed share, SGD S = 1", ylim=(0, 1.02))
-    right.legend(loc="lower right", fontsize=6)
+    legend_below(right, ncols=2)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
@@ -132,5 +133,5 @@ def _signals(ax: Axes, located: pd.DataFrame, scan: pd.DataFrame) -> None:
     for marker, fill, label in (("o", BLACK, "simulated; black: SDE"), ("s", "none", "SDE with decay")):
         ax.plot([], [], marker, color=BLACK, mfc=fill, markersize=4, label=label)
     ax.axhline(1, color=GREY, linewidth=0.7)
-    ax.set(xlabel=r"signal $k/\sigma$", ylabel=r"$T_c\,\alpha_3/(\beta_2-\gamma)$", ylim=(None, 1.02))
-    ax.legend(loc="lower left", fontsize=6)
+    ax.set(xlabel=r"signal $k/\sigma$", ylabel=r"$T_c\,\alpha_3/(\beta_2-\gamma)$")
+    legend_below(ax, ncols=2)
