@@ -104,7 +104,7 @@ def _described(ax: Axes) -> dict[str, Any]:
         "region": _region(ax, figure),
         "x": _direction(ax.xaxis, ax.get_xlim(), ax.get_xscale()),
         "y": _direction(ax.yaxis, ax.get_ylim(), ax.get_yscale()),
-        "part": hasattr(ax, "_colorbar") or bool(ax.get_label().startswith("inset")),
+        "part": hasattr(ax, "_colorbar") or str(ax.get_label()).startswith("inset"),
         "alone": not _borrows_labels(ax),
     }
 
@@ -117,7 +117,8 @@ def _of_the_whole(figure: Figure) -> list[Artist]:
 
 def _region(artist: Artist, figure: Figure) -> list[float]:
     """What it fills, labels included, in points from the upper left corner."""
-    found = artist.get_tightbbox(FigureCanvasAgg(figure).get_renderer()) or Bbox.null()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    found = artist.get_tightbbox(renderer) or Bbox.null()
     x0, y0, x1, y1 = (found.get_points() * POINTS / figure.dpi).ravel()
     return _corners(x0, x1, y0, y1, figure.get_size_inches()[1] * POINTS)
 
