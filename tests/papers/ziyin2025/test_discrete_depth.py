@@ -13,6 +13,8 @@ def small():
 def test_distances_fall_with_the_rate(small):
     table = small["approach"].set_index(["depth", "k"])
     assert table.loc[(2, 0.1), "distance"] < table.loc[(2, 0.4), "distance"] - 2 * table.loc[(2, 0.4), "band"]
+    value = small["quantities"].set_index("quantity")["value"]
+    assert value["approach.d2.quarter"] < table.loc[(2, 0.4), "distance"]  # smaller steps
     assert set(small["approach"].attrs["columns"]) == set(small["approach"].columns)
 
 

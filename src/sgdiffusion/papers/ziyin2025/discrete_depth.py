@@ -6,7 +6,7 @@ discrete SGD has no law at all: its chains escape in time, which the SDE's, whos
 D ≥ 1, never do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from sgdiffusion.papers.ziyin2025.theory.laws import deep
 from sgdiffusion.papers.ziyin2025.theory.phases import critical_temperature
 
 HALF = 0.5  # T/T_c (of depth 1) at which the laws are approached
+QUARTER = 0.25  # and once, at the weakest signal, another
 HORIZONS = (20.0, 100.0, 500.0)
 FAR = 3.0  # in units of the law's 90 % quantile: where a cut of the tail is looked for
 
@@ -65,18 +66,28 @@ def discrete_depth(
         for rate in rates
         for row in _escapes(simulator, law_named(law), depth, rate, chains, seed, threads)
     ]
+    colder = [_approach(d, min(signals), chains, seed, threads, QUARTER) for d in depths]
     table = documented(approach, APPROACH_COLUMNS)
     gone = documented(escapes, ESCAPE_COLUMNS)
     return {
         "approach": table,
         "escapes": gone,
-        "quantities": pd.DataFrame([*_approach_quantities(table), *_escape_quantities(gone, chains)]),
+        "quantities": pd.DataFrame(
+            [
+                *_approach_quantities(table),
+                *_colder_quantities(documented(colder, APPROACH_COLUMNS)),
+                *_escape_quantities(gone, chains),
+            ]
+        ),
     }
 
 
-def _approach(depth: int, k: float, chains: int, seed: int, threads: int) -> tuple[Any, ...]:
+def _approach(
+    depth: int, k: float, chains: int, seed: int, threads: int, part: float = HALF
+) -> tuple[Any, ...]:
+    """A row at T = `part` of T_c."""
     data = Linear(k, 1.0)
-    rate = HALF * critical_temperature(data.constants)
+    rate = part * critical_temperature(data.constants)
     target = deep(data.constants, rate, depth)
     steps = round(RELAXATIONS / relaxation_rate(data.constants, rate, depth) / rate)
     v = run_sgd(
@@ -113,18 +124,31 @@ def _approach_quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
     for depth, part in table.groupby("depth"):
         ordered = part.sort_values("rate").reset_index(drop=True)
         finest, coarsest = ordered.iloc[0], ordered.iloc[-1]
-        low = max(0.0, finest["distance"] - finest["band"])
-        found = Estimate(finest["distance"], low, finest["distance"] + finest["band"], int(finest["n"]))
+        found = _distance(finest)
         rows.append(estimated(f"approach.d{depth}.finest", found, over="draws"))
         ratio = finest["distance"] / coarsest["distance"]
         rows.append(
             estimated(
                 f"approach.d{depth}.finest_over_coarsest",
-                Estimate(ratio, low / coarsest["distance"], found.high / coarsest["distance"], found.n),
+                Estimate(ratio, found.low / coarsest["distance"], found.high / coarsest["distance"], found.n),
                 over="draws",
             )
         )
     return rows
+
+
+def _distance(row: Mapping[Hashable, Any] | pd.Series) -> Estimate:
+    """The distance of a row of the approach with its interval."""
+    value, band = float(row["distance"]), float(row["band"])
+    return Estimate(value, max(0.0, value - band), value + band, int(row["n"]))
+
+
+def _colder_quantities(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The distances at a quarter of T_c."""
+    return [
+        estimated(f"approach.d{row['depth']}.quarter", _distance(row), over="draws")
+        for row in table.to_dict("records")
+    ]
 
 
 def _escape_quantities(table: pd.DataFrame, chains: int) -> list[dict[str, Any]]:
