@@ -32,6 +32,7 @@ from sgdiffusion.measures.coefficients.learning_coefficient import (
 from sgdiffusion.measures.coefficients.self_calibrated import ROUNDS, at_step, self_calibrated
 
 LEAST_DRAWS = 8  # below that, convergence cannot be told
+LONGEST = 20_000  # steps of a burn-in that nobody has asked for
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +113,7 @@ def learning_coefficient(
     burn in.
 
     Arguments: those of :func:`gradients`, and ``chains``, ``draws`` per chain, ``every`` so many steps, after
-    ``burn_in`` steps (default: as many as the localisation needs, at least 500); ``batch_size`` per step
+    ``burn_in`` steps (default: as many as the localisation needs, 500 to 20,000); ``batch_size`` per step
     (default: all examples); ``localisation`` γ; ``n_beta`` (default n/ln n with all n examples);
     ``step_size`` ε (default: found in so many ``rounds``); ``integrator`` "averaged", or "euler" as in other
     packages, which inflates λ̂; ``seed``; ``progress`` shows the time left. Frozen weights stay as they are,
@@ -151,13 +152,17 @@ def learning_coefficient(
         begin(left)
 
     begin(chain.steps)
-    options: dict[str, Any] = {"chains": chains, "extend": burn_in is None, "seed": seed, "planned": planned}
+    options: dict[str, Any] = {"chains": chains, "seed": seed, "planned": planned}
+    options["most"] = LONGEST if burn_in is None else burn_in
     if step_size is None:
         run = self_calibrated(net, held, start, chain, rounds=rounds, **options)
     else:
         run = at_step(net, held, start, replace(chain, step_size=step_size), **options)
     lacking = run.chain.burn_in + run.missing
-    short = f"burn_in is below the {lacking:,} steps that γ needs at this step"
+    short = (
+        f"burn_in is {run.chain.burn_in:,}, below the {lacking:,} steps that γ needs at this step: localise "
+    )
+    short += "more strongly, or give burn_in"
     notes = (*problem.notes, short) if run.missing else problem.notes
     row = run.coefficients.table.iloc[0]
     settings = {

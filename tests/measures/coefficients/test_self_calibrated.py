@@ -59,18 +59,18 @@ def test_the_step_is_that_of_the_largest_stiffness():
     assert float(run.coefficients.table["step_size"][0]) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("extend", [True, False])
-def test_the_burn_in_is_as_long_as_the_localisation_needs(extend):
+@pytest.mark.parametrize("most", [math.inf, 2000, 500])
+def test_the_burn_in_is_as_long_as_the_localisation_needs(most):
     """Σ ε = 2/γ: with γ = 0.1 that is some 10⁴ steps; the search has made three quarters of the first 500."""
     chain = recipe(N, draws=8, localisation=0.1)
-    run = self_calibrated(Counting(), examples(), ORIGIN, chain, chains=CHAINS, extend=extend)
+    run = self_calibrated(Counting(), examples(), ORIGIN, chain, chains=CHAINS, most=most)
     needed = math.ceil(20 / float(run.coefficients.table["step_size"][0]))
-    assert run.chain.burn_in == pytest.approx(needed if extend else 500, abs=2)
+    assert run.chain.burn_in == pytest.approx(min(needed, most), abs=2)
     assert run.chain.burn_in + run.missing == pytest.approx(needed, abs=2)
 
 
 def test_a_given_step_is_kept():
     chain = Sgld(1e-3, 50.0, 10.0, draws=20, burn_in=100)
-    run = at_step(Counting(), examples(), ORIGIN, chain, chains=CHAINS, extend=True, seed=0)
+    run = at_step(Counting(), examples(), ORIGIN, chain, chains=CHAINS)
     assert run.coefficients.table["step_size"].tolist() == [1e-3]
     assert run.chain.burn_in == 200  # 2/(εγ)

@@ -55,13 +55,13 @@ def self_calibrated(
     *,
     chains: int = 4,
     rounds: int = ROUNDS,
-    extend: bool = True,
+    most: float = math.inf,
     seed: int = 0,
     planned: Planned | None = None,
 ) -> SelfCalibrated:
     """λ̂ at each row of `points` [S, d]; chain.step_size is an upper bound only.
 
-    The burn-in is chain.burn_in, or with `extend` as many steps as the localisation needs, if these are more.
+    The burn-in is chain.burn_in, or as many steps as the localisation needs, if these are more, up to `most`.
     Chains that blow up are flagged. `planned` is called with the step and the length of what follows.
     """
     part = chain.burn_in // (rounds + 1)
@@ -78,8 +78,7 @@ def self_calibrated(
         seed=seed,
     )
     rest = replace(chain, burn_in=chain.burn_in - rounds * part)
-    run = _run(net, data, points, rest, chains, extend, seed, planned, found)
-    return replace(run, chain=replace(run.chain, burn_in=run.chain.burn_in + rounds * max(LEAST, part)))
+    return _run(net, data, points, rest, chains, most, seed, planned, found, rounds * max(LEAST, part))
 
 
 def at_step(
@@ -89,12 +88,12 @@ def at_step(
     chain: Sgld,
     *,
     chains: int = 4,
-    extend: bool = True,
+    most: float = math.inf,
     seed: int = 0,
     planned: Planned | None = None,
 ) -> SelfCalibrated:
     """The same with chain.step_size."""
-    return _run(net, data, points, chain, chains, extend, seed, planned)
+    return _run(net, data, points, chain, chains, most, seed, planned)
 
 
 def _run(
@@ -103,18 +102,19 @@ def _run(
     points: Tensor,
     chain: Sgld,
     chains: int,
-    extend: bool,
+    most: float,
     seed: int,
     planned: Planned | None,
     found: Calibration | None = None,
+    searched: int = 0,
 ) -> SelfCalibrated:
-    """What remains of the burn-in, and the draws."""
+    """What remains of the burn-in after the steps `searched`, and the draws."""
     step, elapsed = chain.step_size, 0.0
     if found is not None:
         step, elapsed = float(found.step_sizes.min()), float(found.elapsed.min())
     missing = _missing(chain, step, elapsed)
-    if extend:
-        chain, missing = replace(chain, burn_in=chain.burn_in + missing), 0
+    more = int(min(missing, max(0, most - searched - chain.burn_in)))
+    chain = replace(chain, burn_in=chain.burn_in + more)
     if planned is not None:
         planned(step, chain.steps)
     coefficients = learning_coefficients(
@@ -129,7 +129,8 @@ def _run(
         starts=None if found is None else found.ends,
         on_divergence="flag",
     )
-    return SelfCalibrated(coefficients, chain, missing)
+    run = replace(chain, burn_in=searched + chain.burn_in)
+    return SelfCalibrated(coefficients, run, missing - more)
 
 
 def _missing(chain: Sgld, step: float, elapsed: float) -> int:
