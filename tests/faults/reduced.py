@@ -43,10 +43,18 @@ class Call:
     Without `real` it is a fork of this process (forked.py). It stays in the session, and so at its priority.
     """
 
-    def __init__(self, folder: Path, *words: str, log: str = "call.log", real: bool = False, prepare=None):
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        targets=TARGETS,
+        log: str = "call.log",
+        real: bool = False,
+        prepare=None,
+    ):
         self.log, self.began = folder / log, time.monotonic()
         self.status: int | None = None
-        words = (*TARGETS, *(words or ("--cores", "2")))
+        words = (*targets, *(words or ("--cores", "2")))
         if not real:
             self.pid = forked.start(list(words), folder, self.log)
             return

@@ -24,7 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import reduced
 from injections import FAULTS, ON_A_DISK_OF_ITS_OWN, small_disk
+from installation import interrupted
 
+INSTALLATION = "installation"
+NAMES = [*FAULTS, INSTALLATION]
 MOST_CALLS = 12  # of one run: kills strike half of the calls after the first
 
 
@@ -58,6 +61,11 @@ class Campaign:
         losses += reduced.compared(self.folder, self.reference)
         self.note(name, len(done), calls, gone, "; ".join(done) or "came too late", losses)
 
+    def installation(self) -> None:
+        """One making of .venv that is ended in between."""
+        fault = interrupted(self.table.parent / "checkout", self.chance)
+        self.note(INSTALLATION, int(fault.hit), 2, 0, fault.what, [fault.wrong] * bool(fault.wrong))
+
     def note(self, name: str, hits: int, calls: int, gone: int, what: str, losses: list[str]) -> None:
         row = {"fault": name, "faults": hits, "calls": calls, "taken_away": gone, "losses": len(losses)}
         self.rows.append(row | {"what": what, "lost": "; ".join(losses)})
@@ -83,7 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="runs under kills (default: 200)")
     parser.add_argument("--others", type=int, help="runs under each other fault (default: a twentieth)")
-    parser.add_argument("--faults", nargs="+", choices=list(FAULTS), default=list(FAULTS), metavar="FAULT")
+    parser.add_argument("--faults", nargs="+", choices=NAMES, default=NAMES, metavar="FAULT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     chosen = parser.parse_args()
@@ -99,7 +107,9 @@ def main() -> int:
         campaign.chance.shuffle(runs)
         try:
             for name in runs:
-                if alone or name not in ON_A_DISK_OF_ITS_OWN:
+                if name == INSTALLATION:
+                    campaign.installation()
+                elif alone or name not in ON_A_DISK_OF_ITS_OWN:
                     campaign.run(name)
         finally:
             losses = campaign.summary()

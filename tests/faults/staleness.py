@@ -40,7 +40,7 @@ MORE = (
     f"{ZIYIN}/tanh-signs/signs.parquet",
     f"{CHAUDHARI}/double-well/fig4b/field.parquet",
     f"{CHAUDHARI}/quantities/readings.csv",
-    f"{HENNICK}/mlps-sgd/part-0/trained.parquet",
+    f"{HENNICK}/mlps-sgd/part-0/trained.npz",
 )
 BATCH = 10
 NEUTRAL = ("comment", "docstring", "layout")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgdiffusion.provenance import flag_note, marks
+from sgdiffusion.provenance import Job, flag_note, marks
 from sgdiffusion.provenance.guards import warnings
 from sgdiffusion.provenance.record import Record, compose, write_record
 
@@ -58,7 +58,7 @@ def test_chains_that_do_not_mix_are_named_where_they_are_most(tmp_path: Path, fl
 
 
 def test_warnings_travel_to_everything_that_is_made_of_it(tmp_path: Path):
-    cost = {"wall_s": 1.0, "peak_mb": 1.0}
+    cost = Job().cost()
     training = Record(preset="full", rule="train", warnings=["small-fc seed-3: the loss grew from 2 to 9"])
     made = compose(tmp_path / "metrics.csv", training, cost, [], tmp_path)
     write_record(tmp_path / "metrics.csv", made)

@@ -219,6 +219,8 @@ def _varied(name: str, run: Variants, runs: Mapping[str, Any]) -> dict[str, Trai
         return run.trainings(varied)
     except ValidationError as error:
         raise config_error(f"{name}.changes", Training, error) from None
+    except (LookupError, TypeError) as error:
+        raise ConfigError(f"{name}.changes: a training has no section {error}") from None
 
 
 def config_digest(*parts: Any) -> str:
