@@ -2,12 +2,12 @@
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
 # make docs       the documentation as offline HTML, build/docs/
 .DEFAULT_GOAL := help
-.PHONY: help environment demo reproduce smoke report publish compare readme docs examples test test-slow check bench-peers format config lock clean
+.PHONY: help environment demo reproduce smoke report publish archive citation compare readme docs examples test test-slow faults hostile check bench-peers format config lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
-CODE := src tests tools docs workflow/scripts benchmarks
+CODE := src tests tools docs workflow/calls.py workflow/scripts benchmarks
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
@@ -36,6 +36,14 @@ publish: environment
 	$(BIN)/sgdiffusion artifact publish --preset $(PRESET)
 	$(BIN)/sgdiffusion artifact readme
 
+# The commit, with the reference set, as one citable zip: a Workflow RO-Crate.
+archive: environment
+	$(BIN)/python tools/archive.py
+
+# Writes codemeta.json and .zenodo.json from CITATION.cff and pyproject.toml.
+citation: environment
+	$(BIN)/python tools/citation.py
+
 readme: environment
 	$(BIN)/sgdiffusion artifact readme
 
@@ -59,6 +67,16 @@ test: environment
 
 test-slow: environment
 	$(BIN)/python -m pytest -m slow
+
+# Kills, signals, full disks and the like, RUNS of them; what was computed must be what a quiet run computes.
+RUNS ?= 200
+faults: environment
+	$(BIN)/python tests/faults/run.py --runs $(RUNS)
+
+# Damaged files of every kind that is read, INPUTS of them; only clear errors may come of it.
+INPUTS ?= 100000
+hostile: environment
+	$(BIN)/python tests/faults/hostile.py --inputs $(INPUTS)
 
 check: environment
 	$(BIN)/ruff check $(CODE)

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-EXTRAS = ("workflow", "language", "lightning", "trainer", "docs", "slurm", "dev")
+EXTRAS = ("workflow", "language", "lightning", "trainer", "archive", "docs", "slurm", "dev")
 
 
 def locked() -> list[Requirement]:
@@ -100,7 +100,8 @@ def test_conda_environment_has_the_locks_pins():
     (pip,) = (d["pip"] for d in dependencies if isinstance(d, dict))
     here = {Requirement(p).name.lower(): str(Requirement(p).specifier) for p in pip}
     there = pins(environment("3.12", "linux", "x86_64"))
-    expected = {r.name.lower(): f"=={there[r.name.lower()]}" for r in wanted("workflow", "language", "slurm")}
+    extras = ("workflow", "language", "slurm", "archive")
+    expected = {r.name.lower(): f"=={there[r.name.lower()]}" for r in wanted(*extras)}
     assert here == expected
 
 

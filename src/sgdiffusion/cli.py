@@ -11,8 +11,7 @@ from pathlib import Path
 from sgdiffusion.config.generate import default_config
 from sgdiffusion.config.texts import texts_of_papers
 from sgdiffusion.errors import DataError, UserError
-from sgdiffusion.gallery import compare, costs, publish, readme
-from sgdiffusion.gallery.files import read_json
+from sgdiffusion.gallery import compare, costs, numbers, publish, readme
 from sgdiffusion.library import arguments
 
 FIGURES, REFERENCE = Path("figures"), Path("figures/reference")
@@ -54,7 +53,7 @@ def write_readme() -> int:
 
 def compare_runs(preset: str) -> int:
     """Compares figures/<preset>/ with the reference set; 1 if a difference survives the correction."""
-    runs = [read_json(folder / "numbers.json") for folder in (FIGURES / preset, REFERENCE)]
+    runs = [numbers.read(folder / "numbers.json") for folder in (FIGURES / preset, REFERENCE)]
     rows = compare.compare(*runs)
     print(compare.report(rows, f"{REFERENCE} (preset {runs[1]['preset']})"))
     return int(any(row.alarm for row in rows))

@@ -10,7 +10,6 @@ has the bytes of the local run, trainings' wall times apart, or this ends with s
 """
 
 import argparse
-import csv
 import os
 import re
 import shutil
@@ -21,35 +20,14 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from copies.checkout import COMPARED, computed, copy_checkout, differences
 from loopback import Slurm, kill, refusal, said, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "Snakefile",
-    "environment.yml",
-    "config",
-    "profiles",
-    "workflow",
-    "src",
-    "data/sources.csv",
-    "data/digests.csv",
-)
-# What a run computes. Images and records hold times and names of machines.
-COMPARED = (".csv", ".md", ".tex", ".npz", ".npy", ".parquet", ".pt")
 # of one stage; a job of seconds takes minutes where others use the machine
 PATIENCE = 1800
 CHECKS = ["--slurm-init-seconds-before-status-checks", "5"]
-
-
-def copied(target: Path) -> Path:
-    for part in PARTS:
-        source, goal = ROOT / part, target / part
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, goal)
-    return target
 
 
 class Campaign:
@@ -165,25 +143,9 @@ def node_of(job: str) -> str:
     return said("squeue", "--noheader", "--states=RUNNING", f"--jobs={job}", "--format=%N").strip()
 
 
-def content(file: Path) -> bytes:
-    """The bytes of a file; of a training's log without its column of times."""
-    if file.name != "metrics.csv":
-        return file.read_bytes()
-    with file.open(newline="") as lines:
-        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(lines)]
-    return repr(rows).encode()
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    """Everything that was computed, by path."""
-    found = (f for room in ("results", "figures", "data/prepared") for f in (folder / room).rglob("*"))
-    chosen = (f for f in found if f.is_file() and f.suffix in COMPARED)
-    return {f.relative_to(folder).as_posix(): content(f) for f in chosen}
-
-
 def compared(local: Path, cluster: Path) -> int:
-    here, there = tables(local), tables(cluster)
-    different = sorted(name for name in {*here, *there} if here.get(name) != there.get(name))
+    here, there = computed(local), computed(cluster)
+    different = differences(here, there)
     for name in different:
         print(f"differs: {name}")
     kinds = ", ".join(
@@ -209,9 +171,9 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="slurm-"))).resolve()
     (daemons := folder / "daemons").mkdir(parents=True)
-    local = copied(folder / "local")  # both now: an edit of the checkout must not come between them
+    local = copy_checkout(folder / "local")  # both now: an edit of the checkout must not come between them
     with Slurm(daemons) as slurm:
-        campaign = Campaign(copied(folder / "cluster"), options.targets, slurm)
+        campaign = Campaign(copy_checkout(folder / "cluster"), options.targets, slurm)
         try:
             campaign.run()
         finally:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from faults.kills import everywhere
 from tiny_preset import items, png, record
 
 from sgdiffusion.cli import main
@@ -53,6 +54,20 @@ def test_a_finished_run_is_published_whole(run: Path):
     assert {"chaudhari2018/fig1.png", "chaudhari2018/table_a.tex", "numbers.tex", "index.html"} <= there
     assert {"chaudhari2018/fig1.pdf", "report.pdf"} <= there  # the page links to its figures
     assert damaged(target) == []
+
+
+def test_killed_at_any_time_it_leaves_the_old_set_or_the_new_one(run: Path):
+    target, former = run.parent / "reference", run.parent / "reference.former"
+    publish.publish(run, target)
+    kills = 0
+    for when in everywhere(lambda: publish.publish(run, target), 3000, step=6):
+        kills += 1
+        # between two renames the old set has its other name, and the next call gives it back
+        assert damaged(target if target.exists() else former) == [], when
+    assert kills > 20
+    publish.publish(run, target)
+    assert damaged(target) == []
+    assert {path.name for path in run.parent.iterdir()} == {"tiny", "reference"}
 
 
 def test_what_is_missing_or_substituted_is_named_with_its_reason(run: Path):

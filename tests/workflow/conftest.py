@@ -2,36 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "Snakefile",
-    "environment.yml",
-    "config",
-    "profiles",
-    "workflow",
-    "src",
-    "data/sources.csv",
-    "data/digests.csv",
-)
-
-
-def copy_checkout(target: Path) -> Path:
-    for part in PARTS:
-        source, goal = ROOT / part, target / part
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, goal)
-    return target
+from copies.checkout import copy_checkout
 
 
 @dataclass(frozen=True)

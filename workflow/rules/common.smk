@@ -5,8 +5,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflow")]
 
+import calls
 from sgdiffusion.config import Configuration, load_claims, parse_settings
 from sgdiffusion.config.left_out import load_left_out
 from sgdiffusion.config.load import config_digest
@@ -23,6 +24,7 @@ from sgdiffusion.papers.items import (
 )
 from sgdiffusion.provenance import Code
 
+calls.watch()
 REGISTRIES = registries()
 try:
     SETTINGS = parse_settings(config)

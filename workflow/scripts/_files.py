@@ -6,7 +6,7 @@ from typing import Any
 import _job  # noqa: F401  (puts the package on the path)
 import pandas as pd
 
-from sgdiffusion.provenance import substitute_note
+from sgdiffusion.provenance import marks
 from sgdiffusion.verdicts import markdown
 
 
@@ -64,7 +64,7 @@ def publish(output: Any, table: pd.DataFrame, record: dict[str, Any]) -> None:
 
     A table with a column `note` has its own, row by row.
     """
-    note = "" if "note" in table else substitute_note(record)
+    note = "" if "note" in table else marks(record)
     (table.assign(note=note) if note else table).to_csv(output.csv, index=False)
     Path(output.md).write_text(markdown(table, note), encoding="utf-8")
     caption = f"% {note}\n" if note else ""

@@ -3,11 +3,15 @@
 None of it changes a result, so that it is the one part of the code that no digest covers.
 """
 
+import errno
+import fcntl
 import logging
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from sgdiffusion.config.load import config_digest  # noqa: E402
 from sgdiffusion.errors import UserError  # noqa: E402
 from sgdiffusion.papers.task import Task  # noqa: E402
 from sgdiffusion.provenance import Job, Record, write_record  # noqa: E402
+from sgdiffusion.provenance.guards import warnings  # noqa: E402
 from sgdiffusion.provenance.record import DataUse, compose  # noqa: E402
 
 FORMAT = "%(asctime)s %(message)s"
@@ -82,6 +87,9 @@ class Run:
 
     def write_records(self) -> None:
         """The record, beside every output that has one: what reads the output joins it to its own."""
+        for warning in warnings(Path(path) for path in self._snakemake.output):
+            self.log.warning("%s", warning)
+            self.facts.warnings.append(warning)
         content = self.record()
         paths = self._snakemake.output.get("records", [])
         for path in [paths] if isinstance(paths, str) else paths:
@@ -102,19 +110,47 @@ def job(snakemake: Any) -> Iterator[Run]:
     """Runs the body of a script; a UserError becomes its message and exit status 1."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)  # of libraries that are loaded later
+    end_with(os.getppid())
     logger = logging.getLogger("sgdiffusion")
     logger.setLevel(logging.INFO)
-    for handler in (
-        logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8"),
-        logging.StreamHandler(),
-    ):
+    file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+    for handler in (file, logging.StreamHandler()):
         handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
         logger.addHandler(handler)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file.stream, fcntl.LOCK_EX)  # waits for the same job of a call that was killed
     limit_threads(snakemake.threads)
     run = Run(snakemake)
     try:
         yield run
         run.write_records()
-    except UserError as error:
-        logging.getLogger("sgdiffusion").error("error: %s", error)
+    except (UserError, OSError, MemoryError, RuntimeError) as error:
+        if (message := in_one_line(error)) is None:
+            raise
+        logger.error("error: %s", message)
         sys.exit(1)
+
+
+def end_with(parent: int) -> None:
+    """Ends this process when its parent has gone: a killed call leaves no job behind that writes files."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def in_one_line(error: Exception) -> str | None:
+    """What a user can do about an error of his or of the machine; None for one that is the code's."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return f"not enough memory ({error or 'none left'}): run fewer jobs at once, then call again"
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: make room, then call again"
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{error}: make the folder writable, then call again"
+    return None

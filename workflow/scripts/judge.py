@@ -1,10 +1,12 @@
 """Judges a paper's claims by its quantities: the verdict table, and every claim under every reading."""
 
+from pathlib import Path
+
 from _files import publish, read, write
 from _job import job
 
 from sgdiffusion.config.models import Claim
-from sgdiffusion.provenance import substitute_note
+from sgdiffusion.provenance import flag_note, read_record, substitute_note
 from sgdiffusion.verdicts import read_quantities, read_readings, verdict_table
 
 with job(snakemake) as run:
@@ -24,6 +26,14 @@ with job(snakemake) as run:
     record = run.record()
     # at full scale a claim that rests on substitute data says so itself, as its obstacle
     note = "" if run.facts.preset == "full" else substitute_note(record)
-    publish(snakemake.output, table.assign(note=note), record)
+    # a claim is flagged with the tables of its own numbers
+    flags = {
+        name: flag_note(read_record(Path(path)) or {})
+        for path in [*given.quantities, *snakemake.params.optional]
+        for name in read(path)["quantity"]
+    }
+    numbers = {c.id: [flags.get(r.quantity, "") for r in c.accept] for c in claims}
+    notes = [" · ".join(dict.fromkeys(n for n in (note, *numbers[c]) if n)) for c in table["claim"]]
+    publish(snakemake.output, table.assign(note=notes), record)
     write(snakemake.output.readings, under)
     run.log.info("%s", table["verdict"].value_counts().to_string())

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers import PAPERS
 
 Model = TypeVar("Model", bound=BaseModel)
+MOST_VALUES, MOST_DEPTH = 200_000, 50  # of a file of configuration
 SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it is, ten times as fast
 
 
@@ -31,11 +32,25 @@ class Claims(Strict):
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file, with a ConfigError where it is missing or malformed."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE)
+        return _bounded(yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except Exception as error:  # PyYAML has no one class for what a tag, a date or a number can be
+        reason = " ".join(str(error).split())[:500] or type(error).__name__
+        raise ConfigError(f"{path}: not valid YAML: {reason}") from None
+
+
+def _bounded(content: Any) -> Any:
+    """The content, unless aliases make it endless or far larger than it is written."""
+    waiting, left = [(content, 0)], MOST_VALUES
+    while waiting:
+        part, depth = waiting.pop()
+        left -= 1
+        if left < 0 or depth > MOST_DEPTH:
+            raise ValueError(f"more than {MOST_VALUES:,} values, aliases included, or {MOST_DEPTH} levels")
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        waiting += [(value, depth + 1) for value in inner]
+    return content
 
 
 def parse(model: type[Model], content: Any, source: str) -> Model:
@@ -91,7 +106,7 @@ class Configuration:
 
     def __init__(self, folder: Path, substitute: Substitutes | None = None):
         self.folder, self._substitute = folder, substitute or {}
-        self._raw = {p: read_yaml(folder / p / "experiments.yaml") for p in self.papers()}
+        self._raw = {p: self._experiments(p) for p in self.papers()}
         self._presets = {p.stem: self._preset(p) for p in sorted((folder / "presets").glob("*.yaml"))}
         self._runs = {(n, p): self._resolve(n, p) for n in self._presets for p in self._raw}
         self._variants: dict[tuple[str, str, str], dict[str, Training]] = {}
@@ -133,7 +148,7 @@ class Configuration:
         if key not in self._variants:
             runs = self.runs(preset, paper)
             run = runs.get(run_id)
-            self._variants[key] = run.trainings(runs[run.of]) if isinstance(run, Variants) else {}
+            self._variants[key] = _varied(f"{paper}/{run_id}", run, runs) if isinstance(run, Variants) else {}
         return self._variants[key]
 
     def choices(self, paper: str) -> dict[str, Choice]:
@@ -164,20 +179,25 @@ class Configuration:
         """Path of the prepared arrays a training uses."""
         return f"data/prepared/{self.source_set(preset, run.data.set)}/{run.data.preparation}.npz"
 
+    def _experiments(self, paper: str) -> dict[str, Any]:
+        """The file as it is written, checked."""
+        path = self.folder / paper / "experiments.yaml"
+        content = read_yaml(path)
+        parse(experiments_of(paper), content, str(path))
+        return dict(content)
+
     def _preset(self, path: Path) -> Preset:
         preset = parse(Preset, read_yaml(path), str(path))
         for i, override in enumerate(preset.overrides):
             paper, run_id = override.run.split("/")
-            known = list((self._raw.get(paper) or {}).get("runs", {}))
-            if run_id not in known:
-                names = ", ".join(f"{p}/{r}" for p in self._raw for r in (self._raw[p] or {}).get("runs", {}))
+            if run_id not in self._raw.get(paper, {"runs": {}})["runs"]:
+                names = ", ".join(f"{p}/{r}" for p in self._raw for r in self._raw[p]["runs"])
                 raise ConfigError(f"{path}: overrides.{i}.run: found {override.run!r}; allowed: {names}")
         return preset.model_copy(update={"substitute": {**self._substitute, **preset.substitute}})
 
     def _resolve(self, preset: str, paper: str) -> dict[str, Any]:
         content = copy.deepcopy(self._raw[paper])
         source = str(self.folder / paper / "experiments.yaml")
-        parse(experiments_of(paper), content, source)
         for i, override in enumerate(self.preset(preset).overrides):
             of_paper, run_id = override.run.split("/")
             if of_paper != paper:
@@ -187,6 +207,20 @@ class Configuration:
                 put(content["runs"][run_id], dotted, value, source)
             parse(experiments_of(paper), content, source)
         return dict(parse(experiments_of(paper), content, source).runs)  # type: ignore[attr-defined]
+
+
+def _varied(name: str, run: Variants, runs: Mapping[str, Any]) -> dict[str, Training]:
+    """The trainings of a run that varies another."""
+    varied = runs.get(run.of)
+    if not isinstance(varied, Training):
+        trainings = ", ".join(n for n, r in runs.items() if isinstance(r, Training))
+        raise ConfigError(f"{name}.of: found {run.of!r}; the trainings are: {trainings}")
+    try:
+        return run.trainings(varied)
+    except ValidationError as error:
+        raise config_error(f"{name}.changes", Training, error) from None
+    except (LookupError, TypeError) as error:
+        raise ConfigError(f"{name}.changes: a training has no section {error}") from None
 
 
 def config_digest(*parts: Any) -> str:

@@ -6,7 +6,9 @@ archive of the same files, the digests of its JPEGs (data/README.md).
 """
 
 import io
+import lzma
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from sgdiffusion.data.raw import read_manifest
 from sgdiffusion.errors import DataError
 
 ROOT = "tiny-imagenet-200"
+MOST_TEXT = 2**20  # of a list of names
 
 
 def tiny_imagenet(
@@ -27,21 +30,32 @@ def tiny_imagenet(
     try:
         with zipfile.ZipFile(path) as archive:
             return _arrays(archive, path, side, (classes, train, test))
-    except (zipfile.BadZipFile, NotImplementedError, OSError, KeyError) as error:
-        raise DataError(
-            f"{path}: not a readable archive of {name} ({error}). Delete it, fetch again."
-        ) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        raise _unreadable(path, name, error) from error
+    except (NotImplementedError, RuntimeError, LookupError, ValueError) as error:  # of zipfile, and of texts
+        raise _unreadable(path, name, error) from error
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> DataError:
+    return DataError(f"{path}: not a readable archive of {name} ({error}). Delete it, fetch again.")
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str, most: int) -> bytes:
+    """The content of a member, unless it unpacks to more than it may have."""
+    if archive.getinfo(name).file_size > most:
+        raise DataError(f"{path}: refused, its member {name} unpacks to more than {most:,} bytes.")
+    return archive.read(name)
 
 
 def _arrays(archive: zipfile.ZipFile, path: Path, side: int, sizes: tuple[int, int, int]) -> Arrays:
     classes, train, test = sizes
-    ids = sorted(archive.read(f"{ROOT}/wnids.txt").decode().split())
+    ids = sorted(_member(archive, path, f"{ROOT}/wnids.txt", MOST_TEXT).decode().split())
     if len(ids) != classes:
         raise DataError(f"{path}: {len(ids)} classes in wnids.txt, expected {classes}.")
     names = [f"{ROOT}/train/{i}/images/{i}_{k}.JPEG" for i in ids for k in range(train)]
     labels = np.repeat(np.arange(classes), train)
-    lines = archive.read(f"{ROOT}/val/val_annotations.txt").decode().splitlines()
-    rows = [line.split("\t")[:2] for line in lines if line]
+    lines = _member(archive, path, f"{ROOT}/val/val_annotations.txt", MOST_TEXT).decode().splitlines()
+    rows = [[*line.split("\t"), ""][:2] for line in lines if line]
     unknown = sorted({row[1] for row in rows} - set(ids))
     if len(rows) != classes * test or unknown:
         raise DataError(
@@ -57,14 +71,12 @@ def _images(archive: zipfile.ZipFile, path: Path, names: list[str], side: int) -
     """Decoded images [n, side, side, 3]; a few of the set are grey and get three equal colours."""
     images = np.empty((len(names), side, side, 3), np.uint8)
     for i, name in enumerate(names):
-        if archive.getinfo(name).file_size > MOST_JPEG_BYTES:
-            most = f"{MOST_JPEG_BYTES:,} bytes"
-            raise DataError(f"{path}: refused, its member {name} unpacks to more than {most}.")
+        content = _member(archive, path, name, MOST_JPEG_BYTES)
         try:
-            image = Image.open(io.BytesIO(archive.read(name)), formats=["JPEG"])
+            image = Image.open(io.BytesIO(content), formats=["JPEG"])
             if image.size == (side, side):
                 images[i] = np.asarray(image.convert("RGB"))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
             raise DataError(f"{path}: its member {name} is not a readable JPEG ({error}).") from error
         if image.size != (side, side):
             raise DataError(f"{path}: its member {name} has {image.size} pixels, expected {side}×{side}.")

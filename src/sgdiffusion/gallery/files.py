@@ -21,8 +21,14 @@ def existing(path: Path, advice: str) -> Path:
 
 def read_json(path: Path) -> dict[str, Any]:
     """numbers.json or items.json."""
-    text = existing(path, f"run the preset {path.parent.name} to its end first").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    existing(path, f"run the preset {path.parent.name} to its end first")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON ({str(error)[:200]}); make it again") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: holds a {type(content).__name__}, not names and values; make it again")
+    return content
 
 
 def read_csv(path: Path) -> pd.DataFrame:

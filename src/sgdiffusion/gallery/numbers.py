@@ -1,19 +1,71 @@
 """Every measured number of a run in one file, for citing and for comparing: numbers.json and numbers.tex."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, ValidationError
 
 from sgdiffusion.config.load import config_digest, doubled
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import DataError, MeasureError
+from sgdiffusion.gallery.files import read_json
 from sgdiffusion.provenance import read_record
 from sgdiffusion.verdicts import Measured, read_quantities
 from sgdiffusion.verdicts.words import latex
 
 _WORDS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
+
+def _some_number(end: float) -> float:
+    if math.isnan(end):
+        raise ValueError("is not a number")
+    return end
+
+
+End = Annotated[float, AfterValidator(_some_number)]  # of an interval; it may be infinite
+
+
+class Number(BaseModel):
+    """A measured number in numbers.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    macro: str
+    value: FiniteFloat
+    low: End
+    high: End
+    n: NonNegativeInt
+    unit: str
+    over: str
+    runs: list[str]
+    data: list[str]
+
+
+class Numbers(BaseModel):
+    """numbers.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    preset: str
+    note: str
+    papers: dict[str, dict[str, Number]]
+    runs: dict[str, str]
+    data: dict[str, dict[str, Any]]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A numbers.json, checked."""
+    content = read_json(path)
+    try:
+        Numbers.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {place}: {first['msg']}; make it again") from error
+    return content
 
 
 def macro(paper: str, quantity: str) -> str:

@@ -23,7 +23,7 @@ from sgdiffusion.gallery.content import (
     sentence,
 )
 from sgdiffusion.gallery.drawings import palette
-from sgdiffusion.gallery.files import read_csv, read_json
+from sgdiffusion.gallery.files import read_csv
 
 NATURES = {  # of what stands among the claims and is no claim of the paper
     "construction": "True however it is measured",
@@ -71,7 +71,7 @@ def chapters(
     command: str,
 ) -> list[Chapter]:
     """One per paper, from the files of figures/<preset>/."""
-    found = read_json(folder / "numbers.json")
+    found = numbers.read(folder / "numbers.json")
     findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
     made = []
     for paper, figures in items.figures.items():

@@ -98,12 +98,15 @@ def not_as_published(folder: Path, items: Mapping[str, Any]) -> pd.DataFrame:
 
 def publish(folder: Path, target: Path) -> list[str]:
     """Copies the set of figures/<preset>/ to `target`, whole or not at all; the names of its files."""
+    partial, former = (target.with_name(target.name + ending) for ending in (".part", ".former"))
+    if former.exists() and not target.exists():  # killed between the two renames below
+        former.rename(target)
     items = read_json(folder / "items.json")
     names = sorted(expected(items))
     if found := problems(folder, names):
         raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
-    partial, former = (target.with_name(target.name + ending) for ending in (".part", ".former"))
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in (partial, former):
+        shutil.rmtree(left, ignore_errors=True)
     for name in names:
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
         if name.endswith(".png"):

@@ -9,7 +9,7 @@ import pandas as pd
 from sgdiffusion.config.texts import Texts
 from sgdiffusion.errors import DataError
 from sgdiffusion.gallery import numbers
-from sgdiffusion.gallery.files import read_csv, read_json
+from sgdiffusion.gallery.files import read_csv
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.headlines import carried
 from sgdiffusion.verdicts import Verdict, markdown
@@ -46,7 +46,7 @@ def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 def headlines(reference: Path, judged: pd.DataFrame, texts: Mapping[str, Texts]) -> str:
     """What was found first, a line each, with the numbers of the published set."""
-    found, findings = read_json(reference / "numbers.json"), read_csv(reference / "findings.csv")
+    found, findings = numbers.read(reference / "numbers.json"), read_csv(reference / "findings.csv")
     lines = []
     for paper, words in texts.items():
         measured = numbers.measured(found, paper)

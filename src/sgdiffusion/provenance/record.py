@@ -67,6 +67,7 @@ class Record:
     threads: int = 1
     declared_mb: int = 0  # memory that the rule asks for
     notes: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # what its outputs say against it (guards.py)
 
 
 class Job:
@@ -164,7 +165,7 @@ def compose(
         "platform": f"{platform.system()} {platform.machine()}",
     }
     together = [mine, *before]
-    for key in ("runs", "seeds", "root_seeds", "data"):
+    for key in ("runs", "seeds", "root_seeds", "data", "warnings"):
         mine[key] = _merged(together, key)
     mine["data_status"] = data_status(mine["data"])
     steps = [step for r in before for step in [*r.get("upstream", []), _step(r)]]
@@ -180,6 +181,18 @@ def substitute_note(record: dict[str, Any]) -> str:
     if record["preset"] != "full":
         parts.append(f"preset {record['preset']}: reduced scale")
     return " · ".join(parts)
+
+
+def flag_note(record: dict[str, Any]) -> str:
+    """What a result rests on that did not go well; empty where all did."""
+    found = record.get("warnings", [])
+    more = f" and {len(found) - 1} more, see the record" if len(found) > 1 else ""
+    return f"flagged: {found[0]}{more}" if found else ""
+
+
+def marks(record: dict[str, Any]) -> str:
+    """All that a reader must be told on a figure or table itself."""
+    return " · ".join(note for note in (substitute_note(record), flag_note(record)) if note)
 
 
 def write_record(output: Path, content: dict[str, Any]) -> Path:

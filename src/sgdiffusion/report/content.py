@@ -164,7 +164,7 @@ def content(
     description: str,
 ) -> dict[str, Any]:
     """Everything the template prints, from the files of figures/<preset>/."""
-    listing, found = read_json(folder / "items.json"), read_json(folder / "numbers.json")
+    listing, found = read_json(folder / "items.json"), numbers.read(folder / "numbers.json")
     findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
     verdicts = read_verdicts(folder / "verdicts.csv")
     run = facts(found, verdicts, findings, choices)

@@ -1,0 +1,82 @@
+"""Three fresh runs of one part of the real DAG, which must give the same bytes in every table and array.
+
+    python tests/faults/determinism.py              # some minutes
+    python tests/faults/determinism.py --whitened   # and whitened images, which two threads round differently
+
+The first run has one core, the second two; the third asks for one target after the other, the last first, so
+that jobs come in another order. Whitened images may differ between one and two threads (BLAS adds
+in another order): the largest difference is printed, and must stay below 1e-3 of a standard deviation.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import reduced  # noqa: E402
+from copies.checkout import computed, differences  # noqa: E402
+
+P = reduced.PRESET
+TARGETS = (
+    *reduced.TARGETS,
+    f"figures/{P}/chaudhari2018/fig1b.pdf",
+    f"figures/{P}/ziyin2025/fig7.pdf",
+    f"results/{P}/ziyin2025/convergence/convergence.parquet",
+    f"results/{P}/chaudhari2018/double-well/fig4b/field.parquet",
+    f"results/{P}/hennick2025/mlps-sgd/part-0/trained.npz",
+)
+WHITENED = "data/prepared/textures10/gcn-zca.npz"
+LARGEST = 1e-3  # of whitened pixels, whose standard deviation is about 1: float32, sums of 3,072 terms
+
+
+def ran(folder: Path, calls: list[tuple[str, ...]]) -> dict[str, bytes]:
+    """Everything that calls of snakemake compute in a fresh copy."""
+    reduced.build(folder)
+    for words in calls:
+        call = reduced.Call(folder, *words, targets=())
+        if call.ends():
+            raise SystemExit(f"error: {call.log}:\n{call.said()[-2000:]}")
+    return computed(folder)
+
+
+def furthest(one: Path, other: Path) -> float:
+    """The largest difference of two prepared sets."""
+    with np.load(one) as first, np.load(other) as second:
+        return max(float(np.abs(first[key] - second[key]).max()) for key in ("x_train", "x_test"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    parser.add_argument(
+        "--whitened", action="store_true", help="whitened images as well, about a minute each"
+    )
+    chosen = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.pop(variable, None)  # each rule says how many threads it has
+    folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="determinism-"))).resolve()
+    targets = (*TARGETS, WHITENED) if chosen.whitened else TARGETS
+    one = ran(folder / "one-core", [("--cores", "1", *targets)])
+    wrong = 0
+    others = {
+        "two-cores": [("--cores", "2", *targets)],
+        "reversed": [("--cores", "1", target) for target in reversed(targets)],
+    }
+    for name, calls in others.items():
+        found = differences(one, ran(folder / name, calls))
+        if WHITENED in found:
+            far = furthest(folder / "one-core" / WHITENED, folder / name / WHITENED)
+            print(f"{name}: {WHITENED} differs by at most {far:.2g}")
+            found = [f for f in found if f != WHITENED] + [WHITENED] * (far > LARGEST)
+        print(f"{name}: {len(one)} files, {len(found)} differ from one core", *found, sep="\n  ", flush=True)
+        wrong += len(found)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Snakemake and its jobs as forks of a process that has imported the libraries, most of a short call's time.
+
+The processes are those of a real call, a main one and one for each job, with the same files and locks;
+only `exec` and the imports of libraries are left out. Nothing of this project is imported before a fork.
+"""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import matplotlib  # noqa: F401
+import pandas  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import pydantic  # noqa: F401
+import scipy.optimize  # noqa: F401
+import snakemake.cli
+import torch  # noqa: F401
+from snakemake.executors import local  # noqa: F401
+from snakemake.script import PythonScript
+
+
+def start(words: list[str], folder: Path, log: Path) -> int:
+    """The process of `snakemake words` in a folder, in a process group of its own."""
+    if process := os.fork():
+        return process
+    os.setpgid(0, 0)
+    os.chdir(folder)
+    with log.open("w") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    PythonScript._execute_cmd = _job
+    _end_with(lambda: snakemake.cli.main(words))
+
+
+def _job(self, command: str, *, fname: str, **_) -> None:
+    """In place of a shell that calls Python: a fork that runs the job's script."""
+    if process := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if self.bench_record is not None:  # times are measured of a shell's child alone
+            self.bench_record.running_time, self.bench_record.process_gone = 0.0, True
+        if status:
+            raise subprocess.CalledProcessError(status, f"python {fname}")
+        return
+    for file in sys.modules["calls"]._held:
+        os.close(file.fileno())  # `exec` would: the lock is the call's alone
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with(lambda: runpy.run_path(fname, run_name="__main__"))
+
+
+def _end_with(work) -> None:
+    """Runs what is left of this process; never returns."""
+    status = 1
+    try:
+        work()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        print("" if isinstance(end.code, int) else end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,119 @@
+"""How a call of Snakemake ends: what Snakemake leaves open when it is killed, stopped, or called twice.
+
+A killed call leaves Snakemake's lock behind. The lock here goes with the process that holds it, so that who
+holds it may take away what a dead call has left; a second call at once is refused. Asked to end, Snakemake
+waits for its jobs, which may take hours; here they are ended at once, and a training goes on from its last
+state.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+from snakemake.persistence import PersistenceBase
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+SCRIPTS = ".snakemake/scripts/"  # in the command line of every job
+_held: list[IO[str]] = []  # open, and with it locked, as long as this process lives
+
+
+def watch() -> None:
+    """Has Snakemake hold the folder and answer signals whenever it locks: never when it only plans."""
+    locked = PersistenceBase.lock
+
+    @contextmanager
+    def lock(self: Any) -> Iterator[None]:
+        try:
+            hold(Path.cwd() / ".snakemake")
+        except Refused as refused:
+            sys.exit(f"error: {refused}")
+        answer_signals()
+        with locked(self):
+            yield
+
+    PersistenceBase.lock = lock
+
+
+class Refused(Exception):
+    """Why no call can begin in this folder, and what to do."""
+
+
+def hold(folder: Path) -> None:
+    """Holds the folder while this process lives; takes away the lock of a call that was killed here.
+
+    After a call on another machine, or on a file system without locks, Snakemake's own lock stays.
+    """
+    here = os.uname().nodename
+    try:
+        folder.mkdir(exist_ok=True)
+        file = (folder / "call.json").open("a+", encoding="utf-8")
+        _lock(file)
+        last = _read(file)
+        if last.get("machine") == here:
+            for left in (folder / "locks").glob("*.lock"):
+                left.unlink()
+        file.truncate(0)
+        file.write(json.dumps({"machine": here, "process": os.getpid()}))
+        file.flush()
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+            return
+        raise Refused(
+            f"{folder}: cannot write there ({error.strerror}); mend that, then call again"
+        ) from error
+    _held[:] = [file]
+
+
+def _lock(file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        process = _read(file).get("process", "unknown")
+        raise Refused(
+            f"another call (process {process}) is at work in this folder: wait for it, or call in a copy"
+        ) from None
+
+
+def _read(file: IO[str]) -> dict:
+    file.seek(0)
+    try:
+        return dict(json.loads(file.read()))
+    except ValueError:
+        return {}
+
+
+def answer_signals() -> None:
+    """Has every signal that Python handles written into a pipe, whoever handles it, and read by a thread."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_end_when_asked, args=(read,), daemon=True).start()
+
+
+def _end_when_asked(read: int) -> None:
+    while os.read(read, 1)[0] not in ENDING:
+        pass
+    time.sleep(0.3)  # until Snakemake knows: it begins no further job then
+    while True:
+        end_jobs()
+        time.sleep(0.3)
+
+
+def end_jobs() -> None:
+    """Ends the jobs that this process runs."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if any(SCRIPTS in word for word in child.cmdline()):
+                child.terminate()
+        except psutil.Error:
+            continue
