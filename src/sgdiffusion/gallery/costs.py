@@ -64,14 +64,14 @@ def words(found: Sequence[Step], table: pd.DataFrame) -> str:
 
 
 def picture(table: pd.DataFrame, path: Path) -> None:
-    """Processor hours of the dearest rules, as bars."""
+    """Processor minutes of the dearest rules, as bars."""
     from sgdiffusion.figures.style import new_figure, style  # matplotlib takes a second to load
 
     shown = table.sort_values("cpu_h", ascending=False).head(SHOWN).iloc[::-1]
     with style():
         figure, ax = new_figure(columns=2, height=0.17 * len(shown) + 0.6)
-        ax.barh(shown["rule"], shown["cpu_h"], color="0.45")
-        ax.set_xlabel("processor time, hours")
+        ax.barh(shown["rule"], 60 * shown["cpu_h"], color="0.45")
+        ax.set_xlabel("processor time, minutes")
         ax.margins(y=0.01)
         figure.savefig(path, dpi=200)
 
