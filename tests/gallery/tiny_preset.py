@@ -128,6 +128,7 @@ def write_preset(folder: Path) -> Path:
         (folder / paper).mkdir(parents=True)
         for name in ("fig1", "fig2"):
             (folder / paper / f"{name}.svg").write_text(drawn, encoding="utf-8")
+            (folder / paper / f"{name}.png").write_bytes(png())
         pd.DataFrame({"run": ["net"] * 14, "value": [1.23456e-7] * 14, "note": NOTE}).to_csv(
             folder / paper / "table_a.csv", index=False
         )
@@ -142,6 +143,7 @@ def write_preset(folder: Path) -> Path:
         (folder / paper / "quantities.json").write_text(json.dumps(record("quantities")))
     (folder / "cross").mkdir()
     (folder / "cross/cross.svg").write_text(drawn, encoding="utf-8")
+    (folder / "cross/cross.png").write_bytes(png())
     (folder / "cross/cross.json").write_text(json.dumps(record("cross")))
     runs = {f"{p}/net": {"epochs": 3, "seeds": 5} for p in PAPERS}
     (folder / "numbers.json").write_text(json.dumps(numbers.collect("tiny", NOTE, paths, runs)))

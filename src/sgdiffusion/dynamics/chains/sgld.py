@@ -32,7 +32,7 @@ from sgdiffusion.dynamics.examples import Examples, gather
 from sgdiffusion.errors import ConfigError, require_choice
 
 Integrator = Literal["averaged", "euler"]
-_BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: calls are dear, not numbers
+_BLOCK = 1 << 13  # numbers per chain drawn from its generator at once: a call costs far more than a number
 
 
 @dataclass(frozen=True)

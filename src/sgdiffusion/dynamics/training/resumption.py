@@ -42,5 +42,5 @@ class Resumption:
         self._written = time.monotonic()
 
     def discard(self) -> None:
-        """The results are stored: the state has done its duty."""
+        """Deletes the state: the results are stored."""
         checkpoints.discard(self._path)

@@ -1,4 +1,4 @@
-"""The local learning coefficient by Langevin sampling (Lau et al. 2024), with what can go wrong said aloud.
+"""The local learning coefficient by Langevin sampling (Lau et al. 2024), with diagnoses of what can go wrong.
 
     λ̂(w*) = nβ (E[L(w)] − L(w*)),   w ∼ exp{−nβ L_n(w) − (γ/2)‖w − w*‖²},
 

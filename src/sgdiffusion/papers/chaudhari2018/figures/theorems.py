@@ -38,7 +38,7 @@ def theory_figure(descent: pd.DataFrame, anisotropy: pd.DataFrame, displacement:
 
     Takes the three tables of the study ``theory``; bars are 95 % intervals over chains.
     """
-    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
+    figure, (left, middle, right) = new_figure(columns=2, height=2.9, ncols=3)
     _descent(left, descent)
     _anisotropy(middle, anisotropy)
     _displacement(right, displacement)
@@ -54,7 +54,7 @@ def _descent(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(path["time"], path["free_energy"], color=color, label=rf"$\lambda = {lam:g}$")
     ax.axhline(FLOOR, color=GREY, linestyle=":", linewidth=0.8, label="rounding below")
     ax.set(yscale="log", xlabel="time", ylabel=r"$F(\rho)$ / nats", title="Theorem 5")
-    ax.legend(loc="upper right")
+    legend_below(ax)
 
 
 def _anisotropy(ax: Axes, table: pd.DataFrame) -> None:
@@ -66,7 +66,7 @@ def _anisotropy(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_ylabel(r"$\min_c \| U - cF \| \, / \, \| U \|$")
     ax.set_xticks(ordered["ratio"], [f"{ratio:g}" for ratio in ordered["ratio"]])
     ax.minorticks_off()
-    ax.legend(loc="lower right")
+    legend_below(ax)
 
 
 def _displacement(ax: Axes, table: pd.DataFrame) -> None:
@@ -89,7 +89,7 @@ def _displacement(ax: Axes, table: pd.DataFrame) -> None:
 @style()
 def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
     """(a) Φ at three β⁻¹, (b) its minimum against β⁻¹; bars are 95 % intervals over chains."""
-    figure, (left, right) = new_figure(columns=2, height=2.7, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
     temperatures = sorted(set(potential["temperature"]))
     for temperature, color in zip(temperatures, instants_palette(len(temperatures)), strict=True):
         part = potential[potential["temperature"] == temperature]
@@ -97,8 +97,8 @@ def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
         lowest = part.loc[part["phi"].idxmin()]
         left.plot(lowest["x"], lowest["phi"], marker="o", color=color, label="_")
     left.set(xlabel="weight $x$", ylabel=r"$\Phi(x)$, zero at its minimum")
-    left.set_ylim(top=1.5 * float(potential["phi"].max()))  # room for the legend
-    left.legend(loc="upper right", title="points: minima")
+    left.plot([], [], "o", color=GREY, label="minimum")
+    legend_below(left, ncols=2)
     looks = {"sde": ("gaussian", BLUE), "batch": ("batch", VERMILION)}
     for name, (noise, color) in looks.items():
         part = modes[modes["system"] == name].sort_values("temperature")
@@ -110,7 +110,7 @@ def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
     published(right, y=0.0, label=r"$\Phi$ independent of $\beta$")
     right.set(xlabel=r"$\beta^{-1} = \eta / 2b$, only $b$ changed", ylabel=r"$\mathrm{argmin}\ \Phi$")
     right.set_xlim(0, 1.05 * float(exact["temperature"].max()))
-    right.legend(loc="lower left")
+    legend_below(right, ncols=2)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure

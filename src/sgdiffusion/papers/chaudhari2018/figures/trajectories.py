@@ -130,6 +130,7 @@ def fig3c(
     ]
     _fall(ax, float(gradients["epoch"].max()), float(np.exp(np.log(last["norm"]).mean())), published_fall)
     ax.set(xscale="log", yscale="log", xlabel="epoch", title=title)
+    ax.set_xlim(right=3.2 * float(gradients["epoch"].max()))
     ax.set_ylabel("$\\|\\nabla f(x_k)\\|\\,/\\sqrt{d}$")
     _legend(figure, ax)
     return figure
@@ -143,7 +144,6 @@ def _fall(ax: Axes, epoch: float, end: float, factor: float) -> None:
     words: dict[str, Any] = {"color": GREY, "fontsize": 6, "ha": "right", "va": "bottom"}
     ax.annotate(f"published: falls {factor:g}×", (1.9 * at, factor * end), xytext=(0, 2),
                 textcoords="offset points", **words)  # fmt: skip
-    ax.set_xlim(right=2 * at)
 
 
 @style()

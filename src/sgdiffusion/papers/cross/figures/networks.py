@@ -5,7 +5,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sgdiffusion.figures.style import BLACK, BLUE, CYCLE, GREY, ORANGE, VERMILION, new_figure, style
+from sgdiffusion.figures.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREY,
+    ORANGE,
+    VERMILION,
+    legend_below,
+    new_figure,
+    style,
+)
 
 RANKS = (0.3, 1.8)  # % of d, the range Chaudhari & Soatto print for their networks
 
@@ -13,7 +23,7 @@ RANKS = (0.3, 1.8)  # % of d, the range Chaudhari & Soatto print for their netwo
 @style()
 def cross_figure(curves: pd.DataFrame, coefficients: pd.DataFrame, nets: pd.DataFrame) -> Figure:
     """Displacement and learning coefficient of trainings; rank of D and noise balance of ensembles."""
-    figure, first = new_figure(columns=2, height=4.6)
+    figure, first = new_figure(columns=2, height=5.4)
     first.remove()
     panels = figure.subplots(2, 2)
     _displacements(panels[0, 0], curves)
@@ -36,7 +46,7 @@ def _displacements(ax: Axes, curves: pd.DataFrame) -> None:
     level = curves.loc[curves["time"] == longest, "displacement"].median()
     ax.plot(t, 0.6 * level * np.sqrt(t / longest), color=GREY, linestyle="--", label="slope 1/2 (Brownian)")
     ax.set(xscale="log", yscale="log", xlabel="epochs since the origin", ylabel="displacement $R$ of tiny-fc")
-    ax.legend(loc="lower right")
+    legend_below(ax, ncols=2)
 
 
 def _coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
@@ -59,7 +69,7 @@ def _coefficients(ax: Axes, coefficients: pd.DataFrame) -> None:
     if (coefficients["diagnoses"] != "").any():
         ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=3.5, label="flagged unreliable")
     ax.set(xscale="log", xlabel="share of the training", ylabel=r"learning coefficient $\hat{\lambda}$")
-    ax.legend(loc="best")
+    legend_below(ax, ncols=2)
 
 
 def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
@@ -72,7 +82,7 @@ def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
     ax.axhspan(*RANKS, color=GREY, alpha=0.25, linewidth=0, label="published ranks of other nets")
     ax.set(yscale="log", ylabel="share of $d$ / %")
     ax.set_xticks(range(len(names)), names)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=6, columnspacing=1)
+    legend_below(ax, ncols=3, columnspacing=1)
 
 
 def _balances(ax: Axes, nets: pd.DataFrame) -> None:

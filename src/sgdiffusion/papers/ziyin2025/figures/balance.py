@@ -73,7 +73,7 @@ def _valley(ax: Axes, top: float, bottom: float) -> None:
 @style()
 def fig7(imbalance: pd.DataFrame) -> Figure:
     """u² − w² over time relative to its start: (a) median and 5 to 95 % of the chains, (b) its r.m.s."""
-    figure, (left, right) = new_figure(columns=2, height=2.7, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.5, ncols=2)
     for method, (color, label) in METHODS.items():
         of_method = imbalance[imbalance["method"] == method]
         rates = sorted(set(of_method["rate"]))
@@ -127,12 +127,12 @@ TIME = r"$T\,t = \eta^2\,\mathrm{steps}/S$"
 @style()
 def fig2a(norms: pd.DataFrame) -> Figure:
     """(a) ‖u‖² and ‖w‖² during SGD, 20 → 200 → 20; (b) their ratio there and with five outputs."""
-    figure, (top, bottom) = new_figure(columns=1, height=3.7, nrows=2, sharex=True, height_ratios=[1.2, 1])
+    figure, (top, bottom) = new_figure(columns=1, height=4.0, nrows=2, sharex=True, height_ratios=[1.2, 1])
     even = _base(norms)
     for name, (color, label) in LAYERS.items():
         _over_seeds(top, even, f"{name}_squared", {"color": color, "label": label})
     top.set(ylabel=r"$\Vert u \Vert^2$, $\Vert w \Vert^2$", ylim=(0, None))
-    top.legend(loc="lower right")
+    legend_below(top, ncols=2)
     for part, color, label in _shapes(norms):
         ratio = part.assign(ratio=part["u_squared"] / part["w_squared"])
         _over_seeds(bottom, ratio, "ratio", {"color": color, "label": label})
@@ -149,20 +149,20 @@ def fig2a(norms: pd.DataFrame) -> Figure:
 @style()
 def fig2b(norms: pd.DataFrame, windows: pd.DataFrame) -> Figure:
     """(a) Both sides of the noise balance, (b) their ratio, (c) its offset at rest against eq. 44."""
-    figure, (left, middle, right) = new_figure(columns=2, height=2.7, ncols=3)
+    figure, (left, middle, right) = new_figure(columns=2, height=3.2, ncols=3)
     even = _base(norms)
     for name, formula in (("u", r"$u^\top C_1 u$"), ("w", r"$w^\top C_2 w$")):
         _over_seeds(left, even, f"{name}_noise", {"color": LAYERS[name][0], "label": formula})
     left.set(yscale="log", ylabel="noise term", xlabel=TIME)
     plain_log_ticks(left.yaxis)
-    left.legend(loc="upper right")
+    legend_below(left)
     for part, color, label in _shapes(norms):
         ratio = part.assign(ratio=part["u_noise"] / part["w_noise"])
         _over_seeds(middle, ratio, "ratio", {"color": color, "label": label})
     middle.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     middle.set(yscale="log", ylabel=r"$u^\top C_1 u\,/\,w^\top C_2 w$", xlabel=TIME)
     plain_log_ticks(middle.yaxis)
-    middle.legend(loc="upper right")
+    legend_below(middle)
     _offsets(right, windows)
     for letter, ax in zip("abc", (left, middle, right), strict=True):
         panel_label(ax, letter)
@@ -189,4 +189,4 @@ def _offsets(ax: Axes, windows: pd.DataFrame) -> None:
     names = [f"S = {row.batch}\n{row.rate:g}" for row in cases.itertuples()]
     ax.set_xticks(range(len(cases)), names)
     ax.set(xlabel=r"batch size, $\eta$", ylabel="offset at rest, %", xlim=(-0.5, len(cases) - 0.5))
-    ax.legend(loc="lower left", fontsize=6)
+    legend_below(ax)

@@ -10,6 +10,7 @@ from sgdiffusion.figures.style import (
     GREEN,
     GREY,
     VERMILION,
+    legend_below,
     new_figure,
     panel_label,
     plain_log_ticks,
@@ -28,7 +29,7 @@ def checks(
     windows: pd.DataFrame, rates: pd.DataFrame, convergence: pd.DataFrame, moments: pd.DataFrame
 ) -> Figure:
     """(a) Theorem 3.1 integrated, (b) Corollary 3.3, (c) distance against step size, (d) E[v²] at D = 0."""
-    figure, axes = new_figure(columns=2, height=4.8, nrows=2, ncols=2)
+    figure, axes = new_figure(columns=2, height=5.8, nrows=2, ncols=2)
     _sides(axes[0, 0], windows)
     _rates(axes[0, 1], rates)
     _convergence(axes[1, 0], convergence)
@@ -60,7 +61,7 @@ def _sides(ax: Axes, windows: pd.DataFrame) -> None:
     )
     ax.set(xlabel=r"batch size, $\eta$", ylabel=r"change of $\Vert u \Vert^2-\Vert w \Vert^2$ / predicted",
            xlim=(-0.5, len(cases) - 0.5))  # fmt: skip
-    ax.legend(loc="upper left", fontsize=6)
+    legend_below(ax, ncols=2)
 
 
 def _rates(ax: Axes, rates: pd.DataFrame) -> None:
@@ -73,7 +74,7 @@ def _rates(ax: Axes, rates: pd.DataFrame) -> None:
                 label=rf"{simulator.upper()} / ($TC_0 + \gamma$), printed")  # fmt: skip
     ax.axhline(1, color=GREY, linewidth=0.7)
     ax.set(xlabel=r"weight decay $\gamma$", ylabel=r"rate of $|u^2-w^2|$ / predicted", ylim=(0.5, None))
-    ax.legend(loc="center right", fontsize=6)
+    legend_below(ax, ncols=2)
 
 
 def _convergence(ax: Axes, convergence: pd.DataFrame) -> None:
@@ -86,7 +87,7 @@ def _convergence(ax: Axes, convergence: pd.DataFrame) -> None:
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
     plain_log_ticks(ax.yaxis)
-    ax.legend(loc="upper left", fontsize=6)
+    legend_below(ax, ncols=2)
 
 
 def _moments(ax: Axes, moments: pd.DataFrame) -> None:
@@ -103,4 +104,4 @@ def _moments(ax: Axes, moments: pd.DataFrame) -> None:
     ax.plot([], [], "o", color=GREY, mfc="none", label="without a finite variance")
     top = 3 * float(moments[moments["theory"] < float("inf")]["theory"].median())
     ax.set(xlabel="$T$", ylabel=r"$E[v^2]$ at D = 0", ylim=(0, top))
-    ax.legend(loc="upper left", fontsize=6)
+    legend_below(ax, ncols=2)

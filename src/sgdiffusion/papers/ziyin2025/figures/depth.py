@@ -32,7 +32,7 @@ FLOOR = 1e-12  # below it a mean over chains is the square of a weight at rest
 @style()
 def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
     """(a) Densities of |v| at D ≥ 1, (b) local slopes, (c) exponents against −5 + 3/(D+1), (d) D = 0."""
-    figure, ((left, slopes), (middle, right)) = new_figure(columns=2, height=5.0, nrows=2, ncols=2)
+    figure, ((left, slopes), (middle, right)) = new_figure(columns=2, height=5.7, nrows=2, ncols=2)
     deep = survival[(survival["simulator"] == "sde") & (survival["depth"] > 0)]
     depths = sorted(set(deep["depth"]))
     for depth, color, marker in zip(depths, CYCLE, "os^Dv", strict=False):
@@ -44,7 +44,7 @@ def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
     for power, height, look in ((3.5, 0.1, "-"), (5.0, 0.005, ":")):
         left.plot(guide, height * guide**-power, color=GREY, linestyle=look, label=rf"$|v|^{{-{power:g}}}$")
     left.set(xscale="log", yscale="log", xlabel="$|v|$", ylabel="density", ylim=(1e-7, None))
-    left.legend(loc="lower left", fontsize=6)
+    legend_below(left, ncols=3)
     _slopes(slopes, deep, depths)
     _exponents(middle, exponents[(exponents["simulator"] == "sde") & (exponents["depth"] > 0)])
     _shallow(right, exponents[exponents["depth"] == 0])
@@ -63,7 +63,7 @@ def _slopes(ax: Axes, deep: pd.DataFrame, depths: list[int]) -> None:
         ax.axhline(-5 + 3 / (depth + 1), color=color, linewidth=0.8, linestyle="--")
     ax.plot([], [], color=GREY, linewidth=0.8, linestyle="--", label=r"$-5+3/(D+1)$")
     ax.set(xscale="log", xlabel="$|v|$", ylabel="local slope of the density", ylim=(-6.5, 2.5))
-    ax.legend(loc="upper right", fontsize=6)
+    legend_below(ax)
 
 
 def _bars(table: pd.DataFrame) -> list[pd.Series]:
@@ -195,15 +195,17 @@ def theorem41(subnetworks: pd.DataFrame) -> Figure:
         panel_label(ax, letter)
     for ax in (left, right):  # most happens at once: from the second sample on, the axis is logarithmic
         second = float(np.sort(subnetworks["time"].unique())[1])
-        ax.set_xscale("symlog", linthresh=second, linscale=0.3)
-        ax.set_xlim(left=0)
+        ax.set_xscale("symlog", linthresh=second, linscale=0.5)
+        last = float(subnetworks["time"].max())
+        ax.set_xticks([0, *(10.0**k for k in range(-6, 9) if second <= 10.0**k <= last)])
+        ax.set_xlim(0, last)
     return figure
 
 
 @style()
 def discrete_depth(approach: pd.DataFrame, escapes: pd.DataFrame) -> Figure:
     """(a) Distance of discrete SGD to the law as η → 0 at T_c/2, (b) share of escaped chains over time."""
-    figure, (left, right) = new_figure(columns=2, height=2.8, ncols=2)
+    figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
     depths = sorted(set(approach["depth"]))
     for depth, color, marker in zip(depths, CYCLE, "os^", strict=False):
         part = approach[approach["depth"] == depth].sort_values("rate")
@@ -213,7 +215,7 @@ def discrete_depth(approach: pd.DataFrame, escapes: pd.DataFrame) -> Figure:
     left.set(xscale="log", yscale="log", xlabel=r"$\eta = T = T_c/2$", ylabel="KS distance of SGD, S = 1")
     plain_log_ticks(left.xaxis)
     plain_log_ticks(left.yaxis)
-    left.legend(loc="upper left", fontsize=6)
+    legend_below(left, ncols=2)
     last = escapes[escapes["time"] == escapes["time"].max()]
     for (simulator, depth), part in last.groupby(["simulator", "depth"]):
         ordered, sde = part.sort_values("rate"), simulator == "sde"
@@ -225,7 +227,7 @@ def discrete_depth(approach: pd.DataFrame, escapes: pd.DataFrame) -> Figure:
                        label=f"{simulator.upper()}, D = {depth}")  # fmt: skip
     right.set(xlabel=r"$\eta = T$, S = 1", ylim=(-3, 103))
     right.set_ylabel(f"escaped by t = {last['time'].iloc[0]:g}, %")
-    right.legend(loc="upper left", fontsize=6)
+    legend_below(right, ncols=2)
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure

@@ -60,6 +60,7 @@ def _distance(ax: Axes, pairs: pd.DataFrame, batches: list[int]) -> None:
         ax.plot(mean.index[after], mean[after], color=color, label=f"S = {batch}")
         seed_band(ax, mean.index[after], per_seed.min()[after], per_seed.max()[after], color)
     ax.set(xscale="log", xlabel=r"time (steps $\times\,\eta$)", yscale="log")
+    plain_log_ticks(ax.xaxis, (1, 3))
 
 
 def _errors(ax: Axes, summary: pd.DataFrame) -> None:

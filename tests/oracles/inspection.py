@@ -16,13 +16,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
 SMALLEST = 5.9  # points, at the width of a journal's column; indices of formulas may be smaller
-EDGE = 1.0  # pixels of 200 dpi that a letter's box may stand out without a visible loss
+DPI = 100
+EDGE = 1.0  # pixels that a letter's box may stand out without a visible loss
 LETTERS = 1.0  # pixels by which the boxes of neighbouring labels may overlap: boxes are larger than letters
 
 
 def complaints(figure: Figure) -> list[str]:
     """Everything found in a figure, drawn as it is saved."""
-    figure.set_dpi(200)
+    figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     found = [*covered(figure), *cut(figure), *crowded(figure), *small(figure)]
@@ -72,7 +73,7 @@ def _line(line: Line2D, ax: Axes) -> Iterator[tuple[Path, bool]]:
 
 
 def _dots(places: np.ndarray, size: float) -> Iterator[tuple[Path, bool]]:
-    half = size / 72 * 200 / 2
+    half = size / 72 * DPI / 2
     for x, y in places:
         square = Affine2D().scale(2 * half).translate(x - half, y - half)
         yield Path.unit_rectangle().transformed(square), True
