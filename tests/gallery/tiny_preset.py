@@ -138,6 +138,8 @@ def write_preset(folder: Path) -> Path:
         verdicts, under = verdict_table(claims(), quantities, "tiny", ["mnist"], readings=readings)
         verdicts.to_csv(folder / paper / "verdicts.csv", index=False)
         under.to_csv(folder / paper / "readings.csv", index=False)
+        (folder / paper / "readings").mkdir()
+        (folder / paper / "readings/fig1-fails.png").write_bytes(png())
         paths[paper] = [folder / paper / "quantities.csv"]
         quantity_table().to_csv(paths[paper][0], index=False)
         (folder / paper / "quantities.json").write_text(json.dumps(record("quantities")))
