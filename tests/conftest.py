@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 # Files whose tests share what takes minutes to build; with several processes one of them runs a group.
 GROUPS = {
+    "tests/workflow/test_figures.py": "smoke",
     "tests/workflow/test_gallery.py": "smoke",
     "tests/workflow/test_report.py": "smoke",
     "tests/workflow/test_smoke.py": "smoke",

@@ -197,3 +197,14 @@ def test_every_public_function_and_class_is_used():
 
     unused = {f"{m.removeprefix('sgdiffusion.')}:{known}" for m, known in defined if not used(m, known)}
     assert unused == set()  # an exception belongs here, with its reason
+
+
+def test_files_that_share_a_dear_fixture_run_in_one_process():
+    groups = ast.parse((ROOT / "tests/conftest.py").read_text())
+    (table,) = (n.value for n in groups.body if isinstance(n, ast.Assign) and n.targets[0].id == "GROUPS")
+    listed = ast.literal_eval(table)
+    for folder, fixture, group in (("workflow", "smoked", "smoke"), ("docs", "site", "site")):
+        files = (ROOT / "tests" / folder).glob("test_*.py")
+        named = re.compile(rf"\b{fixture}\b[:,)]")
+        using = {f.relative_to(ROOT).as_posix() for f in files if named.search(f.read_text())}
+        assert using == {file for file, of in listed.items() if of == group}
