@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import psutil
 from snakemake.persistence import PersistenceBase
+from snakemake.persistence.file import FilePersistence
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 SCRIPTS = ".snakemake/scripts/"  # in the command line of every job
@@ -29,7 +30,7 @@ _held: list[IO[str]] = []  # open, and with it locked, as long as this process l
 
 def watch() -> None:
     """Has Snakemake hold the folder and answer signals whenever it locks: never when it only plans."""
-    locked = PersistenceBase.lock
+    locked, made = PersistenceBase.lock, FilePersistence.__init__
 
     @contextmanager
     def lock(self: Any) -> Iterator[None]:
@@ -41,7 +42,12 @@ def watch() -> None:
         with locked(self):
             yield
 
-    PersistenceBase.lock = lock
+    def make(self: Any, *arguments: Any, **options: Any) -> None:
+        if not os.access(Path.cwd(), os.W_OK):
+            sys.exit(f"error: {Path.cwd()} takes no writes: make the folder writable, then call again")
+        made(self, *arguments, **options)
+
+    PersistenceBase.lock, FilePersistence.__init__ = lock, make
 
 
 class Refused(Exception):
