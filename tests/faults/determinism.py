@@ -53,6 +53,7 @@ def furthest(one: Path, other: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    parser.add_argument("--targets", nargs="+", default=TARGETS, metavar="TARGET")
     parser.add_argument(
         "--whitened", action="store_true", help="whitened images as well, about a minute each"
     )
@@ -60,7 +61,7 @@ def main() -> int:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.pop(variable, None)  # each rule says how many threads it has
     folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="determinism-"))).resolve()
-    targets = (*TARGETS, WHITENED) if chosen.whitened else TARGETS
+    targets = (*chosen.targets, WHITENED) if chosen.whitened else tuple(chosen.targets)
     one = ran(folder / "one-core", [("--cores", "1", *targets)])
     wrong = 0
     others = {

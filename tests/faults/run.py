@@ -51,8 +51,8 @@ class Campaign:
         for calls in range(1, MOST_CALLS):
             strike = calls == 1 or (name == "kill" and self.chance.random() < 0.5)
             if not strike:
-                call = reduced.Call(self.folder)
-                losses += [f"did not go on: status {call.status}"] * bool(call.ends())
+                if status := reduced.Call(self.folder).ends():
+                    losses.append(f"did not go on: status {status}")
                 break
             fault = FAULTS[name](self.folder, self.chance, self.length / 2)
             losses += [fault.wrong] * bool(fault.wrong)

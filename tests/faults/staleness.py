@@ -269,11 +269,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--plans", type=int, default=20, help="batches of ten edits that Snakemake plans")
+    parser.add_argument("--targets", nargs="+", default=[*reduced.TARGETS, *MORE], metavar="TARGET")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work; a trace that is there is used again")
     chosen = parser.parse_args()
     folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="staleness-"))).resolve() / "copy"
-    targets = [*reduced.TARGETS, *MORE]
+    targets = chosen.targets
     if not folder.exists():
         trace(reduced.build(folder), targets)
     return int(Edits(folder, targets, chosen.seed).run(chosen.edits, chosen.plans) > 0)

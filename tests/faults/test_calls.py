@@ -72,6 +72,20 @@ def test_a_folder_that_takes_no_writes_is_named(tmp_path: Path):
         calls.hold(tmp_path / "file")
 
 
+def test_files_of_the_future_are_dated_now_in_their_order(tmp_path: Path):
+    (tmp_path / "results/a").mkdir(parents=True)
+    times = {"past": 1000.0, "input": 9000.0, "output": 9001.0, "later": 99000.0}
+    for name, when in times.items():
+        (tmp_path / "results/a" / name).touch()
+        os.utime(tmp_path / "results/a" / name, (when, when))
+    assert calls.set_back(tmp_path, now=5000.0) == 3
+    dated = {name: (tmp_path / "results/a" / name).stat().st_mtime for name in times}
+    assert sorted(dated, key=dated.__getitem__) == list(times)
+    assert dated["past"] == 1000.0
+    assert 4999.0 < dated["input"] < dated["output"] < dated["later"] <= 5000.0
+    assert calls.set_back(tmp_path, now=5000.0) == 0
+
+
 def test_jobs_are_ended_and_nothing_else(tmp_path: Path):
     scripts = tmp_path / calls.SCRIPTS
     scripts.mkdir(parents=True)
