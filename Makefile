@@ -2,7 +2,7 @@
 # make reproduce  every figure at the papers' scale, on real data  make check   style, lint, types
 # make docs       the documentation as offline HTML, build/docs/
 .DEFAULT_GOAL := help
-.PHONY: help environment demo reproduce smoke report publish archive citation compare readme docs examples test test-slow faults hostile check bench-peers format config lock clean
+.PHONY: help environment demo reproduce smoke report publish archive citation compare readme docs examples test test-slow faults hostile check bench bench-peers bench-quick peers format config lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -90,10 +90,22 @@ format: environment
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/snakefmt Snakefile workflow
 
-# The library beside its peers, minutes: writes benchmarks/peers.csv and peers.md, which docs/ shows.
-bench-peers: environment
+# Hot paths beside peers and floors, one thread, minutes: writes tables and pictures into benchmarks/.
+bench: peers
+	$(BENCH)
+
+# The library beside other libraries alone: the table that docs/ shows.
+bench-peers: peers
+	$(BENCH) peers
+
+# Only whether the numbers are equal; nothing is timed or written.
+bench-quick: peers
+	$(BENCH) --rounds 0
+
+BENCH = OMP_NUM_THREADS=1 PYTHONPATH=build/peers $(BIN)/python -W ignore benchmarks/bench.py
+
+peers: environment
 	$(BIN)/python -m pip install -q --no-deps --upgrade --target build/peers -r benchmarks/requirements-peers.txt
-	OMP_NUM_THREADS=1 PYTHONPATH=build/peers $(BIN)/python -W ignore benchmarks/peers.py
 
 # Writes config/config.yaml from its typed model.
 config: environment

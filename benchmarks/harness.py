@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from floors import Floors, measured
+from matplotlib.figure import Figure
+
+from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 
 EQUAL, DIFFERENT, MISSING, ALONE = "equal", "different", "not installed", "no counterpart"
 COLUMNS = {
@@ -39,6 +44,8 @@ COLUMNS = {
     "ratio_low": "least ratio of a round",
     "ratio_high": "most",
     "rounds": "timed rounds of each",
+    "floor_s": "seconds that the arithmetic alone would take, at speeds measured in the same run",
+    "floor_share": "floor_s / ours_s",
     "note": "what else differs, or why there is no counterpart",
 }
 
@@ -59,6 +66,8 @@ class Work:
     tolerance: float
     unit: str
     note: str = ""
+    floor: Callable[[Floors], float] | None = None
+    """Seconds of the arithmetic that nobody can do without."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def _named(work: Work | Alone, **found: Any) -> dict[str, Any]:
 
 
 def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
-    """A row of the table."""
+    """A row of the table; without rounds the results are compared and nothing is timed."""
     if isinstance(work, Alone):
         return _named(work, outcome=ALONE)
     if reason := absent(work.modules):
@@ -102,8 +111,14 @@ def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
     difference = work.distance(ours(), theirs())
     if not difference <= work.tolerance:  # nor NaN
         return _named(work, outcome=DIFFERENT, difference=difference)
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
-    return _named(work, outcome=EQUAL, difference=difference, rounds=rounds) | _times(pairs)
+    row = _named(work, outcome=EQUAL, difference=difference, rounds=rounds)
+    if not rounds:
+        return row
+    row |= _times([(seconds(ours), seconds(theirs)) for _ in range(rounds)])
+    if work.floor is not None:
+        floor = work.floor(measured())
+        row |= {"floor_s": floor, "floor_share": floor / row["ours_s"]}
+    return row
 
 
 def _times(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
@@ -164,7 +179,10 @@ def _line(number: int, row: dict[str, Any]) -> list[str]:
         return [*found, row["outcome"], "", "", ""]
     ratio = f"**{figures(row['ratio'])}** ({figures(row['ratio_low'])} to {figures(row['ratio_high'])})"
     difference = f"{row['difference']:.1g} ({row['tolerance']:.1g}) {row['unit']}"
-    return [*found, ratio, f"{figures(row['ours_s'])} s", f"{figures(row['theirs_s'])} s", difference]
+    ours = f"{figures(row['ours_s'])} s"
+    if row["floor_share"] == row["floor_share"]:
+        ours += f" (floor {100 * row['floor_share']:.0f} %)"
+    return [*found, ratio, ours, f"{figures(row['theirs_s'])} s", difference]
 
 
 def _calls(number: int, row: dict[str, Any]) -> str:
@@ -185,6 +203,23 @@ def faster_peers(found: pd.DataFrame) -> str:
     if rows:
         return f"**Where a peer is faster:** {'; '.join(rows)}."
     return f"In none of the {len(timed)} timed rows was a peer faster."
+
+
+def picture(found: pd.DataFrame) -> Figure:
+    """How many times as fast as the other each row is, with the range of its rounds; 1 is as fast."""
+    timed = found[found["outcome"] == EQUAL]
+    with style():
+        figure, ax = new_figure(2, height=0.8 + 0.3 * len(timed))
+        rows = range(len(timed))
+        reach = [timed["ratio"] - timed["ratio_low"], timed["ratio_high"] - timed["ratio"]]
+        ax.axvline(1, color="0.6", linewidth=1)
+        ax.errorbar(timed["ratio"], rows, xerr=[r.clip(lower=0) for r in reach], fmt="o")
+        names = [textwrap.fill(f"{w}; {p}", 60) for w, p in zip(timed["work"], timed["peer"], strict=True)]
+        ax.set_yticks(rows, labels=names, fontsize=6)
+        ax.set_ylim(len(timed) - 0.5, -0.5)
+        ax.set(xscale="log", xlabel="time there / time here, median and range of the rounds")
+        plain_log_ticks(ax.xaxis, (1, 2, 5))
+    return figure
 
 
 def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What is compared with BackPACK, curvlinops, PyHessian, devinterp and plain torch.func: see peers.py.
+"""What is compared with BackPACK, curvlinops, PyHessian, devinterp and plain torch.func: see bench.py.
 
 Nets have their first weights and random images where the cost does not depend on them; the learning
 coefficient needs a minimum, and its net is trained first.
@@ -210,9 +210,10 @@ def coefficient_sides() -> Sides:
 
 def gradient_works(examples: int = 1000) -> Iterator[Work]:
     net, data = convolutional(8, 32), images(examples)
-    same = "ours calls it too: what remains is reading, checking, and one matrix of all weights"
+    floor = "floor: writing N × d numbers"
+    same = f"ours calls it too, beside it reads, checks, and gives one matrix of all weights; {floor}"
     for peer, theirs, modules, by, note in (
-        ("backpack-for-pytorch", "`BatchGrad`", ("backpack",), by_backpack, ""),
+        ("backpack-for-pytorch", "`BatchGrad`", ("backpack",), by_backpack, floor),
         ("torch", "`vmap(grad)`", (), by_vmap, same),
     ):
         yield Work(
@@ -226,6 +227,7 @@ def gradient_works(examples: int = 1000) -> Iterator[Work]:
             tolerance=rounding(net),
             unit="of the largest entry",
             note=note,
+            floor=lambda f: 4.0 * examples * weights(net) / f.copied,
         )
 
 

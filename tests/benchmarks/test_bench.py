@@ -1,18 +1,24 @@
 """The harness that times us beside peers: no times without equal numbers, and a table that hides nothing."""
 
 import math
+import os
 import re
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import floors  # noqa: E402
 import harness  # noqa: E402
+import path_works  # noqa: E402
 import peer_works  # noqa: E402
 
 
@@ -60,6 +66,38 @@ def test_median_range_and_ratio(monkeypatch: pytest.MonkeyPatch):
     assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (2, 3, 4)
 
 
+def test_without_rounds_nothing_is_timed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(harness, "seconds", None)
+    row = harness.compare(work(lambda: 1.0, lambda: 1.0), rounds=0)
+    assert row["outcome"] == harness.EQUAL
+    assert "ratio" not in row
+
+
+def test_the_floor_is_beside_our_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(harness, "seconds", lambda run: 4.0)
+    monkeypatch.setattr(harness, "measured", lambda: floors.Floors(products=50.0, copied=1.0, normals=1.0))
+    one = replace(work(lambda: 1.0, lambda: 1.0), floor=lambda f: 100 / f.products)
+    found = harness.table([harness.compare(one, rounds=1)])
+    assert found[["floor_s", "floor_share"]].to_numpy().tolist() == [[2.0, 0.5]]
+    assert "4 s (floor 50 %)" in harness.markdown(found, {})
+
+
+def test_floors_are_those_of_this_machine():
+    """A product of 1,024² takes between a tenth of a millisecond and ten seconds anywhere."""
+    found = floors.measured()
+    assert 1e8 < found.products < 1e13
+    assert 1e8 < found.copied < 1e12
+    assert 1e5 < found.normals < 1e10
+    assert 0 < floors.eigenvalues(30) < 1
+
+
+def test_the_picture_shows_the_ratios():
+    rows = [harness.compare(work(busy(0.001, 1.0), busy(0.004, 1.0)), rounds=1)]
+    (ax,) = harness.picture(harness.table(rows)).axes
+    assert ax.lines[1].get_xdata()[0] == pytest.approx(rows[0]["ratio"])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a number; fake"]
+
+
 @pytest.mark.parametrize("other", [1.2, math.nan])
 def test_different_results_have_no_times(other: float):
     row = harness.compare(work(lambda: 1.0, lambda: other), rounds=3)
@@ -95,6 +133,21 @@ def test_rows_run_on_what_is_always_there():
     assert harness.compare(gradients, 1)["outcome"] == harness.EQUAL
     ours, theirs = (side() for side in gradients.sides())
     assert gradients.distance([1.01 * block for block in ours], theirs) > gradients.tolerance
+
+
+def test_laws_that_differ_are_seen():
+    """The medians of two samples of one law, and of two laws."""
+    first, second = np.random.default_rng(0).standard_normal((2, 20_000))
+    assert path_works.median_errors(first, second) < path_works.ERRORS
+    assert path_works.median_errors(first, second + 0.1) > path_works.ERRORS
+
+
+@pytest.mark.slow
+def test_all_paths_give_the_numbers_of_their_peers():
+    call = [sys.executable, "-W", "ignore", str(BENCHMARKS / "bench.py"), "--rounds", "0", "paths"]
+    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(harness.EQUAL) == len(list(path_works.works()))
 
 
 def test_every_peer_is_pinned_and_in_the_table_of_the_docs():
