@@ -86,7 +86,9 @@ def test_a_phone_shows_one_panel_under_another_and_print_the_whole(browser: Brow
 
 def test_a_curve_is_drawn_when_it_is_opened(wide: Browser):
     assert wide.evaluate("document.querySelector('.curve svg') === null")
-    wide.evaluate("document.querySelector('.curve').open = true; new Promise(done => setTimeout(done, 100))")
+    toggled = "new Promise(done => curve.addEventListener('toggle', () => setTimeout(done, 0)))"
+    script = f"const curve = document.querySelector('.curve'); curve.open = true; return {toggled};"
+    wide.evaluate(f"(() => {{ {script} }})()")
     points = "[...document.querySelectorAll('.curve circle[data-label]')]"
     assert wide.evaluate(f"{points}.map(p => p.dataset.label)") == [
         "batch=20: Fails, 95 % interval 8 to 10", "base: Fails, 95 % interval 8 to 10",

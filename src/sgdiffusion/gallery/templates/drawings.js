@@ -169,7 +169,7 @@ const Drawings = (() => {
 
   function tools(card) {
     const row = element("div", { class: "tools" });
-    for (const [sign, name, factor] of [["+", "Enlarge", 1.5], ["−", "Reduce", 1 / 1.5], ["1:1", "Whole drawing", 0]]) {
+    for (const [sign, name, factor] of [["+", "Enlarge", 1.5], ["−", "Reduce", 1 / 1.5], ["1:1", "1:1, whole drawing", 0]]) {
       const button = element("button", { type: "button", "aria-label": `${name}: ${card.getAttribute("aria-label")}` }, sign);
       button.addEventListener("click", () => { for (const view of views(card)) zoom(view, factor); });
       row.append(button);
