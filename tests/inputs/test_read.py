@@ -193,7 +193,7 @@ MISTAKES = {
         "example 2 has the label 3, but the model has 3 outputs",
     ),
     "int32 labels": (net, lambda: (X, Y.int()), {}, r"labels are torch.int32; .* targets.long\(\)"),
-    "uint8 images": (net, lambda: (X.byte(), Y), {}, r"inputs are uint8 .* inputs.float\(\) / 255"),
+    "uint8 images": (net, lambda: (X.byte(), Y), {}, r"inputs are uint8, .* inputs\.float\(\) / 255"),
     "bfloat16": (lambda: net().bfloat16(), lambda: (X, Y), {}, r"bfloat16, whose gradients .*\.float\(\)"),
     "float16": (lambda: net().half(), lambda: (X, Y), {}, r"float16, whose gradients have three digits"),
     "DataParallel": (
