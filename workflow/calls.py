@@ -75,7 +75,7 @@ def hold(folder: Path) -> None:
         file.write(json.dumps({"machine": here, "process": os.getpid()}))
         file.flush()
     except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             return
         raise Refused(
             f"{folder}: cannot write there ({error.strerror}); mend that, then call again"

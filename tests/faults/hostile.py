@@ -10,6 +10,7 @@ processor time and 1.5 GB of memory, without running, unpickling, connecting or 
 
 import argparse
 import collections
+import contextlib
 import os
 import random
 import resource
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+
+import psutil
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
@@ -97,8 +100,9 @@ def limited() -> None:
     """Watches this process, and bounds what it may take beyond what it has."""
     sys.addaudithook(_watch)
     signal.signal(signal.SIGVTALRM, _too_slow)
-    now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, resource.RLIM_INFINITY))
+    now = psutil.Process().memory_info().vms
+    with contextlib.suppress(ValueError, OSError):  # not every system bounds the address space
+        resource.setrlimit(resource.RLIMIT_AS, (now + BYTES, resource.RLIM_INFINITY))
 
 
 def main() -> int:

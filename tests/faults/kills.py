@@ -53,7 +53,7 @@ def at_size(size: int, action: Action) -> bool:
 
 
 def everywhere(action: Action, largest: int, step: int = 1) -> Iterator[str]:
-    """Kills a fresh try of the action at every operation, then at 20 sizes up to that of its largest file.
+    """Kills a fresh try of the action at every operation, then at 8 sizes up to that of its largest file.
 
     With a step only every so many operations, and the last ones, which move things into place.
     """
@@ -65,6 +65,6 @@ def everywhere(action: Action, largest: int, step: int = 1) -> Iterator[str]:
     for last in range(number - step + 1, number):
         if at_operation(last, action):
             yield f"operation {last}"
-    for part in range(20):
-        if at_size(largest * part // 20, action):
-            yield f"at {largest * part // 20} bytes"
+    for size in range(0, largest, -(-largest // 8)):
+        if at_size(size, action):
+            yield f"at {size} bytes"

@@ -85,7 +85,7 @@ def test_the_loader_of_configuration_constructs_plain_values_alone():
 
 def test_hostile_input_is_refused_in_our_words(tmp_path: Path):
     """In a process of its own, whose memory is bounded and whose deeds are watched."""
-    command = [sys.executable, Path(__file__).with_name("hostile.py"), "--inputs", "1000", "--seed", "1"]
+    command = [sys.executable, Path(__file__).with_name("hostile.py"), "--inputs", "500", "--seed", "1"]
     done = subprocess.run(
         [*command, "--targets", *QUICK], cwd=tmp_path, capture_output=True, text=True, timeout=600
     )

@@ -81,12 +81,12 @@ def keep_history(folder: Path) -> None:
 
 def test_a_weight_history_is_whole_or_not_there(tmp_path: Path):
     final, kills = tmp_path / checkpoints.TRAJECTORY, 0
-    for _ in everywhere(lambda: keep_history(tmp_path), 4 << 20):
+    for _ in everywhere(lambda: keep_history(tmp_path), 4 << 20, step=2):
         kills += 1
         if final.exists():
             whole = checkpoints.trajectory(final)
             assert (whole["weights"] == np.arange(6)[:, None]).all()
             checkpoints.discard(final)
-    assert kills > 20
+    assert kills > 10
     keep_history(tmp_path)
     assert (checkpoints.trajectory(final)["buffers"] == np.arange(6)[:, None]).all()
