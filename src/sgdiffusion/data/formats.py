@@ -9,6 +9,7 @@ import io
 import lzma
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -56,7 +57,7 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
         yield
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
         raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {error}).") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, tokenize.TokenError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {error}).") from error
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -104,10 +105,16 @@ def load(path: str | Path) -> Prepared:
                 raise DataError(f"{path}: lacks {', '.join(missing)}. {_CURE}")
             arrays = {key: npz_array(stored, key) for key in ARRAYS}
             prepared = Prepared(**arrays, meta=json.loads(str(stored["meta"])))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable prepared set ({error}). {_CURE}") from error
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    except (tokenize.TokenError, NotImplementedError, RuntimeError) as error:  # of numpy's header, of zipfile
+        raise _unreadable(path, error) from error
     _check(path, prepared)
     return prepared
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a readable prepared set ({error}). {_CURE}")
 
 
 _CURE = "Delete the file and run its `prepare_` rule again."

@@ -30,8 +30,9 @@ class Resumption:
         return state
 
     def refuse(self, reason: str) -> None:
-        """Says why the state is not used."""
+        """Says why the state is not used, and takes it away: it would not fit what is made anew."""
         self._log.warning("%s %s: training starts afresh", self._path, reason)
+        self.discard()
 
     def due(self) -> bool:
         """Whether so many seconds have passed since the last state."""
