@@ -16,6 +16,7 @@ import psutil
 from reduced import Call
 
 ANSWER = 30.0  # seconds within which a signal is answered; of a few, on a machine that others use
+OUTSIDE = "../call.log"  # where the disk is neither full nor read-only
 ONE_LINE = ("error: the disk is full", "error: not enough memory", "error: cannot write", "make the folder")
 
 
@@ -76,7 +77,8 @@ def _refused(call: Call, what: str) -> Disturbed:
     status, said = call.ends(), call.said()
     if status == 0:
         return Disturbed(f"{what}: enough for this call", hit=False)
-    return Disturbed(what, wrong="" if any(line in said for line in ONE_LINE) else "no line says why")
+    clear = any(line in said for line in ONE_LINE)
+    return Disturbed(what, wrong="" if clear else f"no line says why: {said.strip()[-300:]}")
 
 
 def full_disk(folder: Path, chance: random.Random, length: float) -> Disturbed:
@@ -86,7 +88,7 @@ def full_disk(folder: Path, chance: random.Random, length: float) -> Disturbed:
     with ballast.open("wb") as file, suppress(OSError):
         os.posix_fallocate(file.fileno(), 0, max(shutil.disk_usage(folder).free - free, 1))
     try:
-        return _refused(Call(folder), f"{free // 1024} kB free")
+        return _refused(Call(folder, log=OUTSIDE), f"{free // 1024} kB free")
     finally:
         ballast.unlink()
 
@@ -105,8 +107,7 @@ def read_only(folder: Path, chance: random.Random, length: float) -> Disturbed:
     """The file system takes no writes."""
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     try:
-        log = folder.parent / "read-only.log"
-        return _refused(Call(folder, log=f"../{log.name}"), "read-only")
+        return _refused(Call(folder, log=OUTSIDE), "read-only")
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
 
