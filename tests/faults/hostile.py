@@ -57,7 +57,7 @@ def outcome(target: Target, path: Path) -> str:
         found = "read"
     except UserError as error:
         found = "refused" if 0 < len(str(error)) < LETTERS else f"a message of {len(str(error))} letters"
-    except (Exception, RecursionError, MemoryError) as error:
+    except BaseException as error:  # a panic of a compiled library is no Exception
         where = traceback.extract_tb(error.__traceback__)
         ours = [f for f in where if "sgdiffusion" in f.filename]
         place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "?"

@@ -36,6 +36,7 @@ SCALARS = (
     "<<",
     "é\u202e",
     "\x00",
+    '"\\ud800"',
     "[" * 500,
     "{a: " * 500,
     "../../../etc/passwd",
@@ -95,7 +96,7 @@ def rezipped(content: bytes, chance: random.Random) -> bytes:
     kind = chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
     with zipfile.ZipFile(buffer, "w", kind, compresslevel=1) as archive:
         for name, inner in members:
-            archive.writestr(name or "x", inner)
+            archive.writestr(name.partition("\0")[0] or "x", inner)
     return buffer.getvalue()
 
 

@@ -48,7 +48,9 @@ def _bounded(content: Any) -> Any:
         left -= 1
         if left < 0 or depth > MOST_DEPTH:
             raise ValueError(f"more than {MOST_VALUES:,} values, aliases included, or {MOST_DEPTH} levels")
-        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        if isinstance(part, str):
+            part.encode()  # half a surrogate pair is no text, and makes pydantic panic
+        inner = (*part, *part.values()) if isinstance(part, dict) else part if isinstance(part, list) else ()
         waiting += [(value, depth + 1) for value in inner]
     return content
 

@@ -24,6 +24,7 @@ def read_json(path: Path) -> dict[str, Any]:
     existing(path, f"run the preset {path.parent.name} to its end first")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({str(error)[:200]}); make it again") from error
     if not isinstance(content, dict):
