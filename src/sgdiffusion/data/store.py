@@ -105,6 +105,7 @@ def load(path: str | Path) -> Prepared:
                 raise DataError(f"{path}: lacks {', '.join(missing)}. {_CURE}")
             arrays = {key: npz_array(stored, key) for key in ARRAYS}
             prepared = Prepared(**arrays, meta=json.loads(str(stored["meta"])))
+            json.dumps(prepared.meta, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, error) from error
     except (tokenize.TokenError, NotImplementedError, RuntimeError) as error:  # of numpy's header, of zipfile
