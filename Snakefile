@@ -7,6 +7,7 @@ include: "workflow/rules/helpers.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/items.smk"
+include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/report.smk"
 
 
