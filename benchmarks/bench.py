@@ -3,6 +3,7 @@
     make bench            # installs the peers into build/peers, then both tables
     make bench-peers      # the library beside other libraries: peers.csv, .md, .png, which docs/ shows
     make bench-quick      # only whether the numbers are equal, no times, no files
+    python benchmarks/bench.py gpu   # the same calls on one CUDA device and on all cores: gpu.csv, .md, .png
     OMP_NUM_THREADS=1 PYTHONPATH=build/peers python benchmarks/bench.py [--rounds N] [peers] [paths]
 
 A peer that is not installed is a row that says so. Exit status 1 if two results differ.
@@ -11,6 +12,7 @@ A peer that is not installed is a row that says so. Exit status 1 if two results
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+import gpu_works
 import path_works
 import peer_works
 from floors import measured
@@ -25,15 +28,21 @@ from harness import circumstances, compare, markdown, picture, sound, table
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("backpack-for-pytorch", "curvlinops-for-pytorch", "devinterp", "pyhessian")
-WORKS = {"peers": (peer_works.works, PEERS), "paths": (path_works.works, ())}
+WORKS = {"peers": (peer_works.works, PEERS), "paths": (path_works.works, ()), "gpu": (gpu_works.works, ())}
 
 
 def bench(name: str, rounds: int) -> bool:
     """One table; without rounds the results are compared and nothing is written."""
     works, peers = WORKS[name]
+    card = name == "gpu"
+    threads = torch.get_num_threads() if card else 1
+    torch.set_num_threads(threads)
+    clock, unit = (
+        (time.perf_counter, "seconds of the clock") if card else (time.process_time, "processor seconds")
+    )
     load, rows = os.getloadavg()[0], []
     for work in works():
-        rows.append(compare(work, rounds))
+        rows.append(compare(work, rounds, clock))
         ratio = f"{rows[-1]['ratio']:.2f} times" if "ratio" in rows[-1] else rows[-1].get("note", "")
         print(f"{work.work}, {work.peer}: {rows[-1]['outcome']}, {ratio}", flush=True)
     found = table(rows)
@@ -41,21 +50,23 @@ def bench(name: str, rounds: int) -> bool:
         return sound(found)
     found.to_csv(HERE / f"{name}.csv", index=False, float_format="%.4g")
     found = pd.read_csv(HERE / f"{name}.csv")  # so that both files round alike
-    about = circumstances(peers, 1, load)
+    about = circumstances(peers, threads, load)
+    if card:
+        about["device"] = gpu_works.card()
     if found["floor_s"].notna().any():
         about["floors"] = measured().said()
-    (HERE / f"{name}.md").write_text(markdown(found, about), encoding="utf-8")
+    (HERE / f"{name}.md").write_text(markdown(found, about, unit), encoding="utf-8")
     picture(found).savefig(HERE / f"{name}.png", dpi=150, metadata={"Software": None})
     return sound(found)
 
 
 def main() -> bool:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", choices=[*WORKS, []], help="tables (default: both)")
+    parser.add_argument("names", nargs="*", choices=[*WORKS, []], help="tables (default: peers and paths)")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds; 0: results only")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    verdicts = [bench(name, chosen.rounds) for name in chosen.names or WORKS]  # all, also after a failure
+    names = chosen.names or ["peers", "paths"]
+    verdicts = [bench(name, chosen.rounds) for name in names]  # all, also after a failure
     return all(verdicts)
 
 

@@ -2,8 +2,9 @@
 
 A `Work` names two functions that return the same quantity by different code. Their results are compared once,
 by a distance whose tolerance was fixed beforehand; if they differ there are no times. Else the two alternate
-for some rounds. Times are seconds of the processor, so that other work on the machine disturbs little. The
-median counts on each side; the range of the ratio is that of the rounds. The comparison is the warm-up.
+for some rounds. Times are seconds of the processor, so that other work on the machine disturbs little; of the
+clock, where a device beside the processor does the work. The median counts on each side; the range of the
+ratio is that of the rounds. The comparison is the warm-up.
 """
 
 import importlib
@@ -24,6 +25,7 @@ from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 
+Clock = Callable[[], float]
 EQUAL, DIFFERENT, MISSING, ALONE = "equal", "different", "not installed", "no counterpart"
 COLUMNS = {
     "work": "what is computed, on what",
@@ -34,10 +36,10 @@ COLUMNS = {
     "difference": "between the two results, in the unit of the tolerance",
     "tolerance": "fixed before the run",
     "unit": "of difference and tolerance",
-    "ours_s": "median processor seconds",
+    "ours_s": "median seconds",
     "ours_low_s": "least",
     "ours_high_s": "most",
-    "theirs_s": "median processor seconds",
+    "theirs_s": "median seconds",
     "theirs_low_s": "least",
     "theirs_high_s": "most",
     "ratio": "theirs_s / ours_s: above 1 we are faster",
@@ -90,10 +92,10 @@ def absent(modules: Iterable[str]) -> str:
     return ""
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    start = time.process_time()
+def seconds(run: Callable[[], Any], clock: Clock = time.process_time) -> float:
+    start = clock()
     run()
-    return time.process_time() - start
+    return clock() - start
 
 
 def _named(work: Work | Alone, **found: Any) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _named(work: Work | Alone, **found: Any) -> dict[str, Any]:
     return {n: getattr(work, n) for n in names if hasattr(work, n)} | found
 
 
-def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
+def compare(work: Work | Alone, rounds: int, clock: Clock = time.process_time) -> dict[str, Any]:
     """A row of the table; without rounds the results are compared and nothing is timed."""
     if isinstance(work, Alone):
         return _named(work, outcome=ALONE)
@@ -114,7 +116,7 @@ def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
     row = _named(work, outcome=EQUAL, difference=difference, rounds=rounds)
     if not rounds:
         return row
-    row |= _times([(seconds(ours), seconds(theirs)) for _ in range(rounds)])
+    row |= _times([(seconds(ours, clock), seconds(theirs, clock)) for _ in range(rounds)])
     if work.floor is not None:
         floor = work.floor(measured())
         row |= {"floor_s": floor, "floor_share": floor / row["ours_s"]}
@@ -222,7 +224,7 @@ def picture(found: pd.DataFrame) -> Figure:
     return figure
 
 
-def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:
+def markdown(found: pd.DataFrame, about: dict[str, str], times: str = "processor seconds") -> str:
     """The table with its circumstances, as the documentation includes it."""
     header = ["row", "work", "peer", "ratio", "time here", "time there", "difference (tolerance)"]
     rows = list(enumerate(found.to_dict("records"), 1))
@@ -231,7 +233,7 @@ def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:
     timed = f" of {int(rounds.min())} rounds" if len(rounds) else ""
     parts = [
         "\n".join("| " + " | ".join(line) + " |" for line in lines),
-        f"Times are processor seconds, the median{timed}. The ratio is time there / time here (least to most "
+        f"Times are {times}, the median{timed}. The ratio is time there / time here (least to most "
         "of the rounds): above 1, faster here.",
         faster_peers(found),
         "What was called, row by row:",
