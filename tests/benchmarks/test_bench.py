@@ -59,7 +59,7 @@ def test_equal_results_are_timed_alternately():
 
 def test_median_range_and_ratio(monkeypatch: pytest.MonkeyPatch):
     times = iter([1, 4, 2, 6, 9, 18])
-    monkeypatch.setattr(harness, "seconds", lambda run: float(next(times)))
+    monkeypatch.setattr(harness, "seconds", lambda run, clock: float(next(times)))
     row = harness.compare(work(lambda: 0, lambda: 0), rounds=3)
     assert (row["ours_low_s"], row["ours_s"], row["ours_high_s"]) == (1, 2, 9)
     assert (row["theirs_low_s"], row["theirs_s"], row["theirs_high_s"]) == (4, 6, 18)
@@ -74,7 +74,7 @@ def test_without_rounds_nothing_is_timed(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_floor_is_beside_our_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(harness, "seconds", lambda run: 4.0)
+    monkeypatch.setattr(harness, "seconds", lambda run, clock: 4.0)
     monkeypatch.setattr(harness, "measured", lambda: floors.Floors(products=50.0, copied=1.0, normals=1.0))
     one = replace(work(lambda: 1.0, lambda: 1.0), floor=lambda f: 100 / f.products)
     found = harness.table([harness.compare(one, rounds=1)])

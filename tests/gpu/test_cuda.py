@@ -59,15 +59,23 @@ def test_gradients_of_single_examples():
     assert share(there, here) < ROUNDING
 
 
-@pytest.mark.parametrize("method", ["dense", "dual", "layers", "krylov"])
+@pytest.mark.parametrize("method", ["dense", "dual", "krylov"])
 def test_spectra_by_every_method(method: str):
-    net = convolutional() if method != "layers" else nn.Sequential(nn.Flatten(), nn.Linear(432, 10)).eval()
+    net = convolutional()
     here, there = (
         sd.spectrum(copy.deepcopy(net), images(), k=10, method=method, device=d, progress=False)
         for d in ("cpu", "cuda")
     )
     assert share(there.eigenvalues, here.eigenvalues) < ROUNDING
     assert there.trace == pytest.approx(here.trace, rel=ROUNDING)
+
+
+def test_convolutions_with_batch_norm_are_tried_out_in_full_precision():
+    """With torch's default, TF32, a loss alone and the same beside others differ by 0.2 %: it was refused."""
+    net = networks.build_torchvision("resnet18", classes=10, generator=torch.Generator().manual_seed(0))
+    found = sd.spectrum(net.eval(), images(40, 32), k=3, device="cuda", progress=False)
+    assert np.isfinite(found.eigenvalues).all()
+    assert torch.backends.cudnn.allow_tf32  # as before
 
 
 def test_noise_balance():

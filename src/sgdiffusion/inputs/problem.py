@@ -17,6 +17,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.inputs.data import Forward, Inputs, describe, read_data
 from sgdiffusion.inputs.losses import Loss, LossName, check_labels, forward_of, tensor_of
 from sgdiffusion.inputs.model import check_model, chosen_model
+from sgdiffusion.inputs.precision import full_precision
 
 TRIED = 4  # examples in the trial
 # Losses of the same example alone and in a batch differ by rounding: products of other shapes sum in
@@ -50,6 +51,7 @@ class Problem:
             return self.forward(self.model, to_model(self.inputs.part(rows), self.model))
 
 
+@full_precision()
 def read(
     model: Any,
     data: Any,

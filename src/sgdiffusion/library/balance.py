@@ -13,6 +13,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, LossName
+from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.inputs.problem import read
 from sgdiffusion.library.progress import Progress
 from sgdiffusion.library.results import Result
@@ -152,6 +153,7 @@ def symmetries(
     return Symmetries(_named(found.found), _skipped(found.skipped), problem.notes)
 
 
+@full_precision()
 def noise_balance(
     model: torch.nn.Module,
     data: Any,

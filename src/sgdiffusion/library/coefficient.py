@@ -21,6 +21,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, style
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, LossName
+from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.inputs.problem import Problem, read, to_model
 from sgdiffusion.library.progress import Progress
 from sgdiffusion.library.results import Result
@@ -86,6 +87,7 @@ class LearningCoefficient(Result):
         return figure
 
 
+@full_precision()
 def learning_coefficient(
     model: nn.Module,
     data: Any,

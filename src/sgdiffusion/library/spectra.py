@@ -16,6 +16,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, style
 from sgdiffusion.inputs.data import Forward
 from sgdiffusion.inputs.losses import Loss, LossName
+from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.inputs.problem import Problem, read
 from sgdiffusion.library.progress import Progress
 from sgdiffusion.library.results import Result
@@ -152,6 +153,7 @@ class Spectrum(Result):
         return figure
 
 
+@full_precision()
 def spectrum(
     model: torch.nn.Module,
     data: Any,

@@ -23,6 +23,7 @@ from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, cross_entropy
 from sgdiffusion.inputs.model import require_evaluation, require_module
+from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.measures.noise.workers import in_order
 
 Data = tuple[Any, Any] | Iterable[tuple[Any, Any]] | Inputs
@@ -178,7 +179,8 @@ class PerExampleGradients:
 
         def work(batch: Any) -> list[Tensor]:
             try:
-                gradients = differentiate(self._values, self.to_module(batch))
+                with full_precision():
+                    gradients = differentiate(self._values, self.to_module(batch))
             except RuntimeError as error:
                 raise _explained(error) from error
             return [gradients[name] for name in self._values]
