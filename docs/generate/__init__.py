@@ -11,11 +11,11 @@ from collections.abc import Callable
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from generate import claims, interface, published, settings
+from generate import claims, interface, measured, published, settings
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.papers import PAPERS
 
-MARK = re.compile(r"^<!-- generated: (?P<name>[a-z_]+)(?: (?P<argument>[\w.-]+))? -->$", flags=re.M)
+MARK = re.compile(r"^<!-- generated: (?P<name>[a-z_0-9]+)(?: (?P<argument>[\w.-]+))? -->$", flags=re.M)
 MAKERS: dict[str, Callable[..., str]] = {
     "headlines": published.headlines,
     "counts": published.counts,
@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "diagnoses": interface.diagnoses,
     "labels": interface.labels,
     "reference": interface.reference,
+    "table1": measured.table1,
 }
 
 
