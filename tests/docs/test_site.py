@@ -1,10 +1,12 @@
 """The site builds without a warning, leads nowhere dead, asks nothing of the network, and is complete."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 
 from sgdiffusion.config import load_claims
@@ -12,6 +14,7 @@ from sgdiffusion.config.models import Settings, Training
 from sgdiffusion.gallery.fill import PLACEHOLDER
 from sgdiffusion.library.names import PUBLIC
 from sgdiffusion.papers import PAPERS
+from sgdiffusion.papers.hennick2025.table1 import ROW_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, CONFIG = ROOT / "docs", ROOT / "config"
@@ -120,3 +123,18 @@ def test_a_page_on_a_paper_names_only_numbers_that_its_claims_or_findings_rest_o
     written = set(re.findall(r"[a-z0-9][\w.-]*\.[\w.-]+", (CONFIG / paper / "texts.yaml").read_text()))
     assert placed
     assert placed <= claimed | written
+
+
+def test_every_row_of_table_1_has_its_record():
+    """From a clean commit, on real images; a row with diagnoses says so in its record."""
+    rows = sorted((ROOT / "docs/measured").glob("table1-*.csv"))
+    assert rows
+    for path in rows:
+        row = pd.read_csv(path, keep_default_na=False).iloc[0]
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        assert list(row.index) == list(ROW_COLUMNS)
+        assert not record["git"]["dirty"]
+        assert record["data_status"] == "real"
+        assert bool(row["marks"]) == any(warning.startswith("row:") for warning in record["warnings"])
+        assert row["slope_low"] <= row["slope"] <= row["slope_high"]
+        assert row["spectral_dimension"] == pytest.approx(2 * row["mean_llc"] * row["slope"], rel=1e-4)
