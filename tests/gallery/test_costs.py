@@ -70,3 +70,11 @@ def test_the_command_reads_a_run_finished_or_not(tmp_path: Path, monkeypatch, ca
     (tmp_path / "figures/demo/items.json").write_text("{}")
     assert main(["artifact", "costs", "--preset", "demo"]) == 0
     assert "1 jobs of 1 rules" in capsys.readouterr().out
+
+
+def test_an_earlier_step_from_uncommitted_code_is_not_published(tmp_path: Path):
+    """A figure made again after a commit from a training that was not."""
+    early = step("a 1", 1) | {"git": {"commit": "a" * 40, "dirty": True}}
+    (tmp_path / "fig.json").write_text(json.dumps({**step("b 2", 1, "a 1"), "upstream": [early]}))
+    (found,) = publish.problems(tmp_path, ["fig.json"])
+    assert found.startswith("made from uncommitted code: ")

@@ -46,9 +46,9 @@ rule tabulate:
     params:
         function=item_entry("table"),
         arguments=item_arguments("table"),
-        code=lambda w: code_digest("tabulate.py", item_entry("table")(w)),
+        code=lambda w: code_digest("make_table.py", item_entry("table")(w)),
     script:
-        "../scripts/tabulate.py"
+        "../scripts/make_table.py"
 
 
 # A target by name for every figure and table, at the preset of the configuration.

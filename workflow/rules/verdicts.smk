@@ -75,9 +75,9 @@ rule tabulate_verdicts:
     params:
         function="sgdiffusion.verdicts:join_verdicts",
         arguments={},
-        code=code_digest("tabulate.py", "sgdiffusion.verdicts:join_verdicts"),
+        code=code_digest("make_table.py", "sgdiffusion.verdicts:join_verdicts"),
     script:
-        "../scripts/tabulate.py"
+        "../scripts/make_table.py"
 
 
 # The words and choices are read from config/ by the scripts; here stand their digests, which make outputs stale.

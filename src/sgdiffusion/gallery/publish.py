@@ -67,15 +67,17 @@ def records_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def problems(folder: Path, names: list[str]) -> list[str]:
     """What keeps a preset from being published: missing files, other code than one commit's, its size."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
-    records = records_of(folder, names)
-    for name, record in records.items():
-        if record["git"]["commit"] is None:
-            found.append(f"made outside of a checkout: {name.removesuffix('.json')}")
-        elif record["git"]["dirty"]:
-            found.append(f"made from uncommitted code: {name.removesuffix('.json')} (commit, make it again)")
-    commits = {git["commit"] for step in steps(records.values()) if (git := step.get("git"))}
+    made = {
+        step["output"]: step["git"] for step in steps(records_of(folder, names).values()) if "git" in step
+    }
+    for output, git in made.items():
+        if git["commit"] is None:
+            found.append(f"made outside of a checkout: {output}")
+        elif git["dirty"]:
+            found.append(f"made from uncommitted code: {output} (commit, make it again)")
+    commits = {git["commit"] for git in made.values()} - {None}
     if len(commits) > 1:
-        found.append(f"made at {len(commits)} commits: {', '.join(sorted(c[:10] for c in commits if c))}")
+        found.append(f"made at {len(commits)} commits: {', '.join(sorted(c[:10] for c in commits))}")
     size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) / 1e6
     if size > MOST_MB:
         found.append(f"too large: {size:.1f} MB, at most {MOST_MB:g} are published")
