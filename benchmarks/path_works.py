@@ -34,7 +34,7 @@ from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.spectra import eigenvalues as spectrum_of
 
 CHAINS, CHAIN_STEPS, CHAIN_RATE, NOISE = 100_000, 200, 0.05, 0.5
-EPOCHS, EXAMPLES, BATCH = 2, 10_000, 128
+EPOCHS, EXAMPLES, BATCH = 20, 10_000, 128
 RATE = 0.1  # of the ensembles
 ERRORS = 5.0  # standard errors that two laws may differ by: by chance in one run of 10⁶
 
@@ -140,7 +140,7 @@ def training_works() -> Iterator[Work]:
         modules=(),
         sides=lambda: (epochs_by(fused_fc.train), epochs_by(trainer.train)),
         distance=largest_share,
-        tolerance=1e-4,  # 156 steps in single precision, other orders of summation
+        tolerance=1e-4,  # 1,560 steps in single precision, other orders of summation
         unit="of the largest weight",
         note="floor: the products of the two layers, forward and backward",
         floor=lambda f: EPOCHS * EXAMPLES * (2 * first + 3 * head) / f.products,
@@ -229,7 +229,7 @@ def perceptron(data: Examples, width: int, seed: int) -> nn.Module:
 
 def ensemble_works() -> Iterator[Work]:
     for name, make, width, batch, nets, steps in (
-        ("2-16-16-2", moons_set, 16, 32, 40, 100),
+        ("2-16-16-2", moons_set, 16, 32, 100, 100),
         ("784-32-32-10", image_set, 32, 16, 12, 60),
         ("784-32-32-10", image_set, 32, 128, 12, 60),
     ):
