@@ -216,7 +216,7 @@ def picture(found: pd.DataFrame) -> Figure:
         reach = [timed["ratio"] - timed["ratio_low"], timed["ratio_high"] - timed["ratio"]]
         ax.axvline(1, color="0.6", linewidth=1)
         ax.errorbar(timed["ratio"], rows, xerr=[r.clip(lower=0) for r in reach], fmt="o")
-        names = [textwrap.fill(f"{w}; {p}", 60) for w, p in zip(timed["work"], timed["peer"], strict=True)]
+        names = [textwrap.fill(f"{i + 1}. {w}; {p}", 60) for i, w, p in timed[["work", "peer"]].itertuples()]
         ax.set_yticks(rows, labels=names, fontsize=6)
         ax.set_ylim(len(timed) - 0.5, -0.5)
         ax.set(xscale="log", xlabel="time there / time here, median and range of the rounds")

@@ -95,7 +95,7 @@ def test_the_picture_shows_the_ratios():
     rows = [harness.compare(work(busy(0.001, 1.0), busy(0.004, 1.0)), rounds=1)]
     (ax,) = harness.picture(harness.table(rows)).axes
     assert ax.lines[1].get_xdata()[0] == pytest.approx(rows[0]["ratio"])
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a number; fake"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["1. a number; fake"]
 
 
 @pytest.mark.parametrize("other", [1.2, math.nan])
@@ -159,9 +159,10 @@ def test_every_peer_is_pinned_and_in_the_table_of_the_docs():
     ]
 
 
-def test_the_table_of_the_docs_is_the_one_that_was_measured():
-    found = pd.read_csv(BENCHMARKS / "peers.csv")
-    text = (BENCHMARKS / "peers.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["peers", "paths"])
+def test_the_table_of_the_docs_is_the_one_that_was_measured(name: str):
+    found = pd.read_csv(BENCHMARKS / f"{name}.csv")
+    text = (BENCHMARKS / f"{name}.md").read_text(encoding="utf-8")
     assert text.startswith(harness.markdown(found, {}).rstrip())
     assert harness.sound(found)
     timed = found[found["outcome"] == harness.EQUAL]

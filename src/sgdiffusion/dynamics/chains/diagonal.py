@@ -80,7 +80,12 @@ class Paths:
 
 @njit
 def _gaussian_batch(z, k, noise, scale, batch):  # type: ignore[no-untyped-def]
-    """(mean x², mean xy, counter) of fresh pairs."""
+    """(mean x², mean xy, counter) of fresh pairs; a single one without a loop, so that chains overlap."""
+    if batch == 1:
+        a, z = next_normal(z)
+        b, z = next_normal(z)
+        x = scale * a
+        return x * x, x * (k * x + noise * b), z
     q, r = 0.0, 0.0
     for _ in range(batch):
         a, z = next_normal(z)
@@ -166,25 +171,43 @@ def _sgd_kernel(out, escape, initial, records, fresh, p, rates, batch, seed, fir
         escape[c] = left
 
 
+@njit
+def _pair_step(a, b, z, p, rates, batch):  # type: ignore[no-untyped-def]
+    """One step of a path of two weights; both new weights, and the counter."""
+    q, r, z = _gaussian_batch(z, p[0], p[1], p[2], batch)
+    g = 2.0 * (a * b * q - r)
+    eta, decay = rates[0], rates[1]
+    return a - eta * (g * b + 2.0 * decay * a), b - eta * (g * a + 2.0 * decay * b), z
+
+
 @njit(cache=True, nogil=True)
 def _pair_kernel(out, escape, initial, records, p, rates, batch, seed, first):  # type: ignore[no-untyped-def]
-    """`_sgd_kernel` for one path of two weights, Gaussian data and no injected noise, in registers."""
-    eta, decay, _ = rates
-    p0, p1, p2 = p
-    for c in range(initial.shape[0]):
-        z = start(seed, first + c)
+    """`_sgd_kernel` for one path of two weights, Gaussian data and no injected noise, in registers.
+
+    A step waits for the one before, so that two chains side by side take little more time than one. Of an odd
+    number the last goes beside itself.
+    """
+    chains = initial.shape[0]
+    for c in range(0, chains, 2):
+        d = min(c + 1, chains - 1)
+        y, z = start(seed, first + c), start(seed, first + d)
         a, b = initial[c, 0, 0], initial[c, 0, 1]
-        step, left = 0, -1
+        e, f = initial[d, 0, 0], initial[d, 0, 1]
+        step, left, right = 0, -1, -1
         for record in range(records.size):
-            while step < records[record] and left < 0:
-                q, r, z = _gaussian_batch(z, p0, p1, p2, batch)
-                g = 2.0 * (a * b * q - r)
-                a, b = a - eta * (g * b + 2.0 * decay * a), b - eta * (g * a + 2.0 * decay * b)
+            while step < records[record] and (left < 0 or right < 0):
+                a, b, y = _pair_step(a, b, y, p, rates, batch)
+                e, f, z = _pair_step(e, f, z, p, rates, batch)
                 step += 1
-                if not abs(a) + abs(b) < ESCAPE:
+                if left < 0 and not abs(a) + abs(b) < ESCAPE:
                     left = step
+                if right < 0 and not abs(e) + abs(f) < ESCAPE:
+                    right = step
+            out[d, record, 0, 0] = e if right < 0 else np.nan
+            out[d, record, 0, 1] = f if right < 0 else np.nan
             out[c, record, 0, 0] = a if left < 0 else np.nan
             out[c, record, 0, 1] = b if left < 0 else np.nan
+        escape[d] = right
         escape[c] = left
 
 
