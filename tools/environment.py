@@ -78,18 +78,34 @@ def reason(output, python=sys.executable):
     return None
 
 
+@contextlib.contextmanager
+def undisturbed():
+    """A signal waits until the block has ended: it would leave a program behind that has just begun."""
+    came = []
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if callable(signal.getsignal(n))]
+    handlers = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
 def run(name, command, **options):
     """Runs a program whose standard output the user sees; its errors become one line."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, close_fds=False, **options) as process:
-        try:
-            errors = []
-            for line in process.stderr:
-                if "Retrying" in line and not any("Retrying" in e for e in errors):
-                    say("no answer from the package index; pip tries again ...")
-                errors.append(line)
-        except BaseException:
-            process.terminate()
-            raise
+    with contextlib.ExitStack() as stack:
+        with undisturbed():
+            started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, close_fds=False, **options)
+            process = stack.enter_context(started)
+            stack.callback(process.terminate)  # does nothing to one that has ended
+        errors = []
+        for line in process.stderr:
+            if "Retrying" in line and not any("Retrying" in e for e in errors):
+                say("no answer from the package index; pip tries again ...")
+            errors.append(line)
+        process.wait()
     if process.returncode < 0:
         raise Failure(f"{name} was killed by signal {-process.returncode} (9: out of memory?); call again")
     if process.returncode:
