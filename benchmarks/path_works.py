@@ -101,7 +101,7 @@ def chain_works() -> Iterator[Work]:
 # epochs of tiny-fc
 
 
-def epochs_by(train_: Callable[..., object]) -> Callable[[], Tensor]:
+def epochs_of(train_: Callable[..., object], epochs: int = EPOCHS) -> Callable[[], Tensor]:
     """A whole training, files included; its final weights."""
     generator = np.random.default_rng(0)
     x = generator.standard_normal((EXAMPLES, 1, 7, 7), dtype=np.float32)
@@ -113,7 +113,7 @@ def epochs_by(train_: Callable[..., object]) -> Callable[[], Tensor]:
         data=Data(set="mnist", preparation="pool7-five"),
         schedule=[Phase(until=1.0, rate=0.001)],
         batch_size=BATCH,
-        epochs=EPOCHS,
+        epochs=epochs,
     )
 
     def run() -> Tensor:
@@ -138,7 +138,7 @@ def training_works() -> Iterator[Work]:
         peer="torch",
         theirs="the eager trainer, `trainer.train`",
         modules=(),
-        sides=lambda: (epochs_by(fused_fc.train), epochs_by(trainer.train)),
+        sides=lambda: (epochs_of(fused_fc.train), epochs_of(trainer.train)),
         distance=largest_share,
         tolerance=1e-4,  # 1,560 steps in single precision, other orders of summation
         unit="of the largest weight",

@@ -17,6 +17,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import floors  # noqa: E402
+import growth  # noqa: E402
 import harness  # noqa: E402
 import path_works  # noqa: E402
 import peer_works  # noqa: E402
@@ -170,3 +171,16 @@ def test_the_table_of_the_docs_is_the_one_that_was_measured(name: str):
     assert (timed["rounds"] >= 3).all()
     for needed in ("processor", "load", "versions"):
         assert f"\n- {needed}: " in text
+
+
+def test_growth_is_measured_over_a_decade_and_its_exponent_is_that_of_a_power_law():
+    sizes = np.array([1.0, 3.0, 10.0, 30.0])
+    assert growth.exponent(sizes, 2 * sizes**1.5) == pytest.approx(1.5)
+    found = pd.read_csv(BENCHMARKS / "growth.csv")
+    text = (BENCHMARKS / "growth.md").read_text(encoding="utf-8")
+    for path in growth.paths():
+        part = found[found["work"] == path.work]
+        assert part["size"].max() >= 10 * part["size"].min()
+        (line,) = [line for line in text.splitlines() if path.work in line]
+        slope = growth.exponent(part["size"].to_numpy(), part["seconds"].to_numpy())
+        assert f"| {slope:.2f} |" in line
