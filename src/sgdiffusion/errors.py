@@ -31,6 +31,12 @@ class InputError(MeasureError):
         self.argument, self.found, self.remedy = argument, found, remedy
 
 
+def brief(error: Exception, letters: int = 300) -> str:
+    """What a library says, cut where it quotes the content of a damaged file."""
+    words = str(error)
+    return words if len(words) <= letters else f"{words[:letters]} ..."
+
+
 def require_choice(name: str, value: object, choices: Any) -> None:
     """Refuses a value that is none of a Literal's, naming those."""
     allowed = get_args(choices)

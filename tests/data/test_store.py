@@ -95,6 +95,13 @@ def stored(path, prepared, **changed):
     return path
 
 
+def beyond_unicode(prepared):
+    """Meta data with a letter that numpy stores and Python cannot have; libraries panic at it."""
+    letters = np.array([json.dumps({**prepared.meta, "more#": 1})]).view(np.uint32)
+    letters[letters == ord("#")] = 0xFF7F0074
+    return letters.view(f"U{len(letters)}").reshape(())
+
+
 def nan(prepared):
     x = prepared.x_test.copy()
     x[3, 0, 1, 1] = np.nan
@@ -108,6 +115,7 @@ def nan(prepared):
         (lambda p: {"meta": None}, "lacks meta"),
         (lambda p: {"meta": np.array("{")}, "not a readable prepared set"),
         (lambda p: {"meta": np.array("[]")}, "meta data"),
+        (lambda p: {"meta": beyond_unicode(p)}, "not a readable prepared set"),
         (lambda p: {"meta": np.array(json.dumps({**p.meta, "real": "no"}))}, "meta data, real"),
         (lambda p: {"meta": np.array(json.dumps({**p.meta, "more": 1}))}, "meta data, more"),
         (lambda p: {"x_train": p.x_train.astype(np.float64)}, "the train split is float64"),

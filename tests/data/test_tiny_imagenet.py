@@ -145,3 +145,15 @@ def test_an_archive_of_other_images_does_not(tmp_path: Path, change: dict[str, b
 def test_a_mirror_without_the_archive_is_told_what_it_lacks(tmp_path: Path):
     with pytest.raises(DataError, match=r"expected tiny-imagenet-200\.zip, there or in tiny-imagenet/ below"):
         fetch(source_of(members()), tmp_path / "raw", Mirror(str(tmp_path), tmp_path))
+
+
+def test_what_a_damaged_archive_holds_is_not_quoted_at_length(tmp_path: Path):
+    """zipfile puts the name that it found into its error, and a damaged length makes that thousands of bytes."""
+    manifest = fetched(tmp_path, members())
+    archive = manifest.parent / "tiny-imagenet-200.zip"
+    content = bytearray(archive.read_bytes())
+    content[26:28] = (5000).to_bytes(2, "little")  # length of the first member's name
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="not a readable archive") as caught:
+        tiny_imagenet("tiny-imagenet", str(manifest), **SIZES)
+    assert len(str(caught.value)) < 1000

@@ -21,7 +21,7 @@ import numpy as np
 
 from sgdiffusion.data.content import SPLITS, Arrays, Bytes
 from sgdiffusion.data.sets import RealSet
-from sgdiffusion.errors import DataError
+from sgdiffusion.errors import DataError, brief
 
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801
 """IDX magic numbers: unsigned bytes in three dimensions, and in one."""
@@ -56,9 +56,9 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
-        raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {error}).") from error
+        raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {brief(error)}).") from error
     except (zipfile.BadZipFile, tokenize.TokenError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {error}).") from error
+        raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {brief(error)}).") from error
 
 
 # --- IDX (MNIST) ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgdiffusion.data.files import writing
 from sgdiffusion.data.formats import npz_array
-from sgdiffusion.errors import DataError
+from sgdiffusion.errors import DataError, brief
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -105,7 +105,8 @@ def load(path: str | Path) -> Prepared:
                 raise DataError(f"{path}: lacks {', '.join(missing)}. {_CURE}")
             arrays = {key: npz_array(stored, key) for key in ARRAYS}
             prepared = Prepared(**arrays, meta=json.loads(str(stored["meta"])))
-            json.dumps(prepared.meta, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            # neither half a surrogate pair nor a letter beyond U+10FFFF is text
+            json.dumps(prepared.meta, ensure_ascii=False).encode().decode()
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, error) from error
     except (tokenize.TokenError, NotImplementedError, RuntimeError) as error:  # of numpy's header, of zipfile
@@ -115,7 +116,7 @@ def load(path: str | Path) -> Prepared:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: not a readable prepared set ({error}). {_CURE}")
+    return DataError(f"{path}: not a readable prepared set ({brief(error)}). {_CURE}")
 
 
 _CURE = "Delete the file and run its `prepare_` rule again."

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sgdiffusion.data.content import MOST_JPEG_BYTES, Arrays, Bytes
 from sgdiffusion.data.raw import read_manifest
-from sgdiffusion.errors import DataError
+from sgdiffusion.errors import DataError, brief
 
 ROOT = "tiny-imagenet-200"
 MOST_TEXT = 2**20  # of a list of names
@@ -37,7 +37,7 @@ def tiny_imagenet(
 
 
 def _unreadable(path: Path, name: str, error: Exception) -> DataError:
-    return DataError(f"{path}: not a readable archive of {name} ({error}). Delete it, fetch again.")
+    return DataError(f"{path}: not a readable archive of {name} ({brief(error)}). Delete it, fetch again.")
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, most: int) -> bytes:
