@@ -1,5 +1,7 @@
 """Measurements ask the card for full single precision, and leave its settings as they were."""
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -32,6 +34,27 @@ def test_full_inside_and_as_before_outside(reduced):
 def test_as_before_after_an_error(reduced):
     with pytest.raises(ValueError, match="of the caller"), full_precision():
         raise ValueError("of the caller")
+    assert settings() == reduced
+
+
+def test_as_before_when_threads_overlap(reduced):
+    """The first to begin ends first: it must not take the other's precision, nor the other keep it."""
+    begun, inside, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def first():
+        with full_precision():
+            begun.set()
+            inside.wait(10)
+        ended.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert begun.wait(10)
+    with full_precision():
+        inside.set()
+        assert ended.wait(10)
+        assert settings() == (False, "highest")
+    thread.join()
     assert settings() == reduced
 
 
