@@ -67,15 +67,13 @@ def records_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def problems(folder: Path, names: list[str]) -> list[str]:
     """What keeps a preset from being published: missing files, other code than one commit's, its size."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
-    made = {
-        step["output"]: step["git"] for step in steps(records_of(folder, names).values()) if "git" in step
-    }
-    for output, git in made.items():
-        if git["commit"] is None:
-            found.append(f"made outside of a checkout: {output}")
-        elif git["dirty"]:
-            found.append(f"made from uncommitted code: {output} (commit, make it again)")
-    commits = {git["commit"] for git in made.values()} - {None}
+    made = [step for step in steps(records_of(folder, names).values()) if "git" in step]
+    for step in made:
+        if step["git"]["commit"] is None:
+            found.append(f"made outside of a checkout: {step['output']}")
+        elif step["git"]["dirty"]:
+            found.append(f"made from uncommitted code: {step['output']} (commit, make it again)")
+    commits = {step["git"]["commit"] for step in made} - {None}
     if len(commits) > 1:
         found.append(f"made at {len(commits)} commits: {', '.join(sorted(c[:10] for c in commits))}")
     size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) / 1e6
