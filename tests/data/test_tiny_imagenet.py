@@ -148,7 +148,7 @@ def test_a_mirror_without_the_archive_is_told_what_it_lacks(tmp_path: Path):
 
 
 def test_what_a_damaged_archive_holds_is_not_quoted_at_length(tmp_path: Path):
-    """zipfile puts the name that it found into its error, and a damaged length makes that thousands of bytes."""
+    """zipfile's error has the name that it found; a damaged length makes that thousands of bytes."""
     manifest = fetched(tmp_path, members())
     archive = manifest.parent / "tiny-imagenet-200.zip"
     content = bytearray(archive.read_bytes())
