@@ -5,30 +5,49 @@ import pandas as pd
 import pytest
 import torch
 
+from sgdiffusion.dynamics.ensembles import ensemble
+from sgdiffusion.dynamics.ensembles.batched import stack
+from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.papers.ziyin2025.balance import (
-    Case,
     _balance,
     _integral,
-    _layers,
-    _net,
-    _out_of_balance,
     _quantities,
     _windows,
-    noisy_identity,
     two_layer,
+)
+from sgdiffusion.papers.ziyin2025.common import named_seed
+from sgdiffusion.papers.ziyin2025.settings import TwoLayer
+from sgdiffusion.papers.ziyin2025.two_layer import (
+    Case,
+    layers_of,
+    noisy_identity,
+    out_of_balance,
+    trained_cases,
 )
 
 
+def a_run(**settings):
+    return TwoLayer(kind="two-layer", **settings)
+
+
+SMALL = a_run(n_examples=60, span=5e-4, rates=[0.005, 0.005, 0.01], batches=[1, 1, 10], seeds=2)
+
+
 @pytest.fixture(scope="module")
-def small():
-    return two_layer(n_examples=60, span=5e-4, rates=(0.005, 0.005, 0.01), batches=(1, 1, 10), seeds=2)
+def trained():
+    return trained_cases(SMALL, 0)
+
+
+@pytest.fixture(scope="module")
+def small(trained):
+    return two_layer(trained, SMALL, 0)
 
 
 def test_expected_change_of_a_step_by_enumeration():
     """η²(wᵀC₂w − uᵀC₁u) + η²(‖∇_u L‖² − ‖∇_w L‖²) over all single examples, S = 1."""
-    data, net, rate = noisy_identity(12, 4), _net(4, 0, bias=True).double(), 0.01
-    first, second = _layers(net)
+    data, net, rate = noisy_identity(12, 4), Case(0.01, 1, bias=True).net(4, 0).double(), 0.01
+    first, second = layers_of(net)
     weights = [first.weight, first.bias, second.weight]
 
     def imbalance(parts):
@@ -77,15 +96,40 @@ def test_records_of_a_small_training(small):
 
 
 def test_out_of_balance_is_the_same_function():
-    net, data = _net(1, 0, bias=True), noisy_identity(7, 1)
+    net, data = Case(0.01, 1, bias=True).net(1, 0), noisy_identity(7, 1)
     before = _balance(torch.nn.utils.parameters_to_vector(net.parameters()).detach(), net, data)
     outputs = net(data.x.double())
-    after_net = _out_of_balance(net, 1.5).double()
+    after_net = out_of_balance(net, 1.5).double()
     assert torch.allclose(after_net(data.x.double()), outputs, rtol=1e-5, atol=1e-5)
     after = _balance(torch.nn.utils.parameters_to_vector(after_net.parameters()).detach(), after_net, data)
     assert after.norm_ratio == pytest.approx(before.norm_ratio * 1.5**4, rel=1e-4)
     # uᵀC₁u grows as λ², wᵀC₂w falls as λ⁻²: λ⁴ = wᵀC₂w/uᵀC₁u brings them together
     assert after.noise_ratio == pytest.approx(before.noise_ratio * 1.5**4, rel=1e-4)
+
+
+def test_nets_off_balance_start_where_the_uneven_one_ends(trained):
+    uneven = Case(0.005, 1, 5)
+    ends = uneven.trained(trained, 0)
+    for scale in (0.7, 1.4):
+        starts = trained[f"{uneven._replace(scale=scale).name}.kept"][:, 0]
+        for net, start in zip(ends, starts, strict=True):
+            first, second = layers_of(net)
+            scaled = [first.weight * scale, second.weight / scale]
+            expected = torch.nn.utils.parameters_to_vector(scaled).detach().numpy()
+            assert start == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_last_record_is_the_end(trained):
+    """Training one case again, without any records, ends at the weights that were kept last."""
+    case = Case(0.01, 10)
+    nets = [case.net(0, s) for s in range(2)]
+    end = ensemble.train(
+        BatchedMlp(nets[0], "squared"), noisy_identity(60, 0), stack(nets), "sgd", steps=case.steps(5e-4),
+        rates=[0.02] * 2, batch_sizes=[10] * 2, sampling="replacement",
+        seeds=[named_seed(0, "two-layer", "batches", case.name, s) for s in range(2)],
+    )  # fmt: skip
+    assert np.array_equal(trained[f"{case.name}.kept"][:, -1], end.theta.numpy())
+    assert trained[f"{case.name}.steps"][-1] == case.steps(5e-4)
 
 
 def test_quantities_are_ratios_over_seeds(small):
@@ -133,4 +177,4 @@ def test_offsets_at_rest_are_those_of_eq_44():
 
 def test_divergence_names_the_case():
     with pytest.raises(TrainingError, match=r"diverged at learning rate 10\.0, batch 1: lower the rate"):
-        two_layer(n_examples=20, span=6000.0, seeds=1, rates=[10.0], batches=[1])
+        trained_cases(a_run(n_examples=20, span=6000.0, seeds=1, rates=[10.0, 10.0], batches=[1, 1]), 0)

@@ -6,14 +6,24 @@ import pytest
 
 from sgdiffusion.data.digits import digits
 from sgdiffusion.data.preparation import full, prepare
-from sgdiffusion.data.store import subset
 from sgdiffusion.errors import ConfigError
-from sgdiffusion.papers.ziyin2025.depths import _quantities, depth_range, depth_scaling
+from sgdiffusion.papers.ziyin2025.depths import _quantities, depth_range, trained_errors
+from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
 
 @pytest.fixture(scope="module")
 def images():
-    return subset(prepare(digits(), "digits", "full", full, real=False), 256, 100)
+    return prepare(digits(), "digits", "full", full, real=False)
+
+
+def a_run(**settings):
+    given = {
+        "kind": "depth-scaling",
+        "data": {"set": "mnist", "preparation": "full", "n_train": 256, "n_test": 100},
+        "depths": [1, 2], "width": 16, "width_per_depth": 16, "lowest_rate": 0.1, "octaves": 4,
+        "init": "xavier", "batch": 32, "epochs": 6, "failed": 0.5, "seeds": 1,
+    }  # fmt: skip
+    return DepthScaling.model_validate(given | settings)
 
 
 def by_hand(error, shapes=("constant", "proportional")) -> pd.DataFrame:
@@ -53,18 +63,17 @@ def test_range_is_taken_within_a_seed():
 
 
 def test_small_run_learns_and_counts_bad_nets_as_wrong(images):
-    found = depth_scaling(images, depths=(1, 2), width=16, lowest_rate=0.1, octaves=4, epochs=6, seeds=1)
-    table = found["errors"]
+    table = trained_errors(images, a_run(), 0)
     assert len(table) == 2 * 4 + 2
     assert table["test_error"].min() < 0.4
     assert set(table.attrs["columns"]) == set(table.columns)
-    wild = depth_scaling(images, depths=(1, 2), width=8, lowest_rate=1e37, octaves=4, epochs=6, seeds=1)
-    assert wild["errors"]["diverged"].any()
-    assert (wild["errors"]["test_error"][wild["errors"]["diverged"]] == 1.0).all()
+    wild = trained_errors(images, a_run(width=8, lowest_rate=1e37), 0)
+    assert wild["diverged"].any()
+    assert (wild["test_error"][wild["diverged"]] == 1.0).all()
 
 
 def test_refusals(images):
     with pytest.raises(ConfigError, match="powers of two"):
-        depth_scaling(images, depths=(1, 3))
+        trained_errors(images, a_run(depths=[1, 3]), 0)
     with pytest.raises(ConfigError, match="batch 512 is larger than the training set of 256"):
-        depth_scaling(images, batch=512)
+        trained_errors(images, a_run(batch=512), 0)

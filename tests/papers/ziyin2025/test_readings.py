@@ -3,14 +3,15 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sgdiffusion.config import Configuration
 from sgdiffusion.config.readings import Reading
-from sgdiffusion.errors import MeasureError
+from sgdiffusion.errors import MeasureError, TrainingError
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025 import densities, depths, readings
+from sgdiffusion.papers.ziyin2025 import balance, densities, depths, readings, two_layer
 from sgdiffusion.papers.ziyin2025.settings import Plane
 
 ROOT = Path(__file__).parents[3]
@@ -69,20 +70,50 @@ def test_readings_of_densities_have_chains_of_their_own(task, monkeypatch):
 def test_a_reading_that_trains_as_the_run_does_reads_its_errors(task, monkeypatch):
     trained = []
 
-    def fake(data, **settings):
-        trained.append(settings["epochs"])
-        return {"quantities": pd.DataFrame({"quantity": ["fig5c.sound_cuts"], "value": [-1.0]})}
+    def fake(data, settings, root_seed):
+        trained.append(settings.epochs)
+        return errors(0.9)
 
-    monkeypatch.setattr(depths, "depth_scaling", fake)
-    monkeypatch.setattr(depths, "subset", lambda data, *sizes: data)
-    errors = pd.DataFrame(
-        {"shape": shape, "depth": d, "rate": r, "scaled_rate": r * d, "seed": 0, "test_error": 0.2 * r * d}
-        for shape in ("constant", "proportional")
-        for d in (1, 2)
-        for r in (0.5, 1.0, 2.0)
-    )  # fmt: skip
+    def errors(slope):
+        return pd.DataFrame(
+            {"shape": s, "depth": d, "rate": r, "scaled_rate": r * d, "seed": 0, "test_error": slope * r * d}
+            for s in ("constant", "proportional")
+            for d in (1, 2)
+            for r in (0.5, 1.0, 2.0)
+        )  # fmt: skip
+
+    monkeypatch.setattr(depths, "trained_errors", fake)
+    run = shipped("depth-scaling")
     given = [reading("all", failed=1.0), reading("under-10-percent", failed=0.1), reading("long", epochs=9)]
-    found = depths.depth_readings(task, shipped("depth-scaling"), given, None, errors)["readings"]
-    cuts = found[found["quantity"] == "fig5c.sound_cuts"].set_index("reading")["value"]
-    assert cuts.to_dict() == {"all": 2, "under-10-percent": 0, "long": -1}
+    own = depths.train_readings(task, run, given, None)["errors"]
     assert trained == [9]
+    assert set(own["reading"]) == {"long"}
+    found = depths.depth_readings(task, run, given, errors(0.2), own)["readings"]
+    cuts = found[found["quantity"] == "fig5c.sound_cuts"].set_index("reading")["value"]
+    assert cuts.to_dict() == {"all": 2, "under-10-percent": 0, "long": 0}
+    none = depths.train_readings(task, run, given[:2], None)["errors"]
+    assert set(none.columns) == {*depths.COLUMNS, "reading"}
+
+
+def test_a_reading_whose_nets_diverge_is_left_out(task, monkeypatch, caplog):
+    def fake(settings, root_seed):
+        if settings.span == 9:
+            raise TrainingError("diverged")
+        return {"case.kept": np.zeros(1)}
+
+    monkeypatch.setattr(two_layer, "trained_cases", fake)
+    run = shipped("two-layer")
+    given = [reading("base"), reading("few", seeds=2), reading("long", span=9.0)]
+    found = two_layer.train_readings(task, run, given)["trained"]
+    assert list(found) == ["few/case.kept"]
+    seen = []
+
+    def measured(trained, settings, root_seed):
+        seen.append((list(trained), settings.seeds))
+        return {"quantities": pd.DataFrame({"quantity": ["a"], "value": [1.0]})}
+
+    monkeypatch.setattr(balance, "two_layer", measured)
+    read = balance.two_layer_readings(task, run, given, found)["readings"]
+    assert read["reading"].tolist() == ["few"]
+    assert seen == [(["case.kept"], 2)]
+    assert "long cannot be measured: its nets diverged" in caplog.text

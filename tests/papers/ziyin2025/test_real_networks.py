@@ -1,5 +1,7 @@
 """Real networks: pairs, unbiased moments, the exact change of a step, and a small run."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +13,16 @@ from sgdiffusion.data.preparation import pool7, prepare
 from sgdiffusion.data.store import subset
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
+from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.real_networks import (
     SIZES,
     _relaxations,
+    measure,
     moments,
     pairs_of,
-    real_networks,
+    train,
 )
+from sgdiffusion.papers.ziyin2025.settings import RealNetworks
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +73,13 @@ def test_moments_are_unbiased():
 
 
 def test_small_run_follows_eq_44(images):
-    found = real_networks(
-        images, names=("mlp",), batches=(1, 8), steps=400, records=16, draws=64, n_examples=512, seeds=2
-    )
+    run = RealNetworks(
+        kind="real-networks", data={"set": "mnist", "preparation": "pool7", "n_train": 200, "n_test": 50},
+        names=["mlp"], batches=[1, 8], rate=0.02, steps=400, records=16, draws=64, n_examples=512, seeds=2,
+    )  # fmt: skip
+    task = Task("ziyin2025", {}, 0, 1, "cpu", {}, logging.getLogger("test"))
+    found = measure(task, run, images, **train(task, run, images))
+    assert task.seeds == [0, 1]
     value = found["quantities"].set_index("quantity")["value"]
     for batch in (1, 8):
         assert value[f"real.mlp.s{batch}.error_corrected"] < 0.3

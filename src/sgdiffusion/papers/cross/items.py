@@ -1,7 +1,5 @@
 """What spans the papers, in the workflow: each paper's measurements on the other papers' networks."""
 
-from typing import Any
-
 from sgdiffusion.papers.items import Inputs, Item, Plan, Study, of_seeds, prepared, section_of, settings_of
 
 CHAUDHARI, HENNICK, ZIYIN = "chaudhari2018", "hennick2025", "ziyin2025"
@@ -24,13 +22,6 @@ def trajectories(plan: Plan) -> list[str]:
     """The trajectories of every seed of a run, where it keeps them."""
     kept = plan.wildcards["run"] == TRAJECTORY
     return of_seeds("trajectory.zarr", paper=CHAUDHARI)(plan) if kept else []
-
-
-def two_layer(plan: Plan) -> dict[str, Any]:
-    """The first case of Ziyin, Li & Ueda's Fig 2: arguments of the training of its nets."""
-    run = plan.run("two-layer", ZIYIN)
-    case = {"rate": run.rates[0], "batch": run.batches[0]}
-    return case | {"n_examples": run.n_examples, "span": run.span, "seeds": run.seeds}
 
 
 def narrow_and_deep(plan: Plan) -> str:
@@ -61,8 +52,11 @@ STUDIES = {
     ),
     "nets": Study(
         function="studies:nets",
-        settings={"two_layer": two_layer},
-        inputs={"ensemble": f"results/{{preset}}/{HENNICK}/moons/ensemble.npz"},
+        settings={"two_layer": settings_of("two-layer", paper=ZIYIN)},
+        inputs={
+            "ensemble": f"results/{{preset}}/{HENNICK}/moons/ensemble.npz",
+            "trained": f"results/{{preset}}/{ZIYIN}/two-layer/trained.npz",
+        },
         outputs={"nets": "nets.parquet"},
     ),
     "mlps": Study(

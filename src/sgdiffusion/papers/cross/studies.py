@@ -21,7 +21,8 @@ from sgdiffusion.papers.cross import examinations as cross
 from sgdiffusion.papers.hennick2025 import design, moons
 from sgdiffusion.papers.hennick2025.settings import Langevin
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025.balance import trained_nets
+from sgdiffusion.papers.ziyin2025.settings import TwoLayer
+from sgdiffusion.papers.ziyin2025.two_layer import cases_of, noisy_identity
 
 Arrays = dict[str, NDArray[Any]]
 Tables = dict[str, pd.DataFrame]
@@ -55,13 +56,14 @@ def coefficients(
     return {"coefficients": cross.coefficients(network, points, examples, plan, seed=seed)}
 
 
-def nets(task: Task, two_layer: dict[str, Any], ensemble: Arrays) -> Tables:
-    """Diffusion matrices and noise balance of the moons nets and of the two-layer ReLU nets."""
+def nets(task: Task, two_layer: TwoLayer, ensemble: Arrays, trained: Arrays) -> Tables:
+    """Diffusion matrices and noise balance of the moons nets and of the first case of the two-layer nets."""
     found = moons.Moons.from_arrays(ensemble)
     shallow = [moons.network(found.width, found.depth, 0) for _ in found.theta[:NETS]]
     for net, weights in zip(shallow, found.theta, strict=False):
         vector_to_parameters(from_numpy(weights), net.parameters())
-    relu, examples = trained_nets(**two_layer, seed=task.root_seed)
+    relu = cases_of(two_layer)[0].trained(trained, task.root_seed)
+    examples = noisy_identity(two_layer.n_examples, task.root_seed)
     tables = [
         cross.net_table("moons", "hennick2025", shallow, found.data, cross_entropy),
         cross.net_table("two-layer-relu", "ziyin2025", relu, examples, half_squared_error),

@@ -1,9 +1,8 @@
 """Fig 2 of Ziyin, Li & Ueda (2025), Theorem 3.1 along a real training, the bound of eq. 4 and Theorem 3.2.
 
-Σ_i u_i ReLU(w_i·x) with loss ‖f − y‖² (eq. 6) on y = x + ε, and once with the biases of eq. 5: the figure is
-of "the two weight matrices". C₁ and C₂ are exact over the data set, which SGD samples with replacement. Here
-u is the first layer, with its biases if any, and w the second, in eq. 5 the other way round; Theorem 3.1 is
-symmetric in them. A step changes ‖u‖² − ‖w‖² in expectation by exactly
+Measured along the trainings of two_layer.py. C₁ and C₂ are exact over the data set. Here u is the first
+layer, with its biases if any, and w the second, in eq. 5 the other way round; Theorem 3.1 is symmetric in
+them. A step changes ‖u‖² − ‖w‖² in expectation by exactly
 
     (η²/S)(wᵀC₂w − uᵀC₁u) + η²(‖∇_u L‖² − ‖∇_w L‖²),
 
@@ -12,35 +11,28 @@ where it prints T. Learning rates and batch sizes are crossed, and windows compa
 first the imbalance decays by six e-folds, over the last it rests.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from sgdiffusion import networks
 from sgdiffusion.config.readings import Reading
-from sgdiffusion.dynamics.ensembles import ensemble
-from sgdiffusion.dynamics.ensembles.batched import stack
-from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.errors import TrainingError
+from sgdiffusion.errors import MeasureError
 from sgdiffusion.inputs.losses import squared_error
 from sgdiffusion.measures.noise.balance import Balance, layer_pair
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
 from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025.common import Array, named_seed
-from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.common import Array
+from sgdiffusion.papers.ziyin2025.readings import Tables, joined, varied
 from sgdiffusion.papers.ziyin2025.settings import TwoLayer
-from sgdiffusion.streams import generator
+from sgdiffusion.papers.ziyin2025.two_layer import SCALES, Arrays, Case, cases_of, layers_of, noisy_identity
 
-SIDE, WIDTH, FEW = 20, 200, 5  # of the paper's net 20 → 200 → 20; outputs of the uneven one, 20 → 200 → 5
-RECORDS = 40  # on a logarithmic scale, and as many on a linear one
 DECAY, REST = 0.4, 0.5  # shares of the training: the window of decay ends, that of rest begins
-SCALES = (0.7, 1.4)  # λ by which trained layers are put off balance
 FULL_RANK = 1e-9  # least over largest eigenvalue of C₁ and C₂ of an active unit
 
 NORM_COLUMNS = {
@@ -88,154 +80,43 @@ WINDOW_COLUMNS = {
 }
 
 
-class Case(NamedTuple):
-    """One setting of the training; time is counted with the paper's loss ‖f − y‖²."""
-
-    rate: float
-    batch: int
-    outputs: int = SIDE
-    scale: float = 1.0  # λ of the start (λu, w/λ)
-    bias: bool = False  # of the hidden units
-
-    @property
-    def name(self) -> str:
-        shape = "" if self.outputs == SIDE else f".out{self.outputs}"
-        shape += ".bias" if self.bias else ""
-        return f"s{self.batch}.e{self.rate:g}{shape}" + ("" if self.scale == 1 else f".x{self.scale:g}")
-
-    def steps(self, span: float) -> int:
-        """T·t = span."""
-        return max(2, round(span * self.batch / self.rate**2))
-
-
-def noisy_identity(examples: int, root_seed: int, outputs: int = SIDE) -> Examples:
-    """y = the first `outputs` coordinates of x + ε, x and ε standard normal, in SIDE dimensions."""
-    stream = generator(root_seed, "ziyin2025", "two-layer", "data")
-    x = torch.from_numpy(stream.standard_normal((examples, SIDE)))
-    y = x + torch.from_numpy(stream.standard_normal((examples, SIDE)))
-    return Examples(x.float(), y[:, :outputs].float())
-
-
-def _net(root_seed: int, seed: int, outputs: int = SIDE, bias: bool = False) -> nn.Module:
-    draws = torch.Generator().manual_seed(named_seed(root_seed, "two-layer", "weights", seed))
-    shape: dict[str, Any] = {"in_shape": (SIDE,), "classes": outputs, "width": WIDTH, "bias": bias}
-    return networks.build("two-layer-relu", generator=draws, **shape)
-
-
-def _layers(net: nn.Module) -> tuple[nn.Linear, nn.Linear]:
-    first, second = (m for m in net.modules() if isinstance(m, nn.Linear))
-    return first, second
-
-
 def _balance(weights: Tensor, net: nn.Module, data: Examples, eigenvalues: bool = False) -> Balance:
     torch.nn.utils.vector_to_parameters(weights, net.parameters())
     double = net.double()
-    return layer_pair(double, *_layers(double), data.x.double(), data.y.double(), squared_error, eigenvalues)
+    return layer_pair(
+        double, *layers_of(double), data.x.double(), data.y.double(), squared_error, eigenvalues
+    )
 
 
-def _out_of_balance(net: nn.Module, scale: float) -> nn.Module:
-    """(λu, w/λ), the same function."""
-    first, second = _layers(net)
-    with torch.no_grad():
-        for parameter in first.parameters():
-            parameter.mul_(scale)
-        second.weight.div_(scale)
-    return net.float()
-
-
-def two_layer(
-    *,
-    n_examples: int = 4000,
-    span: float = 0.5,
-    rates: Sequence[float] = (0.0025, 0.005, 0.005, 0.01),
-    batches: Sequence[int] = (1, 1, 10, 10),
-    seeds: int = 4,
-    seed: int = 0,
-    threads: int = 1,
-) -> dict[str, pd.DataFrame]:
-    """Norms and noise terms along the training, for every pair of learning rate and batch size.
-
-    Besides, at the second pair, a net with biases, one of fewer outputs, and its trained weights put off
-    balance by (λu, w/λ).
-    `span` is T·t of every training.
-    """
-    runs = _Runs(n_examples, span, seeds, seed)
-    for rate, batch in zip(rates, batches, strict=True):
-        runs.add(Case(rate, batch))
-    runs.add(Case(rates[1], batches[1], bias=True))
-    uneven = Case(rates[1], batches[1], FEW)
-    ends = runs.add(uneven)
-    for scale in SCALES:
-        runs.add(uneven._replace(scale=scale), ends)
+def two_layer(trained: Arrays, run: TwoLayer, root_seed: int) -> Tables:
+    """Norms and noise terms along the training of every case, what both windows give, the bounds."""
+    norms, bounds, windows, quantities = [], [], [], []
+    for case in cases_of(run):
+        path, bound = _path(trained, case, run, root_seed)
+        found = _windows(path, case)
+        norms.append(path)
+        bounds.append(bound)
+        windows += found
+        quantities += _quantities(found, bound, case)
     return {
-        "norms": documented(pd.concat(runs.norms, ignore_index=True), NORM_COLUMNS),
-        "bounds": documented(pd.concat(runs.bounds, ignore_index=True), BOUND_COLUMNS),
-        "windows": documented(runs.windows, WINDOW_COLUMNS),
-        "quantities": pd.DataFrame([*runs.quantities, *_returns(runs.norms)]),
+        "norms": documented(pd.concat(norms, ignore_index=True), NORM_COLUMNS),
+        "bounds": documented(pd.concat(bounds, ignore_index=True), BOUND_COLUMNS),
+        "windows": documented(windows, WINDOW_COLUMNS),
+        "quantities": pd.DataFrame([*quantities, *_returns(norms)]),
     }
 
 
-class _Runs:
-    """The trainings of all cases and what was measured along them."""
-
-    def __init__(self, n_examples: int, span: float, seeds: int, seed: int):
-        self._examples, self._span, self._seeds, self._seed = n_examples, span, seeds, seed
-        self.norms: list[pd.DataFrame] = []
-        self.bounds: list[pd.DataFrame] = []
-        self.windows: list[dict[str, Any]] = []
-        self.quantities: list[dict[str, Any]] = []
-
-    def add(self, case: Case, starts: Tensor | None = None) -> Tensor:
-        """Train one case, from `starts` put off balance if given; the weights at the end."""
-        data = noisy_identity(self._examples, self._seed, case.outputs)
-        nets = [_net(self._seed, s, case.outputs, case.bias) for s in range(self._seeds)]
-        if starts is not None:
-            for net, weights in zip(nets, starts, strict=True):
-                torch.nn.utils.vector_to_parameters(weights.clone(), net.parameters())
-                _out_of_balance(net, case.scale)
-        trained = _train(nets, data, case, self._span, self._seed)
-        steps, paths = trained.kept_steps.astype(float), []
-        for s, net in enumerate(nets):
-            path = [_balance(weights, net, data) for weights in trained.kept[s]]
-            paths.append(_over_training(s, path, steps, case))
-        last = [_balance(trained.theta[s], nets[s], data, eigenvalues=True) for s in range(self._seeds)]
-        norms = pd.concat(paths, ignore_index=True).assign(case=case.name, batch=case.batch, rate=case.rate)
-        bounds = pd.DataFrame([_bound_row(s, b) for s, b in enumerate(last)]).assign(case=case.name)
-        self.norms.append(norms)
-        self.bounds.append(bounds)
-        windows = _windows(norms, case)
-        self.windows += windows
-        self.quantities += _quantities(windows, bounds, case)
-        return trained.theta
-
-
-def trained_nets(
-    *, n_examples: int, span: float, rate: float, batch: int, seeds: int, seed: int
-) -> tuple[list[nn.Module], Examples]:
-    """The nets of one case at the end of their training, and the examples they saw."""
-    data, nets = noisy_identity(n_examples, seed), [_net(seed, s) for s in range(seeds)]
-    trained = _train(nets, data, Case(rate, batch), span, seed)
-    for net, weights in zip(nets, trained.theta, strict=True):
-        torch.nn.utils.vector_to_parameters(weights, net.parameters())
-    return nets, data
-
-
-def _train(nets: list[nn.Module], data: Examples, case: Case, span: float, seed: int) -> ensemble.Trained:
-    steps, count = case.steps(span), len(nets)
-    keep = np.concatenate([[0], np.geomspace(1, steps, RECORDS), np.linspace(0, steps, RECORDS)])
-    trained = ensemble.train(
-        # ½‖f − y‖² at twice the rate is ‖f − y‖²
-        BatchedMlp(nets[0], "squared"), data, stack(nets), "sgd", steps=steps, rates=[2 * case.rate] * count,
-        batch_sizes=[case.batch] * count,
-        seeds=[named_seed(seed, "two-layer", "batches", case.name, s) for s in range(count)],
-        sampling="replacement", keep=np.unique(np.round(keep).astype(int)).tolist(),
-    )  # fmt: skip
-    if trained.diverged.any():
-        raise TrainingError(
-            f"the two-layer net of seed {int(np.argmax(trained.diverged))} diverged at learning rate "
-            f"{case.rate}, batch {case.batch}: lower the rate"
-        )
-    return trained
+def _path(trained: Arrays, case: Case, run: TwoLayer, root_seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Norms and noises at every record of every seed, and the bounds at the end."""
+    data = noisy_identity(run.n_examples, root_seed, case.outputs)
+    steps = trained[f"{case.name}.steps"].astype(float)
+    paths, bounds = [], []
+    for seed, kept in enumerate(torch.from_numpy(trained[f"{case.name}.kept"])):
+        net = case.net(root_seed, seed)
+        paths.append(_over_training(seed, [_balance(weights, net, data) for weights in kept], steps, case))
+        bounds.append(_bound_row(seed, _balance(kept[-1], net, data, eigenvalues=True)))
+    norms = pd.concat(paths, ignore_index=True).assign(case=case.name, batch=case.batch, rate=case.rate)
+    return norms, pd.DataFrame(bounds).assign(case=case.name)
 
 
 def _integral(values: Array, times: Array) -> Array:
@@ -356,6 +237,22 @@ def _returns(norms: list[pd.DataFrame]) -> list[dict[str, Any]]:
     return rows
 
 
-def two_layer_readings(task: Task, run: TwoLayer, readings: list[Reading]) -> dict[str, pd.DataFrame]:
-    """The numbers of Fig 2 and Theorem 3.1 under other readings."""
-    return measured(two_layer, task, run, readings)
+def measure(task: Task, run: TwoLayer, trained: Arrays) -> Tables:
+    """The numbers of Fig 2 and Theorem 3.1 along the trainings."""
+    return two_layer(trained, run, task.root_seed)
+
+
+def two_layer_readings(task: Task, run: TwoLayer, readings: list[Reading], trained: Arrays) -> Tables:
+    """The same under other readings."""
+    calls = (
+        (name, partial(_of_reading, trained, name, settings, task.root_seed))
+        for name, settings in varied(run, readings)
+    )
+    return joined(task, calls)
+
+
+def _of_reading(trained: Arrays, name: str, settings: TwoLayer, root_seed: int) -> Tables:
+    own = {key.removeprefix(f"{name}/"): a for key, a in trained.items() if key.startswith(f"{name}/")}
+    if not own:
+        raise MeasureError("its nets diverged: see the log of their training")
+    return two_layer(own, settings, root_seed)

@@ -2,10 +2,12 @@
 
 Rates and depths are powers of two, so that the same trainings give both cuts: at a fixed learning rate η,
 and at a fixed ηD as the infinite-depth limit asks for. That limit keeps dS/(Dη), so that a fixed η with a
-width in proportion to the depth is its third cut. Cuts in which a net has failed say nothing of depth.
+width in proportion to the depth is its third cut. Cuts in which a net has failed, with a
+test error beyond `failed`, say nothing of depth.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
@@ -26,7 +28,7 @@ from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities, quantity
 from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
-from sgdiffusion.papers.ziyin2025.readings import measured
+from sgdiffusion.papers.ziyin2025.readings import Tables, joined, varied
 from sgdiffusion.papers.ziyin2025.settings import DepthScaling
 
 Init = Literal["torch", "xavier"]
@@ -92,59 +94,57 @@ def _train_depth(
     )  # fmt: skip
 
 
-def depth_scaling(
-    data: Prepared,
-    *,
-    depths: Sequence[int] = (1, 2, 4, 8),
-    width: int = 64,
-    width_per_depth: int = 16,
-    lowest_rate: float = 0.0125,
-    octaves: int = 7,
-    init: Init = "xavier",
-    batch: int = 32,
-    epochs: int = 2,
-    failed: float = 0.5,
-    seeds: int = 3,
-    seed: int = 0,
-) -> dict[str, pd.DataFrame]:
-    """Test errors over depths, rates η = lowest · 2^j and seeds; and how far depths differ in either cut.
-
-    A net whose test error is beyond `failed` has not been trained.
-    """
-    if any(d & (d - 1) for d in depths) or 2 ** (octaves - 1) <= max(depths):
-        raise ConfigError(f"depths must be powers of two below 2^{octaves - 1}, found {list(depths)}")
-    if len(data.x_train) < batch:
-        raise ConfigError(f"batch {batch} is larger than the training set of {len(data.x_train)} images")
-    rates = [lowest_rate * 2.0**j for j in range(octaves)]
-    common = (seeds, init, batch, epochs, seed)
-    parts = [_train_depth(data, d, width, rates, *common) for d in depths]
-    parts += [
-        _train_depth(data, d, width_per_depth * d, rates[SLOWEST:], *common).assign(shape="proportional")
-        for d in depths
-    ]
-    table = documented(pd.concat(parts, ignore_index=True), COLUMNS)
-    return {"errors": table, "quantities": finite_quantities(_quantities(table, failed))}
-
-
-def measure(task: Task, run: DepthScaling, data: Prepared) -> dict[str, pd.DataFrame]:
-    """Fig 5 right: tanh nets of several depths on images, over learning rates and seeds."""
-    task.seeds.extend(range(run.seeds))
+def trained_errors(data: Prepared, run: DepthScaling, root_seed: int) -> pd.DataFrame:
+    """Test errors over depths, rates η = lowest · 2^j and seeds, at one width and at widths ∝ D."""
+    if any(d & (d - 1) for d in run.depths) or 2 ** (run.octaves - 1) <= max(run.depths):
+        raise ConfigError(f"depths must be powers of two below 2^{run.octaves - 1}, found {run.depths}")
     chosen = subset(data, run.data.n_train, run.data.n_test)
-    return depth_scaling(chosen, **run.arguments(), seed=task.root_seed)
+    if len(chosen.x_train) < run.batch:
+        raise ConfigError(
+            f"batch {run.batch} is larger than the training set of {len(chosen.x_train)} images"
+        )
+    rates = [run.lowest_rate * 2.0**j for j in range(run.octaves)]
+    common = (run.seeds, run.init, run.batch, run.epochs, root_seed)
+    parts = [_train_depth(chosen, d, run.width, rates, *common) for d in run.depths]
+    for depth in run.depths:
+        wide = _train_depth(chosen, depth, run.width_per_depth * depth, rates[SLOWEST:], *common)
+        parts.append(wide.assign(shape="proportional"))
+    return documented(pd.concat(parts, ignore_index=True), COLUMNS)
+
+
+def train(task: Task, run: DepthScaling, data: Prepared) -> Tables:
+    """Trains tanh nets of several depths on images, over learning rates and seeds, and tests them."""
+    task.seeds.extend(range(run.seeds))
+    return {"errors": trained_errors(data, run, task.root_seed)}
+
+
+def train_readings(task: Task, run: DepthScaling, readings: list[Reading], data: Prepared) -> Tables:
+    """The same under every other reading that trains in another way."""
+    task.seeds.extend(range(run.seeds))
+    parts = []
+    for name, settings in varied(run, readings):
+        if settings.model_copy(update={"failed": run.failed}) != run:
+            parts.append(trained_errors(data, settings, task.root_seed).assign(reading=name))
+            task.log.info("%s trained", name)
+    columns = COLUMNS | {"reading": "under which the nets were trained"}
+    return {"errors": documented(pd.concat(parts, ignore_index=True) if parts else [], columns)}
+
+
+def measure(task: Task, run: DepthScaling, errors: pd.DataFrame) -> Tables:
+    """Fig 5 right: how far the depths differ in each cut."""
+    return {"quantities": finite_quantities(_quantities(errors, run.failed))}
 
 
 def depth_readings(
-    task: Task, run: DepthScaling, readings: list[Reading], data: Prepared, errors: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    """How far the depths differ under other readings; one that trains as the run does reads its `errors`."""
-    chosen = subset(data, run.data.n_train, run.data.n_test)
-
-    def study(*, seed: int, threads: int, **settings: Any) -> dict[str, pd.DataFrame]:
-        if settings | {"failed": run.failed} == run.arguments():
-            return {"quantities": finite_quantities(_quantities(errors, settings["failed"]))}
-        return depth_scaling(chosen, **settings, seed=seed)
-
-    return measured(study, task, run, readings)
+    task: Task, run: DepthScaling, readings: list[Reading], errors: pd.DataFrame, trained: pd.DataFrame
+) -> Tables:
+    """The same under other readings: by their own nets, `trained`, or by those of the run, `errors`."""
+    own = dict(list(trained.groupby("reading")))
+    calls = (
+        (name, partial(measure, task, settings, own.get(name, errors)))
+        for name, settings in varied(run, readings)
+    )
+    return joined(task, calls)
 
 
 def depth_range(table: pd.DataFrame, by: str, values: Array) -> pd.Series:

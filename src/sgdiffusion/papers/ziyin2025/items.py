@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sgdiffusion.papers.items import Item, Plan, Study, prepared, settings_of, tables
+from sgdiffusion.papers.items import Input, Item, Plan, Study, prepared, settings_of, tables
 
 
 def simulation(run_id: str, function: str, model: str, *names: str) -> Study:
@@ -23,7 +23,6 @@ STUDIES = {
     for run_id, *rest in (
         ("plane", "plane:contrast", "Plane", "paths", "imbalance"),
         ("balance-rate", "plane:balance_rates", "BalanceRate", "rates"),
-        ("two-layer", "balance:two_layer", "TwoLayer", "norms", "bounds", "windows"),
         ("densities", "densities:densities", "Densities", "histograms", "distances"),
         ("convergence", "densities:convergence", "Convergence", "convergence"),
         ("tanh-signs", "tanh:signs", "TanhSigns", "signs"),
@@ -40,24 +39,65 @@ STUDIES = {
         ("subnetworks", "subnetworks:subnetworks", "Subnetworks", "subnetworks"),
     )
 }
-STUDIES["depth-scaling"] = Study(
-    run="depth-scaling",
-    function="depths:measure",
-    settings={"run": settings_of("depth-scaling")},
-    inputs={"data": prepared("depth-scaling")},
-    outputs={**tables("depth-scaling", ["errors"]), "quantities": "quantities/depth-scaling.csv"},
-)
 
-STUDIES["real-networks"] = Study(
-    run="real-networks",
-    function="real_networks:measure",
-    settings={"run": settings_of("real-networks")},
-    inputs={"data": prepared("real-networks")},
-    outputs={
-        **tables("real-networks", ["pairs", "summary"]),
-        "quantities": "quantities/real-networks.csv",
-    },
-)
+
+def trained(run_id: str, module: str, name: str, path: str, **inputs: Input) -> dict[str, Study]:
+    """The studies that train the nets of a run, `name`: once as its settings say, once under its readings."""
+
+    def study(function: str, folder: str, **settings: Any) -> Study:
+        return Study(
+            verb="train",
+            run=run_id,
+            function=f"{module}:{function}",
+            settings={"run": settings_of(run_id), **settings},
+            inputs=inputs,
+            outputs={name: f"{folder}/{path}"},
+        )
+
+    readings = partial(Plan.readings, run_id=f"readings-{run_id}")
+    return {
+        f"train-{run_id}": study("train", run_id),
+        f"train-readings-{run_id}": study("train_readings", f"readings-{run_id}", readings=readings),
+    }
+
+
+DATA = {run: prepared(run) for run in ("depth-scaling", "real-networks")}
+STUDIES |= trained("two-layer", "two_layer", "trained", "trained.npz")
+STUDIES |= trained("depth-scaling", "depths", "errors", "errors.parquet", data=DATA["depth-scaling"])
+STUDIES |= {
+    "train-real-networks": Study(
+        verb="train",
+        run="real-networks",
+        function="real_networks:train",
+        settings={"run": settings_of("real-networks")},
+        inputs={"data": DATA["real-networks"]},
+        outputs={"trained": "real-networks/trained.npz"},
+    ),
+    "two-layer": Study(
+        function="balance:measure",
+        settings={"run": settings_of("two-layer")},
+        inputs={"trained": "two-layer/trained.npz"},
+        outputs={
+            **tables("two-layer", ["norms", "bounds", "windows"]),
+            "quantities": "quantities/two-layer.csv",
+        },
+    ),
+    "depth-scaling": Study(
+        function="depths:measure",
+        settings={"run": settings_of("depth-scaling")},
+        inputs={"errors": "depth-scaling/errors.parquet"},
+        outputs={"quantities": "quantities/depth-scaling.csv"},
+    ),
+    "real-networks": Study(
+        function="real_networks:measure",
+        settings={"run": settings_of("real-networks")},
+        inputs={"data": DATA["real-networks"], "trained": "real-networks/trained.npz"},
+        outputs={
+            **tables("real-networks", ["pairs", "summary"]),
+            "quantities": "quantities/real-networks.csv",
+        },
+    ),
+}
 
 VARIED = {  # run -> the study of its readings
     "plane": "plane:contrast_readings",
@@ -68,26 +108,33 @@ VARIED = {  # run -> the study of its readings
     "depth-scaling": "depths:depth_readings",
     "subnetworks": "subnetworks:subnetworks_readings",
 }
-BESIDES: dict[str, dict[str, Any]] = {  # what they need but settings
-    "depth-scaling": {"data": prepared("depth-scaling"), "errors": "depth-scaling/errors.parquet"}
+TRAINED = {  # the nets that they read
+    "two-layer": {"trained": "readings-two-layer/trained.npz"},
+    "depth-scaling": {
+        "errors": "depth-scaling/errors.parquet",
+        "trained": "readings-depth-scaling/errors.parquet",
+    },
 }
 STUDIES |= {
     f"readings-{run}": Study(
-        run=run,
+        run="" if run in TRAINED else run,
         function=function,
-        inputs=BESIDES.get(run, {}),
+        inputs=TRAINED.get(run, {}),
         settings={"run": settings_of(run), "readings": partial(Plan.readings, run_id=f"readings-{run}")},
         outputs={"readings": f"readings/{run}.csv"},
     )
     for run, function in VARIED.items()
 }
 READINGS = tuple(VARIED)
-MEMORY = {  # MB: the peak of a run at full scale and a fifth more; all others stay below 460
-    "two-layer": 3300,
-    "real-networks": 1200,
-    "depth-scaling": 1200,
-    "readings-two-layer": 3600,
-    "readings-depth-scaling": 1200,
+MEMORY = {  # MB: the peak at full scale, with the weights that a job trains or reads, and a fifth more
+    "train-two-layer": 1000,
+    "two-layer": 3400,
+    "train-readings-two-layer": 1200,
+    "readings-two-layer": 3800,
+    "train-real-networks": 1400,
+    "real-networks": 1400,
+    "train-depth-scaling": 1200,
+    "train-readings-depth-scaling": 1200,
 }
 STUDIES = {name: replace(study, mem_mb=MEMORY.get(name, 560)) for name, study in STUDIES.items()}
 

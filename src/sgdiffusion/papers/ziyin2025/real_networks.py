@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sgdiffusion import networks
@@ -34,6 +35,7 @@ from sgdiffusion.papers.task import Task
 from sgdiffusion.papers.ziyin2025.common import Array, named_seed
 from sgdiffusion.papers.ziyin2025.settings import RealNetworks
 
+Arrays = dict[str, NDArray[Any]]
 NetworkName = Literal["mlp", "conv-norm", "row-transformer"]
 SIZES: dict[str, dict[str, Any]] = {
     "mlp": {"width": 32, "depth": 3, "batch_norm": False},
@@ -101,93 +103,65 @@ def pairs_of(net: nn.Module, x: Tensor, y: Tensor) -> list[Pair]:
     return [Pair(s.name, s.kind, chosen(s.u), chosen(s.w)) for s in found if s.w]
 
 
-def real_networks(
-    data: Prepared,
-    *,
-    names: Sequence[NetworkName] = ("mlp", "conv-norm", "row-transformer"),
-    batches: Sequence[int] = (1, 8, 64),
-    rate: float = 0.02,
-    steps: int = 24_000,
-    records: int = 30,
-    draws: int = 48,
-    n_examples: int = 1024,
-    seeds: int = 3,
-    seed: int = 0,
-) -> dict[str, pd.DataFrame]:
-    """Noises, norms and their changes of every pair along the training, for every network and batch size.
-
-    At each record `draws` batches are drawn, or as many as hold `n_examples` examples.
-    """
-    examples = Examples(torch.from_numpy(data.x_train), torch.from_numpy(data.y_train))
-    tables = []
-    for name in names:
-        for batch in batches:
-            case = _Case(name, batch, rate, steps, records, max(draws, n_examples // batch), seeds, seed)
-            tables.append(case.along_training(examples, data.meta["classes"]))
-    pairs = documented(pd.concat(tables, ignore_index=True), PAIR_COLUMNS)
-    summary = documented(_summaries(pairs), SUMMARY_COLUMNS)
-    quantities = [
-        estimated(f"real.{r['network']}.s{r['batch']}.{r['measured']}", mean_interval(values))
-        for r, values in _per_seed(pairs)
-    ]
-    return {"pairs": pairs, "summary": summary, "quantities": pd.DataFrame(quantities)}
-
-
 class _Case(NamedTuple):
     """One network at one batch size."""
 
-    network: str
+    run: RealNetworks
+    network: NetworkName
     batch: int
-    rate: float
-    steps: int
-    records: int
-    draws: int
-    seeds: int
     root: int
 
-    def along_training(self, examples: Examples, classes: int) -> pd.DataFrame:
-        nets = [
-            networks.build(
-                self.network, in_shape=tuple(examples.x.shape[1:]), classes=classes, **SIZES[self.network],
-                generator=torch.Generator().manual_seed(named_seed(self.root, "real", self.network, s)),
-            )
-            for s in range(self.seeds)
-        ]  # fmt: skip
-        net = batched(nets[0], statistics="batch")
-        pairs = pairs_of(nets[0], examples.x[:8], examples.y[:8])
-        trained = self._trained(net, nets, examples)
-        parts = []
-        for s in range(self.seeds):
-            measured = [
-                self._measure(net, theta, pairs, examples, self._seed(s, i))
-                for i, theta in enumerate(trained.kept[s])
-            ]
-            times = np.asarray(trained.kept_steps * self.rate, dtype=np.float64)
-            for i, pair in enumerate(pairs):
-                rows = np.array([m[i] for m in measured])
-                parts.append(self._path(pair, rows, times).assign(seed=s, step=trained.kept_steps))
-        table = pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
-        return table.assign(temperature=self.rate / self.batch)
+    @property
+    def name(self) -> str:
+        return f"{self.network}.s{self.batch}"
 
-    def _seed(self, *names: int) -> int:
-        return named_seed(self.root, "real", self.network, "draws", self.batch, *names)
+    @property
+    def draws(self) -> int:
+        """Batches at each record, or as many as hold `n_examples` examples."""
+        return max(self.run.draws, self.run.n_examples // self.batch)
 
-    def _trained(self, net: Batched, nets: list[nn.Module], examples: Examples) -> ensemble.Trained:
-        keep = np.concatenate([[0], np.geomspace(1, self.steps, self.records // 2)])
-        keep = np.concatenate([keep, np.linspace(0, self.steps, self.records // 2)])
-        count = len(nets)
+    def net(self, seed: int, data: Prepared) -> nn.Module:
+        return networks.build(
+            self.network, in_shape=tuple(data.x_train.shape[1:]), classes=data.meta["classes"],
+            **SIZES[self.network],
+            generator=torch.Generator().manual_seed(named_seed(self.root, "real", self.network, seed)),
+        )  # fmt: skip
+
+    def trained(self, data: Prepared, examples: Examples) -> Arrays:
+        """The steps of the records, and the weights then, [seeds, records, d]."""
+        run, nets = self.run, [self.net(s, data) for s in range(self.run.seeds)]
+        keep = np.concatenate([[0], np.geomspace(1, run.steps, run.records // 2)])
+        keep = np.concatenate([keep, np.linspace(0, run.steps, run.records // 2)])
         trained = ensemble.train(
-            net, examples, stack(nets), "sgd", steps=self.steps, rates=[self.rate] * count,
-            batch_sizes=[self.batch] * count, sampling="replacement", record=np.array([1]),
-            seeds=[self._seed(-1, s) for s in range(count)],
+            batched(nets[0], statistics="batch"), examples, stack(nets), "sgd", steps=run.steps,
+            rates=[run.rate] * run.seeds, batch_sizes=[self.batch] * run.seeds, sampling="replacement",
+            record=np.array([1]), seeds=[self._seed(-1, s) for s in range(run.seeds)],
             keep=np.unique(np.round(keep).astype(int)).tolist(),
         )  # fmt: skip
         if trained.diverged.any():
             raise TrainingError(
                 f"{self.network} of seed {int(np.argmax(trained.diverged))} diverged at learning rate "
-                f"{self.rate}, batch {self.batch}: lower the rate"
+                f"{run.rate}, batch {self.batch}: lower the rate"
             )
-        return trained
+        return {f"{self.name}.steps": trained.kept_steps, f"{self.name}.kept": trained.kept.numpy()}
+
+    def along_training(self, data: Prepared, examples: Examples, trained: Arrays) -> pd.DataFrame:
+        """Both terms of Theorem 3.1 for every pair, at every record of every seed."""
+        module = self.net(0, data)
+        net, pairs = batched(module, statistics="batch"), pairs_of(module, examples.x[:8], examples.y[:8])
+        steps, parts = trained[f"{self.name}.steps"], []
+        for s, kept in enumerate(torch.from_numpy(trained[f"{self.name}.kept"])):
+            measured = [
+                self._measure(net, theta, pairs, examples, self._seed(s, i)) for i, theta in enumerate(kept)
+            ]
+            for i, pair in enumerate(pairs):
+                rows = np.array([m[i] for m in measured])
+                parts.append(self._path(pair, rows, steps * self.run.rate).assign(seed=s, step=steps))
+        table = pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
+        return table.assign(temperature=self.run.rate / self.batch)
+
+    def _seed(self, *names: int) -> int:
+        return named_seed(self.root, "real", self.network, "draws", self.batch, *names)
 
     def _measure(
         self, net: Batched, theta: Tensor, pairs: list[Pair], examples: Examples, seed: int
@@ -208,14 +182,14 @@ class _Case(NamedTuple):
 
     def _path(self, pair: Pair, rows: Array, times: Array) -> pd.DataFrame:
         u_noise, w_noise, pull, u_squared, w_squared = rows.T
-        predicted = -self.rate / self.batch * _integral(u_noise - w_noise, times)
+        predicted = -self.run.rate / self.batch * _integral(u_noise - w_noise, times)
         pulled, difference = _integral(pull, times), u_squared - w_squared
         return pd.DataFrame(
             {"pair": pair.name, "kind": pair.kind, "time": times, "u_noise": u_noise, "w_noise": w_noise,
              "pull": pull, "u_squared": u_squared, "w_squared": w_squared,
              "change": difference - difference[0], "predicted": predicted,
-             "printed": predicted + self.rate / self.batch * pulled,
-             "corrected": predicted + self.rate * pulled}
+             "printed": predicted + self.run.rate / self.batch * pulled,
+             "corrected": predicted + self.run.rate * pulled}
         )  # fmt: skip
 
 
@@ -268,8 +242,34 @@ def _summaries(pairs: pd.DataFrame) -> list[dict[str, Any]]:
     return [{**row, **mean_interval(values)._asdict()} for row, values in _per_seed(pairs)]
 
 
-def measure(task: Task, run: RealNetworks, data: Prepared) -> dict[str, pd.DataFrame]:
-    """Noise balance of every rescaling pair of real networks along their trainings on images."""
-    task.seeds.extend(range(run.seeds))
+def cases_of(run: RealNetworks, root_seed: int) -> list[_Case]:
+    """Every network at every batch size."""
+    return [_Case(run, name, batch, root_seed) for name in run.names for batch in run.batches]
+
+
+def _chosen(run: RealNetworks, data: Prepared) -> tuple[Prepared, Examples]:
     chosen = subset(data, run.data.n_train, run.data.n_test)
-    return real_networks(chosen, **run.arguments(), seed=task.root_seed)
+    return chosen, Examples(torch.from_numpy(chosen.x_train), torch.from_numpy(chosen.y_train))
+
+
+def train(task: Task, run: RealNetworks, data: Prepared) -> dict[str, Arrays]:
+    """Trains every network at every batch size, over seeds; `<network>.s<S>.steps` and `.kept`."""
+    task.seeds.extend(range(run.seeds))
+    chosen, found = _chosen(run, data), Arrays()
+    for case in cases_of(run, task.root_seed):
+        found |= case.trained(*chosen)
+        task.log.info("%s trained", case.name)
+    return {"trained": found}
+
+
+def measure(task: Task, run: RealNetworks, data: Prepared, trained: Arrays) -> dict[str, pd.DataFrame]:
+    """Noises, norms and their changes of every pair along the trainings, for every network and batch size."""
+    chosen = _chosen(run, data)
+    tables = [case.along_training(*chosen, trained) for case in cases_of(run, task.root_seed)]
+    pairs = documented(pd.concat(tables, ignore_index=True), PAIR_COLUMNS)
+    summary = documented(_summaries(pairs), SUMMARY_COLUMNS)
+    quantities = [
+        estimated(f"real.{r['network']}.s{r['batch']}.{r['measured']}", mean_interval(values))
+        for r, values in _per_seed(pairs)
+    ]
+    return {"pairs": pairs, "summary": summary, "quantities": pd.DataFrame(quantities)}

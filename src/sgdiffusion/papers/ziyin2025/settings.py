@@ -50,8 +50,8 @@ class TwoLayer(Simulation):
     kind: Literal["two-layer"]
     n_examples: PositiveInt
     span: PositiveFloat  # T·t of every training
-    rates: list[PositiveFloat] = Field(min_length=1)
-    batches: list[PositiveInt] = Field(min_length=1)
+    rates: list[PositiveFloat] = Field(min_length=2)  # the second pair is varied further
+    batches: list[PositiveInt] = Field(min_length=2)
     seeds: PositiveInt
 
     @model_validator(mode="after")
