@@ -14,11 +14,13 @@ from sgdiffusion.config.texts import load_captions, load_texts
 from sgdiffusion.papers import PAPERS
 from sgdiffusion.papers.items import CROSS, Plan, located, record_of, registries, rule_name
 from sgdiffusion.papers.task import Task
+from sgdiffusion.provenance import Code
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 REGISTRIES = registries()
 STUDIES = [(p, n) for p, registry in REGISTRIES.items() for n in registry.studies]
+CODE = Code(ROOT / "src")
 ITEMS = [
     (p, kind, n)
     for p, registry in REGISTRIES.items()
@@ -41,6 +43,23 @@ def named(paper: str, entry: str, room: str = ""):
     prefix = "" if entry.startswith("sgdiffusion.") else f"sgdiffusion.papers.{paper}.{room}"
     module, name = (prefix + entry).split(":")
     return getattr(import_module(module), name)
+
+
+TRAINERS = {
+    ("sgdiffusion.dynamics.ensembles.ensemble", "train"),
+    ("sgdiffusion.dynamics.training.trainer", "train"),
+    ("sgdiffusion.dynamics.training.fused_fc", "train"),
+    ("sgdiffusion.dynamics.training.finetuning", "finetune"),
+}
+
+
+@pytest.mark.parametrize(("paper", "name"), STUDIES)
+def test_networks_are_trained_by_jobs_that_only_train(paper: str, name: str):
+    """So an edit of what measures never trains anew, and an edit of what trains is seen by its name."""
+    study = REGISTRIES[paper].studies[name]
+    room = "" if study.function.startswith("sgdiffusion.") else f"sgdiffusion.papers.{paper}."
+    trains = bool(CODE.closure(room + study.function) & TRAINERS)
+    assert trains == (study.verb == "train")
 
 
 @pytest.mark.parametrize(("paper", "name"), STUDIES)

@@ -42,12 +42,12 @@ def train(
 
 def measure(task: Task, images: Data, run: MlpRuns, data: Prepared, trained: Arrays) -> Tables:
     """Learning coefficients along one part of the runs, and the runs' ends at every length."""
-    train, test = _examples(images, data)
+    seen, test = _examples(images, data)
     found: dict[str, list[pd.DataFrame]] = {"coefficients": [], "evaluations": []}
     for group in design.unpack(trained):
-        found["coefficients"].append(_coefficients(task, group, train, run))
+        found["coefficients"].append(_coefficients(task, group, seen, run))
         for length in run.training.lengths:
-            ends = design.evaluate(group, train, test, length, run.training.checkpoints)
+            ends = design.evaluate(group, seen, test, length, run.training.checkpoints)
             found["evaluations"].append(ends)
         task.log.info("runs %d to %d measured", group.runs[0], group.runs[-1])
     return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
@@ -72,13 +72,13 @@ def vary(
     task: Task, images: Data, run: MlpRuns, readings: list[Reading], data: Prepared, trained: Arrays
 ) -> Tables:
     """Learning coefficients along some runs of one part by the chains of every other reading."""
-    train, _ = _examples(images, data)
+    seen, _ = _examples(images, data)
     parts = []
     for group in design.unpack(trained):
         some = group.only(design.spread_over(group.runs, run.readings_every))
         for chains, settings in other_chains(run, readings).items():
             if len(some.runs):
-                parts.append(_coefficients(task, some, train, settings).assign(chains_of=chains))
+                parts.append(_coefficients(task, some, seen, settings).assign(chains_of=chains))
         task.log.info("runs %s measured", some.runs.tolist())
     empty = documented([], design.KEYS | COLUMNS | {"chains_of": "see readings.chains_of"})
     return {"varied": pd.concat(parts, ignore_index=True) if parts else empty}

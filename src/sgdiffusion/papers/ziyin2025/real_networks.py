@@ -127,24 +127,6 @@ class _Case(NamedTuple):
             generator=torch.Generator().manual_seed(named_seed(self.root, "real", self.network, seed)),
         )  # fmt: skip
 
-    def trained(self, data: Prepared, examples: Examples) -> Arrays:
-        """The steps of the records, and the weights then, [seeds, records, d]."""
-        run, nets = self.run, [self.net(s, data) for s in range(self.run.seeds)]
-        keep = np.concatenate([[0], np.geomspace(1, run.steps, run.records // 2)])
-        keep = np.concatenate([keep, np.linspace(0, run.steps, run.records // 2)])
-        trained = ensemble.train(
-            batched(nets[0], statistics="batch"), examples, stack(nets), "sgd", steps=run.steps,
-            rates=[run.rate] * run.seeds, batch_sizes=[self.batch] * run.seeds, sampling="replacement",
-            record=np.array([1]), seeds=[self._seed(-1, s) for s in range(run.seeds)],
-            keep=np.unique(np.round(keep).astype(int)).tolist(),
-        )  # fmt: skip
-        if trained.diverged.any():
-            raise TrainingError(
-                f"{self.network} of seed {int(np.argmax(trained.diverged))} diverged at learning rate "
-                f"{run.rate}, batch {self.batch}: lower the rate"
-            )
-        return {f"{self.name}.steps": trained.kept_steps, f"{self.name}.kept": trained.kept.numpy()}
-
     def along_training(self, data: Prepared, examples: Examples, trained: Arrays) -> pd.DataFrame:
         """Both terms of Theorem 3.1 for every pair, at every record of every seed."""
         module = self.net(0, data)
@@ -152,7 +134,7 @@ class _Case(NamedTuple):
         steps, parts = trained[f"{self.name}.steps"], []
         for s, kept in enumerate(torch.from_numpy(trained[f"{self.name}.kept"])):
             measured = [
-                self._measure(net, theta, pairs, examples, self._seed(s, i)) for i, theta in enumerate(kept)
+                self._measure(net, theta, pairs, examples, self.seed(s, i)) for i, theta in enumerate(kept)
             ]
             for i, pair in enumerate(pairs):
                 rows = np.array([m[i] for m in measured])
@@ -160,7 +142,8 @@ class _Case(NamedTuple):
         table = pd.concat(parts, ignore_index=True).assign(network=self.network, batch=self.batch)
         return table.assign(temperature=self.run.rate / self.batch)
 
-    def _seed(self, *names: int) -> int:
+    def seed(self, *names: int) -> int:
+        """Of the batches of a training, −1 and its seed, or of a record, its training's seed and place."""
         return named_seed(self.root, "real", self.network, "draws", self.batch, *names)
 
     def _measure(
@@ -252,12 +235,31 @@ def _chosen(run: RealNetworks, data: Prepared) -> tuple[Prepared, Examples]:
     return chosen, Examples(torch.from_numpy(chosen.x_train), torch.from_numpy(chosen.y_train))
 
 
+def _train(case: _Case, data: Prepared, examples: Examples) -> Arrays:
+    """The steps of the records, and the weights then, [seeds, records, d]."""
+    run, nets = case.run, [case.net(s, data) for s in range(case.run.seeds)]
+    keep = np.concatenate([[0], np.geomspace(1, run.steps, run.records // 2)])
+    keep = np.concatenate([keep, np.linspace(0, run.steps, run.records // 2)])
+    trained = ensemble.train(
+        batched(nets[0], statistics="batch"), examples, stack(nets), "sgd", steps=run.steps,
+        rates=[run.rate] * run.seeds, batch_sizes=[case.batch] * run.seeds, sampling="replacement",
+        record=np.array([1]), seeds=[case.seed(-1, s) for s in range(run.seeds)],
+        keep=np.unique(np.round(keep).astype(int)).tolist(),
+    )  # fmt: skip
+    if trained.diverged.any():
+        raise TrainingError(
+            f"{case.network} of seed {int(np.argmax(trained.diverged))} diverged at learning rate "
+            f"{run.rate}, batch {case.batch}: lower the rate"
+        )
+    return {f"{case.name}.steps": trained.kept_steps, f"{case.name}.kept": trained.kept.numpy()}
+
+
 def train(task: Task, run: RealNetworks, data: Prepared) -> dict[str, Arrays]:
     """Trains every network at every batch size, over seeds; `<network>.s<S>.steps` and `.kept`."""
     task.seeds.extend(range(run.seeds))
     chosen, found = _chosen(run, data), Arrays()
     for case in cases_of(run, task.root_seed):
-        found |= case.trained(*chosen)
+        found |= _train(case, *chosen)
         task.log.info("%s trained", case.name)
     return {"trained": found}
 
