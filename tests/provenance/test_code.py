@@ -88,6 +88,46 @@ def test_method_reaches_through_its_class(source: Path):
     assert changed(source, "low.py", "return 1", "return 2") == {"by_dotted", "by_class", "by_whole"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def f(helper): return helper(1)",
+        "def f(x):\n    helper, y = x\n    return (lambda: helper)()",
+        "async def f(*, Thing=1, **helper):\n    for _ in helper: yield Thing",
+        "class F:\n    def f(self):\n        with self as helper:\n            def g(): return helper.go",
+    ],
+)
+def test_a_functions_own_names_are_not_the_modules(tmp_path: Path, body: str):
+    assert uses(tmp_path, body).isdisjoint({"helper", "Thing"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def f(x=helper): helper = x",
+        "@helper\ndef f(helper): pass",
+        "def f(helper: helper): pass",
+        "def f(x) -> helper: helper = x",
+        "def f(x):\n    global helper\n    helper = x",
+        "def f(x): return [helper for helper in x], helper",
+        "def f(x):\n    def g(helper): pass\n    return helper(g)",
+        "def f(x):\n    from elsewhere import helper\n    return helper",
+        "class F:\n    helper = 1\n    def f(self): return helper",
+    ],
+)
+def test_the_modules_names_count_wherever_they_may_be_meant(tmp_path: Path, body: str):
+    assert "helper" in uses(tmp_path, body)
+
+
+def uses(folder: Path, body: str) -> set[str]:
+    """The names of its module that a function or class reaches, by the code digest."""
+    path = folder / "sgdiffusion" / "m.py"
+    path.parent.mkdir()
+    path.write_text(f"def helper(): pass\nclass Thing: pass\n{body}\n")
+    name = "F" if "class F" in body else "f"
+    return {name for _, name in Code(folder).closure(f"sgdiffusion.m:{name}")}
+
+
 def test_local_import_counts(source: Path):
     assert changed(source, "low.py", "OTHER = 4", "OTHER = 5") == {"by_local", "by_whole"}
 

@@ -2,9 +2,10 @@
 
 From an entry point (a script, or `module:function`) every name it uses is followed through the package's
 top-level definitions. The digest is over the unparsed definitions reached, without docstrings and comments:
-touching, reformatting or re-documenting a file changes nothing. Names are resolved statically and
-generously: a method call reaches its whole class, an attribute of one of our modules reaches that name. A
-script's helpers beside it are followed as well, but for UNCOVERED, which changes no result.
+touching, reformatting or re-documenting a file changes nothing. Names are resolved statically, a function's
+own as its own, and generously: a method call reaches its whole class, an attribute of one of our modules
+reaches that name. A script's helpers beside it are followed as well, but for UNCOVERED, which changes no
+result.
 """
 
 import ast
@@ -19,6 +20,8 @@ UNCOVERED = "_job"  # the scripts' threads, logs and records
 Definition = tuple[str, str]  # module, name; the name "" stands for the module's bare statements
 Node = TypeVar("Node", bound=ast.AST)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+SCOPES = (*FUNCTIONS, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+NONE: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -175,21 +178,39 @@ def imported_names(node: ast.AST, package: str) -> dict[str, Definition]:
     return {}
 
 
-def attribute_chains(statements: Iterable[ast.AST]) -> Iterator[list[str]]:
-    """Every use of a name, with the attributes taken from it: `a.b.c` gives [a, b, c]."""
-    for statement in statements:
-        inner: set[int] = set()
-        for node in ast.walk(statement):
-            if id(node) in inner:
-                continue
-            names: list[str] = []
-            at: ast.AST = node
-            while isinstance(at, ast.Attribute):
-                names.append(at.attr)
-                at = at.value
-                inner.add(id(at))
-            if isinstance(at, ast.Name):
+def attribute_chains(statements: Iterable[ast.AST], local: frozenset[str] = NONE) -> Iterator[list[str]]:
+    """Every use of a name that is not `local`, with the attributes taken from it: `a.b.c` gives [a, b, c]."""
+    for node in statements:
+        names: list[str] = []
+        at: ast.AST = node
+        while isinstance(at, ast.Attribute):
+            names.append(at.attr)
+            at = at.value
+        if isinstance(at, ast.Name):
+            if at.id not in local:
                 yield [at.id, *reversed(names)]
+        elif isinstance(at, FUNCTIONS):
+            around = [*at.decorator_list, at.args, *([at.returns] if at.returns else [])]
+            yield from attribute_chains(around, local)
+            yield from attribute_chains(at.body, local | local_names(at))
+        else:
+            yield from attribute_chains(ast.iter_child_nodes(at), local)
+
+
+def local_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The names that a function binds for itself: its parameters and what its own statements assign."""
+    given = function.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    found = {a.arg for a in named if a}
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if not isinstance(node, SCOPES):
+            waiting.extend(ast.iter_child_nodes(node))
+    elsewhere = {n for node in ast.walk(function) if isinstance(node, ast.Global) for n in node.names}
+    return found - elsewhere
 
 
 def without_docstrings(node: Node) -> Node:
