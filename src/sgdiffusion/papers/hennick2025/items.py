@@ -113,12 +113,26 @@ MOONS = {
         outputs={"posterior": "{ensemble}/posterior-{prior}.npz"},
         where={"prior": "local|global"},
     ),
+    "train-descents": of_ensemble(
+        "descend",
+        verb="train",
+        settings={"plan": section_of("moons", "descents")},
+        inputs={"ensemble": "{ensemble}/ensemble.npz", "posterior": "{ensemble}/posterior-global.npz"},
+        outputs={"descents": "{ensemble}/descents.npz"},
+    ),
+    "minima": of_ensemble(
+        "measure_minima",
+        settings={"plan": section_of("moons", "coefficients")},
+        inputs={"ensemble": "{ensemble}/ensemble.npz", "descents": "{ensemble}/descents.npz"},
+        outputs=tables("{ensemble}", ["descents"]),
+    ),
     "laws": of_ensemble(
         "compare_laws",
         settings={"run": settings_of("moons"), "readings": readings(LAWS)},
         inputs={
             "ensemble": "{ensemble}/ensemble.npz",
             "nets": "{ensemble}/nets.parquet",
+            "descents": "{ensemble}/descents.parquet",
             "local": "{ensemble}/posterior-local.npz",
             "global": "{ensemble}/posterior-global.npz",
         },
@@ -299,7 +313,7 @@ FIGURES = {
     "fig2a": Item("mlps:fig2a", tables("mlps", ["runs"])),
     "fig2b": Item("mlps:fig2b", tables("mlps", ["runs", "correlations"])),
     "fig3": Item("laws:fig3", {"scan": of_ensembles("scan.parquet")}),
-    "fig4a": Item("laws:fig4a", {"nets": of_ensembles("nets.parquet")}),
+    "fig4a": Item("laws:fig4a", {name: of_ensembles(f"{name}.parquet") for name in ("nets", "descents")}),
     "fig4b": Item(
         "laws:fig4b",
         {"laws": of_ensembles("laws.parquet"), "distances": of_ensembles("distances.parquet")},

@@ -32,7 +32,7 @@ COLUMNS = {
 # Student's interval does not know the range of what it is about.
 _SHARES = re.compile(
     r"best_(power|brownian|logarithm|stretched)$|below_line|forced|below_half|lower_half|negative_llc|marked"
-    r"|largest_sgd$|switching"
+    r"|largest_sgd$|switching|below_posterior"
 )
 _YES_OR_NO = re.compile(r"same_top$|minimum_inside$")
 # These differ from sample to sample by factors, not by amounts: geometric means.

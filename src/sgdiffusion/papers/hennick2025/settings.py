@@ -108,6 +108,13 @@ class LawPlan(Strict):
     resamples: Annotated[int, Field(ge=20)]
 
 
+class Descent(Strict):
+    """Gradient descent over all examples, from the draws of the posterior with a Gaussian prior."""
+
+    steps: PositiveInt
+    rate: PositiveFloat
+
+
 class MoonsEnsemble(Strict):
     """Figs 1, 3, 4 and Table 2."""
 
@@ -124,6 +131,7 @@ class MoonsEnsemble(Strict):
     readings_nets: PositiveInt = Field(description="nets measured with other chains: the first of them")
     radii: list[PositiveFloat] = Field(min_length=1, description="over the median step between snapshots")
     posteriors: dict[Literal["local", "global"], PosteriorPlan]
+    descents: Descent
     laws: LawPlan
     assumptions: list[Assumption] = []
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sgdiffusion.config.readings import Reading
 from sgdiffusion.measures.laws.solutions import Clusters
 from sgdiffusion.measures.trajectories.dimensions import window_sensitivity
-from sgdiffusion.papers.hennick2025 import laws, walks
+from sgdiffusion.papers.hennick2025 import laws, minima, walks
 from sgdiffusion.papers.hennick2025.coefficients import sensitivity_quantities, sensitivity_summary
 from sgdiffusion.papers.hennick2025.moons import Moons, train_moons
 from sgdiffusion.papers.hennick2025.posterior import (
@@ -27,6 +27,7 @@ from sgdiffusion.papers.hennick2025.readings import (
     revised,
 )
 from sgdiffusion.papers.hennick2025.settings import (
+    Descent,
     Langevin,
     LawPlan,
     MoonsEnsemble,
@@ -160,12 +161,28 @@ def posterior(task: Task, plan: PosteriorPlan, ensemble: Arrays, nets: pd.DataFr
     return {"posterior": dict(found.arrays())}
 
 
+def descend(task: Task, plan: Descent, ensemble: Arrays, posterior: Arrays) -> dict[str, Arrays]:
+    """The minima below the draws of a posterior."""
+    draws, progress = Posterior.from_arrays(posterior), task.progress("steps down")
+    found = minima.descend(Moons.from_arrays(ensemble), draws, plan, progress)
+    if lost := draws.kept.shape[0] * draws.kept.shape[1] - len(found["theta"]):
+        task.log.warning("%d descents blew up and are left out", lost)
+    return {"descents": found}
+
+
+def measure_minima(task: Task, plan: Langevin, ensemble: Arrays, descents: Arrays) -> Tables:
+    """λ̂ at these minima, by the chains that measure it at SGD's solutions."""
+    table = minima.minima_table(Moons.from_arrays(ensemble), descents, plan, task.root_seed)
+    return {"descents": _numbered(task, table)}
+
+
 def compare_laws(
     task: Task,
     run: MoonsEnsemble,
     readings: list[Reading],
     ensemble: Arrays,
     nets: pd.DataFrame,
+    descents: pd.DataFrame,
     **posteriors: Arrays,
 ) -> Tables:
     """Clusters of solutions under SGD, posterior and tempered SGD, their distances and the scan over ξ."""
@@ -199,5 +216,6 @@ def compare_laws(
     tables["convergence"] = pd.concat(convergence, ignore_index=True)
     worst = tables["convergence"].groupby("posterior")["r_hat"].max()
     facts = [quantity(f"moons.posterior.r_hat.{name}", float(v)) for name, v in worst.items()]
-    tables["quantities"] = pd.concat([tables["quantities"], pd.DataFrame(facts)], ignore_index=True)
+    more = [pd.DataFrame(facts), minima.minima_quantities(nets, descents)]
+    tables["quantities"] = pd.concat([tables["quantities"], *more], ignore_index=True)
     return {**tables, "readings": collected(readings, measured, task.log)}

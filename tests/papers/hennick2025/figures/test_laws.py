@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from numpy.testing import assert_allclose
 
 from sgdiffusion.papers.hennick2025.figures.laws import fig3, fig4a, fig4b
@@ -56,12 +57,16 @@ def test_fig3_draws_the_pairs_that_are_one_minimum():
 
 
 def test_fig4a_counts_every_net_and_sets_the_marked_ones_apart():
-    axes = fig4a(sampled(NETS, NETS)).axes
+    below = pd.DataFrame({"llc": [1.0, 3.0, np.nan]})
+    axes = fig4a(sampled(NETS, NETS), sampled(below, below)).axes
     assert len(axes) == 2
     for i, ax in enumerate(axes):
         assert f"sample {i + 1}: not flagged (4)" in ax.get_title()
         assert "flagged unreliable (2)" in ax.get_title()
-        assert sum(patch.get_height() for patch in ax.patches) == pytest.approx(5)
+        bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(5)
+        (outline,) = (patch for patch in ax.patches if not isinstance(patch, Rectangle))
+        assert outline.get_xy()[:, 1].max() == pytest.approx(2.5)  # two minima stand for five nets
         assert 1.2 in [line.get_xdata()[0] for line in ax.get_lines()]
 
 

@@ -76,9 +76,11 @@ def _ridge(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> N
 
 
 @style()
-def fig4a(nets: pd.DataFrame) -> Figure:
-    """Histogram of λ̂ over the nets of every ensemble, flagged estimates apart."""
-    parts = samples(nets)
+def fig4a(nets: pd.DataFrame, descents: pd.DataFrame) -> Figure:
+    """Histogram of λ̂ over the nets of every ensemble, flagged estimates apart, and as an outline, scaled to
+    as many, over the minima below draws of the posterior.
+    """
+    parts, others = samples(nets), samples(descents)
     figure, axes = _grid(len(parts), height=1.7)
     low, high = np.quantile(nets["llc"].dropna(), [0.002, 0.998])
     edges = np.linspace(low, high, 31).tolist()
@@ -88,7 +90,10 @@ def fig4a(nets: pd.DataFrame) -> Figure:
         names = [f"not flagged ({(~marked).sum()})", f"flagged unreliable ({marked.sum()})"]
         ax.hist([values[~marked].dropna(), values[marked].dropna()], edges, stacked=True,
                 color=[BLUE, ORANGE])  # fmt: skip
-        ax.axvline(float(part["llc"].median()), color=BLACK, linewidth=1)
+        below = others[i]["llc"].dropna().clip(low, high)
+        weights = np.full(len(below), part["llc"].count() / max(len(below), 1))
+        ax.hist(below, edges, weights=weights, histtype="step", color=BLACK, linewidth=0.9)
+        ax.axvline(float(part["llc"].median()), color=BLACK, linewidth=1, linestyle="--")
         ax.set_title(f"sample {i + 1}: {names[0]}\n{names[1]}", fontsize=6)
         half = float((part["high"] - part["low"]).median() / 2)
         top = 1.15 * ax.dataLim.y1
@@ -98,7 +103,8 @@ def fig4a(nets: pd.DataFrame) -> Figure:
         ax.set_xlabel(r"$\hat{\lambda}$")
     axes[0].set_ylabel("nets")
     figure.suptitle(
-        "blue: not flagged, orange: flagged; line: median; grey: 95 % of one net; end bars: what is beyond",
+        "SGD's nets, blue: not flagged, orange: flagged, dashed: their median; outline: minima below draws\n"
+        "of the posterior, scaled to as many; grey: 95 % of one net; end bars: what is beyond",
         fontsize=6,
     )
     return figure
