@@ -48,7 +48,8 @@ SCALE_FIELDS = {  # what a shipped preset may change: amounts, never the science
     "coefficients.every",
     "along.draws", "along.burn_in",
     *(f"posteriors.{p}.{k}" for p in ("local", "global") for k in ("starts", "draws", "burn_in", "every")),
-    "descents.steps", "laws.resamples", "readings_nets", "readings_every", "readings_chains", "training.lengths",
+    "descents.steps", "laws.resamples", "training.lengths",
+    "readings_nets", "readings_every", "readings_chains",
     "choices", "combinations", "values",  # of a design of readings: how many
     "only", "n_train",  # of the variants of a training: which, on how many images
     "networks", "context", "training.batch_size",
