@@ -47,7 +47,7 @@ def test_short_trainings_are_no_readings(config, claims):
 def test_variants_read_every_preparation_once(config, claims):
     found = variant_files("small-allcnn-variants", checkpoints="checkpoints.pt")(plan(config, claims))
     assert found["data"] == [f"data/prepared/cifar10/{p}.npz" for p in ("gcn-zca", "gcn-zca-weak")]
-    assert len(found["checkpoints"]) == 8
+    assert len(found["checkpoints"]) == 2 * 5
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ MOONS = {
         "measure_minima",
         settings={"plan": section_of("moons", "coefficients")},
         inputs={"ensemble": "{ensemble}/ensemble.npz", "descents": "{ensemble}/descents.npz"},
-        outputs=tables("{ensemble}", ["descents"]),
+        outputs={"minima": "{ensemble}/minima.parquet"},
     ),
     "laws": of_ensemble(
         "compare_laws",
@@ -132,7 +132,7 @@ MOONS = {
         inputs={
             "ensemble": "{ensemble}/ensemble.npz",
             "nets": "{ensemble}/nets.parquet",
-            "descents": "{ensemble}/descents.parquet",
+            "descents": "{ensemble}/minima.parquet",
             "local": "{ensemble}/posterior-local.npz",
             "global": "{ensemble}/posterior-global.npz",
         },
@@ -313,7 +313,10 @@ FIGURES = {
     "fig2a": Item("mlps:fig2a", tables("mlps", ["runs"])),
     "fig2b": Item("mlps:fig2b", tables("mlps", ["runs", "correlations"])),
     "fig3": Item("laws:fig3", {"scan": of_ensembles("scan.parquet")}),
-    "fig4a": Item("laws:fig4a", {name: of_ensembles(f"{name}.parquet") for name in ("nets", "descents")}),
+    "fig4a": Item(
+        "laws:fig4a",
+        {"nets": of_ensembles("nets.parquet"), "descents": of_ensembles("minima.parquet")},
+    ),
     "fig4b": Item(
         "laws:fig4b",
         {"laws": of_ensembles("laws.parquet"), "distances": of_ensembles("distances.parquet")},

@@ -173,7 +173,7 @@ def descend(task: Task, plan: Descent, ensemble: Arrays, posterior: Arrays) -> d
 def measure_minima(task: Task, plan: Langevin, ensemble: Arrays, descents: Arrays) -> Tables:
     """λ̂ at these minima, by the chains that measure it at SGD's solutions."""
     table = minima.minima_table(Moons.from_arrays(ensemble), descents, plan, task.root_seed)
-    return {"descents": _numbered(task, table)}
+    return {"minima": _numbered(task, table)}
 
 
 def compare_laws(
