@@ -179,7 +179,7 @@ DESIGNED = {
         inputs={"data": prepared()},
         outputs={"trained": TRAINED_PART},
         where=PART,
-        mem_mb=3000,
+        mem_mb=1400,
         minutes=120,
     ),
     "mlps": Study(
@@ -188,7 +188,7 @@ DESIGNED = {
         inputs={"data": prepared(), "trained": TRAINED_PART},
         outputs=tables("{run}/part-{part}", MEASURED),
         where=PART,
-        mem_mb=3000,
+        mem_mb=1400,
         minutes=120,
     ),
     "mlps-chains": Study(
@@ -197,7 +197,7 @@ DESIGNED = {
         inputs={"data": prepared(), "trained": TRAINED_PART},
         outputs=tables("{run}/part-{part}", ["varied"]),
         where=PART,
-        mem_mb=3000,
+        mem_mb=1400,
         minutes=120,
     ),
     "mlps-of-designs": Study(
