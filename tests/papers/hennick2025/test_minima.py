@@ -16,22 +16,23 @@ from .conftest import CHAINS
 
 @pytest.fixture(scope="module")
 def draws(moons):
-    """Two chains of two kept draws: the nets, pushed off their minima; one blows up at once."""
-    kept = np.random.default_rng(0).normal(moons.theta[:2, None], 0.3, (2, 2, moons.theta.shape[1]))
-    kept[1, 1] = 1e30
+    """Two chains of three kept draws: the nets, pushed off their minima; one blows up at once."""
+    kept = np.random.default_rng(0).normal(moons.theta[:2, None], 0.3, (2, 3, moons.theta.shape[1]))
+    kept[1, 2] = 1e30
     none = np.zeros((2, 2))
     return Posterior(np.array([5, 9]), none, kept.astype(np.float32), none, 1.0, np.array([]))
 
 
 @pytest.fixture(scope="module")
 def descents(moons, draws):
-    return descend(moons, draws, Descent(steps=60, rate=0.05))
+    return descend(moons, draws, Descent(of_each_chain=2, steps=60, rate=0.05))
 
 
 def test_the_descent_is_that_of_the_whole_gradient(moons, draws, descents):
     assert descents["start"].tolist() == [5, 5, 9]
+    assert descents["blown_up"] == 1
     net, data = network(moons.width, moons.depth, 0), moons.data
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(draws.kept[0, 1].copy()), net.parameters())
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(draws.kept[0, 2].copy()), net.parameters())
     for _ in range(60):
         net.zero_grad()
         torch.nn.functional.cross_entropy(net(data.x), data.y).backward()

@@ -33,18 +33,19 @@ COLUMNS_OF_MINIMA = {
 def descend(
     moons: Moons, draws: Posterior, plan: Descent, progress: Progress | None = None
 ) -> dict[str, NDArray[Any]]:
-    """The weights below every kept draw, `theta` [draws, d], and the `start` of its chain; what blew up is
-    left out.
+    """The weights below some draws of every chain, `theta` [draws, d], and the `start` of the chain; what
+    blew up is left out.
     """
-    kept = torch.from_numpy(draws.kept).flatten(0, 1)
+    some = np.unique(np.linspace(0, draws.kept.shape[1] - 1, plan.of_each_chain).astype(int))
+    kept = torch.from_numpy(draws.kept[:, some]).flatten(0, 1)
     count, examples = len(kept), len(moons.data)
     found = ensemble.train(
         moons.net, moons.data, kept, "sgd", steps=plan.steps, rates=[plan.rate] * count,
         batch_sizes=[examples] * count, seeds=list(range(count)), record=np.array([1]), progress=progress,
     )  # fmt: skip
     good = ~found.diverged
-    starts = np.repeat(draws.starts, draws.kept.shape[1])
-    return {"theta": found.theta.numpy()[good], "start": starts[good]}
+    starts = np.repeat(draws.starts, len(some))
+    return {"theta": found.theta.numpy()[good], "start": starts[good], "blown_up": np.array((~good).sum())}
 
 
 def minima_table(

@@ -111,6 +111,7 @@ class LawPlan(Strict):
 class Descent(Strict):
     """Gradient descent over all examples, from the draws of the posterior with a Gaussian prior."""
 
+    of_each_chain: PositiveInt = Field(description="draws, evenly from the kept ones")
     steps: PositiveInt
     rate: PositiveFloat
 

@@ -165,8 +165,8 @@ def descend(task: Task, plan: Descent, ensemble: Arrays, posterior: Arrays) -> d
     """The minima below the draws of a posterior."""
     draws, progress = Posterior.from_arrays(posterior), task.progress("steps down")
     found = minima.descend(Moons.from_arrays(ensemble), draws, plan, progress)
-    if lost := draws.kept.shape[0] * draws.kept.shape[1] - len(found["theta"]):
-        task.log.warning("%d descents blew up and are left out", lost)
+    if found["blown_up"]:
+        task.log.warning("%d descents blew up and are left out", found["blown_up"])
     return {"descents": found}
 
 
