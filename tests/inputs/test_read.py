@@ -1,14 +1,17 @@
 """Every form of data reads the same, and every ordinary mistake is one error before anything is computed."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+import sgdiffusion as sd
 from sgdiffusion.errors import InputError
 from sgdiffusion.inputs.data import Inputs, read_data
 from sgdiffusion.inputs.losses import loss_function
@@ -164,6 +167,28 @@ class Pair(Couples):
         return self.layer(x), x
 
 
+class Placed(Tokens):
+    """A language model with places for four tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = nn.Embedding(4, 4)
+
+    def forward(self, tokens):
+        return self.head(self.embed(tokens) + self.place(torch.arange(tokens.shape[1])))
+
+
+TEXTS = torch.randint(7, (N, 6), generator=torch.Generator().manual_seed(3))
+TEXTS[9, 0] = 0
+
+
+def late(data, name, value):
+    """A mistake that the first examples do not show."""
+    changed = data[name].clone()
+    changed[9, 3] = value
+    return data | {name: changed}
+
+
 def wide(model=None):
     return nn.Sequential(nn.Linear(5, 1)).eval() if model is None else model.eval()
 
@@ -234,7 +259,84 @@ MISTAKES = {
     "averaging loss": (net, lambda: (X, Y), {"loss": F.cross_entropy}, r"reduction='none'"),
     "unknown loss": (net, lambda: (X, Y), {"loss": "mse"}, "unknown loss 'mse'; expected cross-entropy"),
     "unknown params": (net, lambda: (X, Y), {"params": "head.*"}, "no parameter is called 'head"),
-    "no examples asked": (net, lambda: (X, Y), {"examples": 0}, "examples: 0 examples"),
+    "no examples asked": (net, lambda: (X, Y), {"examples": 0}, "examples: found 0; give a whole number"),
+    "examples in words": (net, lambda: (X, Y), {"examples": "10"}, "examples: found '10'"),
+    "a module for params": (
+        net,
+        lambda: (X, Y),
+        {"params": nn.Linear(5, 3)},
+        "params: found Linear; give names",
+    ),
+    "no such device": (net, lambda: (X, Y), {"device": "gpu"}, "device: the model cannot go to 'gpu'"),
+    "lazy": (lambda: nn.LazyLinear(3).eval(), lambda: (X, Y), {}, "lazy module has no shape yet; call model"),
+    "script": (
+        lambda: torch.jit.script(net()),
+        lambda: (X, Y),
+        {},
+        "it is a ScriptModule; give the nn.Module",
+    ),
+    "labels in a column": (
+        net,
+        lambda: (X, Y[:, None]),
+        {},
+        r"shape \(1,\) per .*; use targets.squeeze\(1\)",
+    ),
+    "labels as zeros and ones": (
+        net,
+        lambda: (X, F.one_hot(Y)),
+        {},
+        r"use targets.argmax\(1\), or targets.float",
+    ),
+    "class of a loss": (
+        net,
+        lambda: (X, Y),
+        {"loss": nn.CrossEntropyLoss},
+        "found the class CrossEntropyLoss",
+    ),
+    "detached": (
+        net,
+        lambda: (X, Y),
+        {"loss": lambda out, y: F.cross_entropy(out.detach(), y, reduction="none")},
+        r"torch sees no way from it to the weights .*; leave out .detach\(\)",
+    ),
+    "broadcast in a loss of one's own": (
+        wide,
+        lambda: (X, X[:, 0]),
+        {"loss": lambda out, y: (out - y).square().mean(1)},
+        r"couples the examples .* \(n, 1\) against \(n,\) is broadcast",
+    ),
+    "list for a tuple": (
+        net,
+        lambda: [X, Y],
+        {},
+        "a list is read as batches: give inputs and targets as a tuple",
+    ),
+    "list of examples": (net, lambda: [(x, int(y)) for x, y in zip(X, Y, strict=True)], {}, "by DataLoader"),
+    "one token": (lambda: Tokens().eval(), lambda: Y[:, None], {"loss": "next-token"}, "no next one"),
+    "images as targets": (
+        lambda: nn.Conv2d(1, 3, 1).eval(),
+        lambda: (X.view(N, 1, 5, 1), Y.view(N, 1, 1).expand(N, 5, 1)),
+        {},
+        r"one prediction per place of an image; average over them: loss=lambda",
+    ),
+    "id beyond the vocabulary": (
+        lambda: Tokens().eval(),
+        lambda: late({"tokens": TEXTS, "labels": TEXTS}, "tokens", 7),
+        {"loss": "next-token"},
+        r"example 9, whose data\['tokens'\] go from 0 to 7, fails with IndexError",
+    ),
+    "label beyond the vocabulary": (
+        lambda: Tokens().eval(),
+        lambda: late({"tokens": TEXTS, "labels": TEXTS}, "labels", 7),
+        {"loss": "next-token"},
+        r"example 9, whose data\['labels'\] go from 0 to 7, fails with IndexError",
+    ),
+    "text beyond the places": (
+        lambda: Placed().eval(),
+        lambda: TEXTS,
+        {"loss": "next-token"},
+        "IndexError: index out of range .*; ids must be below .* texts no longer than the model's places",
+    ),
     "tokens": (
         lambda: Tokens().eval(),
         lambda: (Y[None].repeat(4, 1),) * 2,
@@ -251,6 +353,101 @@ def test_mistakes_are_named(mistake):
         read(model(), data(), **options)
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
+
+
+class InPlace(nn.Module):
+    """Normalises what it is given, without a copy."""
+
+    def __init__(self, copies):
+        super().__init__()
+        self.layer, self._copies = nn.Linear(5, 3), copies
+
+    def forward(self, x):
+        x = x.clone() if self._copies else x
+        x -= 0.5
+        x *= 2
+        return self.layer(x)
+
+
+def numbers(model, x):
+    """Losses, gradients in both ways and by the layers, a pair's noise, λ̂."""
+    model, quick = model.double().eval(), {"chains": 1, "draws": 8, "burn_in": 4, "every": 1, "rounds": 0}
+    found = [read(model, (x, Y)).losses(slice(None))]
+    found += [torch.cat(list(sd.gradients(model, (x, Y), vectorise=v))).flatten() for v in (True, False)]
+    spectrum = sd.spectrum(model, (x, Y), method="layers", precision="float64", progress=False)
+    found += [torch.from_numpy(spectrum.eigenvalues)]
+    found += [torch.tensor([sd.learning_coefficient(model, (x, Y), **quick, progress=False).value])]
+    return torch.cat(found)
+
+
+def test_a_module_that_changes_its_inputs_in_place_leaves_the_users_alone():
+    x = X.double().clone()
+    torch.manual_seed(0)
+    found = numbers(InPlace(copies=False), x)
+    assert torch.equal(x, X.double())
+    torch.manual_seed(0)
+    torch.testing.assert_close(found, numbers(InPlace(copies=True), x))
+
+
+class Keeps(nn.Module):
+    """Remembers what it computed, with its graph, as `nn.utils.weight_norm` does."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 3)
+
+    def forward(self, x):
+        self.features = [self.layer(x)]
+        return self.features[0]
+
+
+@pytest.mark.parametrize("make", [Keeps, lambda: nn.utils.weight_norm(nn.Linear(5, 3))])
+def test_a_module_that_keeps_a_graph_can_be_measured(make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # weight_norm is the old way
+        model = make().double().eval()
+    model(X.double())
+    weights = list(model.parameters())
+    losses = F.cross_entropy(model(X.double()), Y, reduction="none")
+    rows = [
+        torch.cat([g.flatten() for g in torch.autograd.grad(v, weights, retain_graph=True)]) for v in losses
+    ]
+    torch.testing.assert_close(torch.cat(list(sd.gradients(model, (X, Y)))), torch.stack(rows))
+    assert sd.spectrum(model, (X, Y), params="*weight*", progress=False).trace > 0
+
+
+@pytest.mark.parametrize("kind", ["lists", "tables", "inference mode"])
+def test_other_kinds_of_numbers(kind):
+    data = (X.tolist(), Y.tolist())
+    if kind == "tables":
+        data = pd.DataFrame(X.numpy()), pd.Series(Y.numpy())
+    if kind == "inference mode":
+        with torch.inference_mode():
+            data = X + 0, Y + 0
+    torch.testing.assert_close(
+        torch.cat(list(sd.gradients(net(), data))), torch.cat(list(sd.gradients(net(), (X, Y))))
+    )
+
+
+def test_inference_mode_is_refused():
+    with (
+        torch.inference_mode(),
+        pytest.raises(InputError, match=r"inference_mode.* forbids gradients; call outside"),
+    ):
+        read(net(), (X, Y))
+
+
+def test_examples_without_a_label_are_noted():
+    assert read(net(), (X, Y)).notes == ()
+    labels = Y.clone()
+    labels[3] = -100
+    (note,) = read(net(), (X, labels)).notes
+    assert note == "1 example(s) have no label but -100: their gradient is zero"
+
+
+def test_a_modules_name_means_all_its_weights():
+    model = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    assert read(model, (X, Y), params=["2", "0.bias"]).weights == 15 + 4
 
 
 def test_a_training_module_is_refused():

@@ -92,11 +92,17 @@ def test_pairs_by_name_are_those_that_are_found():
         ([("lift", "up")], "lift → up has no rescaling symmetry: the loss changes by"),
         ([("up", "mid")], "no module or parameter is called 'mid'"),
         (["up"], "give pairs"),
+        ([], "pairs: found an empty list"),
     ],
 )
 def test_false_pairs_are_refused(pairs, message):
     with pytest.raises(sd.InputError, match=message):
         sd.noise_balance(net(), data(), pairs=pairs, progress=False)
+
+
+def test_a_pair_with_a_frozen_side_says_so():
+    with pytest.raises(sd.InputError, match=r"are frozen or left out \(up → down\)"):
+        sd.noise_balance(net(), data(), params="up", progress=False)
 
 
 def test_a_network_without_pairs_says_why():

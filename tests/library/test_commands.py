@@ -38,6 +38,17 @@ def nothing():
 def broken():
     raise ValueError("no such file")
 
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = network()
+
+    def forward(self, x):
+        return self.net(x if bool(x.abs().sum() > 0) else -x)
+
+def branches():
+    return Branches(), data()
+
 def odd():
     return {"net": network()}
 
@@ -102,6 +113,16 @@ def test_llc_is_that_of_the_function(folder):
     assert expected.diagnoses  # so short a chain is called so: the status 3 is tested
 
 
+@pytest.mark.parametrize("command", ["spectrum", "balance", "check"])
+def test_one_example_at_a_time(folder, command):
+    files = [] if command == "check" else ["--json", "b.json"]
+    words = ["mine_for_commands:branches", "--no-vectorise", "--quiet", *files]
+    assert main([command, *words]) == 0
+    if command == "spectrum":
+        expected = sd.spectrum(*parts(), progress=False).trace
+        assert sd.load("b.json").trace == pytest.approx(expected, rel=1e-6)
+
+
 def test_balance_is_that_of_the_function(folder):
     expected = sd.noise_balance(*parts(), progress=False).to_frame()
     for pair in ([], ["--pair", "0:2"]):
@@ -150,6 +171,11 @@ def test_weights_come_from_the_checkpoint(folder):
         (["spectrum", "mine_for_commands:both", "--k", "99"], "99 eigenvalues of 30"),
         (["spectrum", "mine_for_commands:both", "--checkpoint", "none.pt"], "none.pt cannot be read"),
         (["walk", "none"], "none is no recording"),
+        (["spectrum", "mine_for_commands:broken", "--json", "no/s.json"], "--json: there is no folder no"),
+        (["spectrum", "mine_for_commands:broken", "--plot", "s.xyz"], "--plot: s.xyz has no known ending"),
+        (["walk", "none", "--plot", "."], "--plot: . is a folder"),
+        (["spectrum", "mine_for_commands:both", "--device", "gpu"], "device: the model cannot go to 'gpu'"),
+        (["spectrum", "mine_for_commands:branches"], "use vectorise=False (--no-vectorise)"),
     ],
 )
 def test_errors_are_one_line_and_status_1(folder, capsys, words, message):

@@ -126,7 +126,11 @@ def test_gradients_are_those_of_the_examples():
     ("options", "message"),
     [
         ({"k": 0}, "k: 0 eigenvalues of 40"),
-        ({"k": 41}, "ask for 1 to 40"),
+        ({"k": 41}, "ask for a whole number from 1 to 40"),
+        ({"k": 2.5}, "k: 2.5 eigenvalues of 40"),
+        ({"k": True}, "k: True eigenvalues"),
+        ({"seed": None}, "seed: found None"),
+        ({"memory": "8GB"}, "memory: found '8GB'; give GiB"),
         ({"memory": -1}, "memory: found -1"),
         ({"memory": 1e-6}, "nothing fits into"),
         ({"method": "krylov"}, "give k"),
@@ -138,6 +142,62 @@ def test_gradients_are_those_of_the_examples():
 def test_options_are_checked(options, message):
     with pytest.raises(sd.InputError, match=message):
         sd.spectrum(net(), data(), progress=False, **options)
+
+
+def test_a_network_without_noise_has_a_diagnosis_and_no_participation():
+    x, y = data(1)
+    found = sd.spectrum(net(), (x.repeat(9, 1), y.repeat(9)), method="dense", progress=False)
+    assert (found.rank, found.trace) == (0, 0)
+    assert np.isnan(found.participation)
+    assert np.isnan(found.to_frame()["share"]).all()
+    (diagnosis,) = found.diagnoses
+    assert diagnosis.startswith("all examples have the same gradient")
+
+
+def test_numbers_of_numpy_are_numbers():
+    found = sd.spectrum(net(), data(), k=np.int64(3), examples=np.int32(20), progress=False)
+    assert (len(found.eigenvalues), found.examples) == (3, 20)
+
+
+@pytest.mark.parametrize("kind", ["Foo", "Spectrum"])
+def test_a_file_that_holds_no_result_is_named(tmp_path, kind):
+    (tmp_path / "s.json").write_text(json.dumps({"kind": kind, "sgdiffusion": "1"}))
+    with pytest.raises(sd.InputError, match=f"s.json holds no whole {kind}"):
+        sd.load(tmp_path / "s.json")
+
+
+def test_a_place_that_takes_no_file_is_named(tmp_path):
+    found = sd.spectrum(net(), data(), k=2, progress=False)
+    with pytest.raises(sd.InputError, match=r"path: .*nowhere/s\.json cannot be written"):
+        found.save(tmp_path / "nowhere" / "s.json")
+
+
+class Last(nn.Module):
+    """A recurrent network that answers after three steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(2, 3, batch_first=True), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x.view(len(x), 3, 2))[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("precision", "vectorise"), [(torch.float32, True), (torch.float32, False), (torch.float64, False)]
+)
+def test_a_recurrent_network(precision, vectorise):
+    torch.manual_seed(0)
+    model, (x, y) = Last().to(precision).eval(), data(8)
+    found = sd.spectrum(model, (x, y), vectorise=vectorise, progress=False).eigenvalues
+    expected = oracle(model, x.to(precision), y)
+    np.testing.assert_allclose(found, expected[: len(found)], atol=1e-6 * expected[0])  # single precision
+
+
+def test_what_vmap_cannot_do_is_named_whatever_torch_says():
+    """Of an LSTM in double precision torch.func says only that shapes of its own tensors differ."""
+    with pytest.raises(sd.InputError, match=r"torch\.func cannot vectorise it .*; use vectorise=False"):
+        sd.spectrum(Last().double().eval(), data(8), progress=False)
 
 
 def test_control_flow_is_named_with_its_remedy():

@@ -128,11 +128,31 @@ def test_paths_are_kept_and_drawn(tmp_path):
         ((walk(3), [0, 2, 1]), "entry 2 is 1 after 2; sort the records"),
         ((np.where(np.arange(20)[:, None] == 7, np.nan, walk(20)),), "snapshot 7 holds NaN"),
         ((["a"],), "weights: found shape"),
+        ((walk(3), ["a", "b", "c"]), "times: they are no numbers"),
     ],
 )
 def test_bad_paths_are_named(arguments, message):
     with pytest.raises(sd.InputError, match=message):
         sd.trajectory(*arguments)
+
+
+def test_lags_are_whole_numbers():
+    with pytest.raises(sd.InputError, match=r"lags: found \[0.5\]"):
+        sd.trajectory(walk(20)).autocorrelation([0.5])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0.5}, "every: found 0.5"),
+        ({"keep": 0}, "keep: found 0"),
+        ({"seed": None}, "seed: found None"),
+        ({"path": "nowhere/run"}, "path: there is no folder nowhere"),
+    ],
+)
+def test_a_recorder_checks_its_options(options, message):
+    with pytest.raises(sd.InputError, match=message):
+        sd.TrajectoryRecorder(net(), **options)
 
 
 def test_uneven_times_have_no_spectrum():
@@ -162,6 +182,14 @@ class TestWalkDimension:
         assert repr(again) == repr(found)
         (ax,) = found.plot().axes
         assert len(ax.lines) == 2
+
+    def test_of_several_trajectories(self):
+        paths = [sd.trajectory(walk(200, 20, s), 5 + np.arange(200)) for s in range(3)]
+        found = sd.walk_dimension(paths)
+        expected = sd.walk_dimension(np.stack([p.displacements for p in paths]), np.arange(200))
+        assert (found.slope, found.low, found.high) == (expected.slope, expected.low, expected.high)
+        with pytest.raises(sd.InputError, match="run 1 has other times than run 0"):
+            sd.walk_dimension([paths[0], sd.trajectory(walk(100, 20))])
 
     def test_of_a_trajectory_that_starts_at_zero(self):
         assert sd.walk_dimension(sd.trajectory(walk(800, 50))).slope == pytest.approx(0.5, abs=0.1)

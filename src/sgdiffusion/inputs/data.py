@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from torch.utils.data.sampler import RandomSampler
 
 from sgdiffusion.errors import InputError
+from sgdiffusion.inputs.numbers import require_whole
 
 READ_AT_ONCE = 256  # examples of a Dataset
 REMEDY = "give (inputs, targets), a dict of tensors, a Dataset or a DataLoader"
@@ -50,10 +51,8 @@ def read_data(data: Any, examples: int | None = None) -> Inputs:
     torch's usual collation; a ``DataLoader`` or any iterable of batches; with a forward of one's own also
     one tensor.
     """
-    if examples is not None and examples < 1:
-        raise InputError(
-            "examples", f"{examples} examples were asked for", "ask for at least one, or for None"
-        )
+    if examples is not None:
+        require_whole("examples", examples, 1)
     if isinstance(data, Inputs):
         return data if examples is None else Inputs(data.part(slice(0, examples)), data.notes)
     if isinstance(data, str | bytes) or data is None:
@@ -70,7 +69,16 @@ def read_data(data: Any, examples: int | None = None) -> Inputs:
 
 
 def _is_array(value: Any) -> bool:
-    return isinstance(value, Tensor | np.ndarray)
+    """A tensor, an array, a table or column of pandas."""
+    table = hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0
+    return table or isinstance(value, Tensor | np.ndarray)
+
+
+def _is_numbers(value: Any) -> bool:
+    """A list of numbers, or of such lists."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, int | float)
 
 
 def _is_whole(data: Any) -> bool:
@@ -78,7 +86,9 @@ def _is_whole(data: Any) -> bool:
     if _is_array(data) or isinstance(data, Mapping):
         return True
     # a list is a sequence of batches, as loaders give them; a tuple of arrays is one batch
-    return isinstance(data, tuple) and all(_is_array(part) or isinstance(part, Mapping) for part in data)
+    return isinstance(data, tuple) and all(
+        _is_array(part) or isinstance(part, Mapping) or _is_numbers(part) for part in data
+    )
 
 
 def _batches_of(data: Any) -> Iterable[Any]:
@@ -101,11 +111,13 @@ def _notes(data: Any) -> tuple[str, ...]:
 def _as_tree(value: Any, where: str) -> Any:
     """The same tree with tensors as leaves; what is no array of numbers is refused by its place."""
     if isinstance(value, Tensor):
-        return value.detach()
+        # tensors of inference mode cannot be differentiated through; a copy can
+        return value.clone() if value.is_inference() else value.detach()
     if isinstance(value, Mapping):
         return {str(key): _as_tree(part, f"{where}[{key!r}]") for key, part in value.items()}
     if isinstance(value, tuple) or (isinstance(value, list) and any(map(_is_array, value))):
         return tuple(_as_tree(part, f"{where}[{i}]") for i, part in enumerate(value))
+    value = np.array(value) if _is_array(value) and not isinstance(value, np.ndarray) else value
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.ascontiguousarray(value))
     if _holds_strings(value):
@@ -168,7 +180,8 @@ def _require_memory(size: int, seen: int) -> None:
         )
 
 
-def _leaves(tree: Any) -> list[tuple[str, Tensor]]:
+def named_leaves(tree: Any) -> list[tuple[str, Tensor]]:
+    """The tensors of a tree with their places in words."""
     names = ("inputs", "targets")
     found = []
     for path, leaf in tree_flatten_with_path(tree)[0]:
@@ -179,7 +192,7 @@ def _leaves(tree: Any) -> list[tuple[str, Tensor]]:
 
 
 def _check_lengths(tree: Any, where: str = "data") -> None:
-    leaves = _leaves(tree)
+    leaves = named_leaves(tree)
     if not leaves:
         raise InputError("data", f"{where} holds no tensor", REMEDY)
     for name, leaf in leaves:
@@ -187,7 +200,8 @@ def _check_lengths(tree: Any, where: str = "data") -> None:
             raise InputError(
                 "data",
                 f"{name} in {where} is a single number, not one entry per example",
-                "the first dimension of every tensor runs over the examples: give batches, or a Dataset",
+                "the first dimension of every tensor runs over the examples: of a list of examples make "
+                "batches, by DataLoader(data, batch_size=100)",
             )
     sizes = {name: len(leaf) for name, leaf in leaves}
     if len(set(sizes.values())) > 1:
@@ -198,7 +212,9 @@ def _check_lengths(tree: Any, where: str = "data") -> None:
 def _check_like_first(parts: list[Any], tree: Any, number: int) -> None:
     if not parts:
         return
-    first, now = ({name: (leaf.shape[1:], leaf.dtype) for name, leaf in _leaves(t)} for t in (parts[0], tree))
+    first, now = (
+        {name: (leaf.shape[1:], leaf.dtype) for name, leaf in named_leaves(t)} for t in (parts[0], tree)
+    )
     if first.keys() != now.keys():
         raise InputError(
             "data", f"batch {number} holds {sorted(now)}, batch 0 {sorted(first)}", "give batches alike"
@@ -209,12 +225,14 @@ def _check_like_first(parts: list[Any], tree: Any, number: int) -> None:
                 "data",
                 f"{name} has examples of shape {tuple(shape)} ({kind}) in batch {number}, of "
                 f"{tuple(first[name][0])} ({first[name][1]}) in batch 0",
-                "give examples of one shape: pad texts to one length, resize images",
+                "a list is read as batches: give inputs and targets as a tuple"
+                if isinstance(tree, Tensor)
+                else "give examples of one shape: pad texts to one length, resize images",
             )
 
 
 def _check_finite(tree: Any) -> None:
-    for name, leaf in _leaves(tree):
+    for name, leaf in named_leaves(tree):
         if leaf.is_floating_point() and not bool(torch.isfinite(leaf.sum())):
             bad = (~torch.isfinite(leaf)).flatten(1).any(1) if leaf.ndim > 1 else ~torch.isfinite(leaf)
             if bool(bad.any()):
@@ -230,7 +248,8 @@ def _check_finite(tree: Any) -> None:
 def describe(tree: Any) -> str:
     """Shapes and kinds of the tensors of a batch, for messages."""
     shown = [
-        f"{name} {tuple(leaf.shape)} {str(leaf.dtype).removeprefix('torch.')}" for name, leaf in _leaves(tree)
+        f"{name} {tuple(leaf.shape)} {str(leaf.dtype).removeprefix('torch.')}"
+        for name, leaf in named_leaves(tree)
     ]
     return ", ".join(shown)
 

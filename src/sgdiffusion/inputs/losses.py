@@ -40,6 +40,8 @@ def next_token_losses(outputs: Tensor, tokens: Tensor) -> Tensor:
     The outputs at position t predict token t + 1; the predictions of an example weigh the same, those of
     the label −100 are left out.
     """
+    if tokens.shape[1] < 2:
+        raise InputError("data", "texts of one token have no next one", "give longer texts")
     predicted, wanted = outputs[:, :-1], tokens[:, 1:]
     losses = F.cross_entropy(
         predicted.flatten(0, 1), wanted.flatten(), reduction="none", ignore_index=IGNORED
@@ -69,6 +71,8 @@ LOSSES: dict[str, Loss] = {
 
 def loss_function(loss: LossName | Loss) -> Loss:
     """The function of a name; a function is itself."""
+    if isinstance(loss, type):
+        raise InputError("loss", f"found the class {loss.__name__}", "give a function, or one of its objects")
     if callable(loss):
         return loss
     if loss not in LOSSES:
@@ -130,9 +134,24 @@ def tensor_of(output: Any) -> Tensor:
     )
 
 
+def _require_one_label(outputs: Tensor, targets: Tensor) -> None:
+    """Refuse classes in a column, or as zeros and ones."""
+    if targets.shape[1:] == outputs.shape[2:]:
+        return
+    column, ones = targets.ndim == 2 and targets.shape[1] == 1, targets.shape[1:] == outputs.shape[1:]
+    remedy = "use targets.squeeze(1)" if column else "give one class number for each prediction"
+    raise InputError(
+        "data",
+        f"targets have shape {tuple(targets.shape[1:])} per example, outputs {tuple(outputs.shape[1:])}",
+        "use targets.argmax(1), or targets.float() for probabilities" if ones and not column else remedy,
+    )
+
+
 def check_labels(outputs: Tensor, targets: Tensor) -> None:
     """Refuse labels that cross-entropy cannot take; ``targets`` are those of all examples."""
     classes = outputs.shape[1] if outputs.ndim > 1 else 0
+    if outputs.ndim > 1 and not targets.is_floating_point():
+        _require_one_label(outputs, targets)
     if targets.is_floating_point():
         if targets.shape[1:] == outputs.shape[1:] and outputs.ndim > 1:
             return  # probabilities of classes

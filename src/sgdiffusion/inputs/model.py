@@ -6,7 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+from torch.utils._pytree import tree_leaves
 
 from sgdiffusion.errors import InputError
 
@@ -16,7 +18,14 @@ PRECISE = (torch.float32, torch.float64)
 def check_model(model: Any) -> None:
     """Refuse what is no module, has no weights to differentiate, is in training mode, in half precision, …"""
     require_module(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("model", "it is a ScriptModule", "give the nn.Module that it was made from")
     require_evaluation(model)
+    empty = [name for name, p in model.named_parameters() if isinstance(p, UninitializedParameter)]
+    if empty:
+        raise InputError(
+            "model", f"{empty[0]} of a lazy module has no shape yet", "call model(inputs) once before"
+        )
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not weights:
         frozen = sum(1 for _ in model.parameters())
@@ -96,22 +105,46 @@ def chosen_model(
 ) -> nn.Module:
     """The model; a copy where only some parameters are to be differentiated, or on another device.
 
-    ``params`` are names or patterns such as ``"layer4.*"``.
+    ``params`` are names of parameters or modules, or patterns such as ``"layer4.*"``.
     """
     if params is None and device is None:
         return model
-    model = copy.deepcopy(model)
+    model = copied(model)
     if device is not None:
-        model.to(device)
+        try:
+            model.to(device)
+        except (RuntimeError, AssertionError) as error:  # an unknown name, no card, no memory on it
+            line = str(error).partition("\n")[0][:160]
+            raise InputError("device", f"the model cannot go to {device!r} ({line})", "give cpu") from error
     if params is not None:
-        _freeze_others(model, [params] if isinstance(params, str) else list(params))
+        _freeze_others(model, _patterns(params))
     return model
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy, also of a module that keeps what it computed: its weights are taken as they are now.
+
+    ``copy.deepcopy`` refuses a tensor with a graph, such as ``self.features = x`` in a forward.
+    """
+    kept = [v for part in model.modules() for v in tree_leaves(dict(vars(part))) if isinstance(v, Tensor)]
+    memo: dict[int, Any] = {id(v): v.detach().clone() for v in kept if not v.is_leaf}
+    return copy.deepcopy(model, memo)
+
+
+def _patterns(params: Any) -> list[str]:
+    found = [params] if isinstance(params, str) else params
+    if not isinstance(found, list | tuple) or not found or not all(isinstance(p, str) for p in found):
+        raise InputError(
+            "params", f"found {type(params).__name__}", "give names or patterns, such as ['layer4.*', 'fc']"
+        )
+    return list(found)
 
 
 def _freeze_others(model: nn.Module, patterns: list[str]) -> None:
     names = [name for name, _ in model.named_parameters()]
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
+    patterns = [part for name in patterns for part in (name, f"{name}.*")]  # a module's name means all of it
+    for pattern, below in zip(patterns[::2], patterns[1::2], strict=True):
+        if not any(fnmatchcase(name, pattern) or fnmatchcase(name, below) for name in names):
             shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
             raise InputError(
                 "params",

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from sgdiffusion.errors import InputError
-from sgdiffusion.inputs.data import Forward, Inputs, describe, read_data
-from sgdiffusion.inputs.losses import Loss, LossName, check_labels, forward_of, tensor_of
+from sgdiffusion.inputs.data import Forward, Inputs, describe, named_leaves, read_data
+from sgdiffusion.inputs.losses import IGNORED, Loss, LossName, check_labels, forward_of, tensor_of
 from sgdiffusion.inputs.model import check_model, chosen_model
 from sgdiffusion.inputs.precision import full_precision
 
 TRIED = 4  # examples in the trial
+BY_LABELS = ("cross-entropy", "next-token")
 # Losses of the same example alone and in a batch differ by rounding: products of other shapes sum in
 # another order, 1e-7 per layer in single precision.
 COUPLED = {torch.float32: 1e-3, torch.float64: 1e-9}
@@ -48,7 +49,7 @@ class Problem:
     def losses(self, rows: Any) -> Tensor:
         """Losses of some examples, without a graph."""
         with torch.no_grad():
-            return self.forward(self.model, to_model(self.inputs.part(rows), self.model))
+            return self.forward(self.model, _copied(to_model(self.inputs.part(rows), self.model)))
 
 
 @full_precision()
@@ -64,6 +65,8 @@ def read(
     least: int = 2,
 ) -> Problem:
     """Read, check and try out; ``least`` is the number of examples that the measurement needs."""
+    if torch.is_inference_mode_enabled():
+        raise InputError("model", "torch.inference_mode() forbids gradients", "call outside of it")
     check_model(model)
     model = chosen_model(model, params, device)
     check_model(model)
@@ -72,9 +75,21 @@ def read(
         raise InputError(
             "data", f"{len(inputs)} example(s)", f"a spread over examples needs at least {least}"
         )
-    problem = Problem(model, inputs, forward_of(loss, forward, inputs.tree), loss, inputs.notes)
+    function = forward_of(loss, forward, inputs.tree)
+    problem = Problem(
+        model, inputs, function, loss, (*inputs.notes, *_unlabelled(loss, forward, inputs.tree))
+    )
     _try_out(problem, own=forward is not None)
     return problem
+
+
+def _unlabelled(loss: LossName | Loss, forward: Forward | None, tree: Any) -> list[str]:
+    """A note on examples of which every label is left out: their loss is zero, and so is their gradient."""
+    labels = tree.get("labels") if isinstance(tree, dict) else tree[1] if isinstance(tree, tuple) else None
+    if forward is not None or loss not in BY_LABELS or not isinstance(labels, Tensor):
+        return []
+    count = int((labels == IGNORED).reshape(len(labels), -1).all(1).sum())
+    return [f"{count} example(s) have no label but {IGNORED}: their gradient is zero"] if count else []
 
 
 def to_model(tree: Any, model: nn.Module) -> Any:
@@ -87,6 +102,11 @@ def to_model(tree: Any, model: nn.Module) -> Any:
     return tree_map(move, tree)
 
 
+def _copied(batch: Any) -> Any:
+    """The same batch in memory of its own, which the model may change in place."""
+    return tree_map(torch.clone, batch)
+
+
 def _try_out(problem: Problem, own: bool) -> None:
     count = min(TRIED, problem.examples)
     batch = to_model(problem.inputs.part(slice(0, count)), problem.model)
@@ -94,8 +114,10 @@ def _try_out(problem: Problem, own: bool) -> None:
         _check_targets(problem, batch)
     with torch.random.fork_rng():
         together = _losses(problem, batch, count)
+        _check_differentiable(problem, tree_map(lambda v: v[:1], batch))
         again = _losses(problem, batch, count)
         alone = [_losses(problem, tree_map(lambda v, i=i: v[i : i + 1], batch), 1) for i in range(count)]
+        _try_extremes(problem)
     if not torch.equal(together, again):
         raise InputError(
             "model",
@@ -105,14 +127,45 @@ def _try_out(problem: Problem, own: bool) -> None:
     _check_alone(together, torch.cat(alone))
 
 
+def _check_differentiable(problem: Problem, one: Any) -> None:
+    """Refuse a loss that torch cannot follow back to the weights."""
+    with torch.enable_grad():
+        losses = _called(problem, one)
+    if isinstance(losses, Tensor) and not losses.requires_grad:
+        raise InputError(
+            "loss",
+            "torch sees no way from it to the weights that require gradients",
+            "leave out .detach(), .item(), .numpy() and torch.no_grad(), or choose other params",
+        )
+
+
+def _try_extremes(problem: Problem) -> None:
+    """The examples with the smallest and largest whole numbers: ids beyond a vocabulary are found at once."""
+    for name, leaf in named_leaves(problem.inputs.tree):
+        if leaf.is_floating_point() or leaf.dtype == torch.bool or problem.examples <= TRIED:
+            continue
+        rows = leaf.reshape(len(leaf), -1)
+        if not rows.shape[1]:
+            continue
+        low, high = rows.amin(1), rows.amax(1)
+        for example in (int(low.argmin()), int(high.argmax())):
+            one = to_model(problem.inputs.part(slice(example, example + 1)), problem.model)
+            try:
+                with torch.no_grad():
+                    problem.forward(problem.model, _copied(one))
+            except Exception as error:
+                line = str(error).strip().partition("\n")[0]
+                raise InputError(
+                    "data",
+                    f"example {example}, whose {name} go from {int(low[example])} to {int(high[example])}, "
+                    f"fails with {type(error).__name__}: {line}",
+                    "ids must be below the size of the vocabulary, labels below the number of outputs",
+                ) from error
+
+
 def _losses(problem: Problem, batch: Any, count: int) -> Tensor:
-    try:
-        with torch.no_grad():
-            losses = problem.forward(problem.model, batch)
-    except InputError:
-        raise
-    except Exception as error:
-        raise _explained(problem.model, batch, error) from error
+    with torch.no_grad():
+        losses = _called(problem, batch)
     if not isinstance(losses, Tensor) or losses.shape != (count,):
         shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
         raise InputError(
@@ -130,6 +183,16 @@ def _losses(problem: Problem, batch: Any, count: int) -> Tensor:
     return losses
 
 
+def _called(problem: Problem, batch: Any) -> Any:
+    """What the loss returns."""
+    try:
+        return problem.forward(problem.model, _copied(batch))
+    except InputError:
+        raise
+    except Exception as error:
+        raise _explained(problem.model, batch, error) from error
+
+
 def _explained(model: nn.Module, batch: Any, error: Exception) -> InputError:
     """The failure of the model or loss on the first examples, with the likely remedy."""
     line = str(error).strip().partition("\n")[0]
@@ -144,13 +207,19 @@ def _explained(model: nn.Module, batch: Any, error: Exception) -> InputError:
             found,
             "name the parts of a batch as its forward does, or say forward=lambda model, batch: …",
         )
+    if isinstance(error, IndexError):
+        return InputError(
+            "data",
+            f"the model {failure}",
+            "ids must be below the size of the vocabulary, texts no longer than the model's places",
+        )
     return InputError("model", found, "call model(inputs) by hand on these shapes until it runs")
 
 
 def _check_targets(problem: Problem, batch: Any) -> None:
     """Labels of all examples against the number of outputs, where the loss is the built-in one."""
     tree, name = problem.inputs.tree, problem.loss
-    if name not in ("cross-entropy", "next-token") or isinstance(tree, dict):
+    if name not in BY_LABELS or isinstance(tree, dict):
         targets = tree.get("labels") if isinstance(tree, dict) and name == "cross-entropy" else None
         if targets is None:
             return
@@ -172,6 +241,12 @@ def _check_targets(problem: Problem, batch: Any) -> None:
             f"outputs of shape {tuple(outputs.shape)} are one prediction per token",
             "use loss='next-token' for language models, or a loss that averages over each example's tokens",
         )
+    elif outputs.ndim > 3 and targets.ndim == outputs.ndim - 1:
+        raise InputError(
+            "loss",
+            f"outputs of shape {tuple(outputs.shape)} are one prediction per place of an image",
+            "average over them: loss=lambda o, y: F.cross_entropy(o, y, reduction='none').mean((1, 2))",
+        )
     check_labels(outputs, targets)
 
 
@@ -186,9 +261,9 @@ def _outputs(problem: Problem, batch: Any) -> Tensor:
     tree = problem.inputs.tree
     try:
         if isinstance(tree, Tensor):
-            kept.append(tensor_of(problem.model(batch)))
+            kept.append(tensor_of(problem.model(_copied(batch))))
         else:
-            forward_of(keep, None, tree)(problem.model, batch)
+            forward_of(keep, None, tree)(problem.model, _copied(batch))
     except InputError:
         raise
     except Exception as error:
@@ -206,5 +281,6 @@ def _check_alone(together: Tensor, alone: Tensor) -> None:
             f"the loss of example {index} is {float(alone[index]):.6g} alone and "
             f"{float(together[index]):.6g} beside {len(alone) - 1} others: it couples the "
             "examples of a batch",
-            "normalise and attend within an example, and give losses that do not average over the batch",
+            "normalise and attend within an example, and compare each output with its own target: (n, 1) "
+            "against (n,) is broadcast",
         )

@@ -39,18 +39,20 @@ WALK: tuple[Option, ...] = (
 
 def add_commands(commands: Parsers) -> None:
     """The commands spectrum, llc, balance, walk and check."""
-    _network(commands, "spectrum", "eigenvalues of the gradient noise D", SPECTRUM)
+    _vectorised(_network(commands, "spectrum", "eigenvalues of the gradient noise D", SPECTRUM))
     _network(commands, "llc", "the local learning coefficient λ̂", LLC)
     balance = _network(commands, "balance", "noise balance of the rescaling symmetries", ())
     balance.add_argument(
         "--pair", action="append", metavar="U:W", help="two modules, such as fc1:fc2; may be repeated"
     )
+    _vectorised(balance)
     walk = commands.add_parser("walk", help="walk dimension of recorded trajectories")
     walk.add_argument("files", nargs="+", type=Path, help="recordings or saved trajectories, one per run")
     _add(walk, WALK)
     _outputs(walk, "walk")
     check = _network(commands, "check", "read and try out, say what all would cost; nothing is measured", ())
     check.add_argument("--k", type=int, default=20, help="eigenvalues that will be asked for")
+    _vectorised(check)
 
 
 def _network(
@@ -71,6 +73,13 @@ def _network(
     _add(command, options)
     _outputs(command, name)
     return command
+
+
+def _vectorised(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-vectorise", dest="vectorise", action="store_false",
+        help="one example at a time, for models that torch.func cannot vectorise (it says so)",
+    )  # fmt: skip
 
 
 def _add(command: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:

@@ -187,11 +187,20 @@ def noise_balance(
     stream = PerExampleGradients(
         problem.model, problem.inputs, forward=problem.forward, vectorise=vectorise, reuse=True
     )
+    if pairs is not None and not pairs:
+        raise InputError(
+            "pairs", "found an empty list", "give pairs such as [('fc1', 'fc2')], or None for all"
+        )
     if pairs is None:
         found = find_symmetries(stream)
     else:
         found = finding.Symmetries([_given(pair, stream, problem.inputs) for pair in pairs])
     used = balanced_pairs(stream, found.found)
+    if not used and found.found:
+        names = ", ".join(s.name for s in found.found[:3])
+        raise InputError(
+            "model", f"weights of all pairs are frozen or left out ({names})", "look at both sides"
+        )
     if not used:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.skipped[:3])
         raise InputError("model", f"no pair of weights with a rescaling symmetry ({reasons})", "name pairs=…")

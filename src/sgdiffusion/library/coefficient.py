@@ -1,6 +1,5 @@
 """The local learning coefficient of trained weights, for a network of one's own."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -21,6 +20,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, style
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, LossName
+from sgdiffusion.inputs.numbers import require_number, require_whole
 from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.inputs.problem import Problem, read, to_model
 from sgdiffusion.library.progress import Progress
@@ -134,7 +134,7 @@ def learning_coefficient(
     """
     problem = read(model, data, loss, forward=forward, params=params, examples=examples, device=device)
     beta = default_n_beta(problem.examples) if n_beta is None else n_beta
-    _check(chains, draws, every, burn_in, batch_size, localisation, beta, rounds)
+    _check(chains, draws, every, burn_in, batch_size, localisation, beta, rounds, seed)
     _check_step(step_size, integrator)
     report = Progress("learning coefficient", progress)
     net, held = _net(problem, loss if forward is None else None, report)
@@ -200,23 +200,21 @@ def _check(
     localisation: float,
     n_beta: float,
     rounds: int,
+    seed: int,
 ) -> None:
     """Everything that would fail after the sampling."""
-    least = {"chains": (chains, 1), "draws": (draws, LEAST_DRAWS), "every": (every, 1),
-             "burn_in": (0 if burn_in is None else burn_in, 0),
-             "batch_size": (1 if batch_size is None else batch_size, 1), "rounds": (rounds, 0)}  # fmt: skip
+    least = {"chains": (chains, 1), "draws": (draws, LEAST_DRAWS), "every": (every, 1), "rounds": (rounds, 0),
+             "burn_in": (0 if burn_in is None else burn_in, 0), "seed": (seed, 0),
+             "batch_size": (1 if batch_size is None else batch_size, 1)}  # fmt: skip
     for name, (value, lowest) in least.items():
-        if not isinstance(value, int) or value < lowest:
-            raise InputError(name, f"found {value!r}", f"give a whole number of at least {lowest}")
-    if not (n_beta > 0 and math.isfinite(n_beta)):
-        raise InputError("n_beta", f"found {n_beta}", "give a positive number, or None for n/ln n")
-    if not (localisation >= 0 and math.isfinite(localisation)):
-        raise InputError("localisation", f"found {localisation}", "give γ ≥ 0")
+        require_whole(name, value, lowest)
+    require_number("n_beta", n_beta, "give a positive number, or None for n/ln n", positive=True)
+    require_number("localisation", localisation, "give γ ≥ 0", positive=False)
 
 
 def _check_step(step_size: float | None, integrator: Integrator) -> None:
-    if step_size is not None and not (step_size > 0 and math.isfinite(step_size)):
-        raise InputError("step_size", f"found {step_size}", "give ε > 0, or None to have it found")
+    if step_size is not None:
+        require_number("step_size", step_size, "give ε > 0, or None to have it found", positive=True)
     if integrator not in get_args(Integrator):
         raise InputError(
             "integrator", f"unknown integrator {integrator!r}", f"expected {', '.join(get_args(Integrator))}"

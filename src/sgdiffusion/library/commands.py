@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from matplotlib.backend_bases import FigureCanvasBase
 from torch import nn
 
 from sgdiffusion.errors import InputError
@@ -70,6 +70,7 @@ def _module(name: str) -> Any:
 
 def network(chosen: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     """Model, data and the options that all functions share, from the command's arguments."""
+    _require_places(chosen)
     found = _called(chosen.target)
     parts: dict[str, Any] = {}
     if isinstance(found, Mapping):
@@ -132,6 +133,20 @@ def _load(model: nn.Module, path: Path) -> None:
         ) from error
 
 
+def _require_places(chosen: argparse.Namespace) -> None:
+    """What is going to be written can be, which a user shall not learn after the work."""
+    for name, path in (("json", chosen.json), ("plot", chosen.plot)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"--{name}", f"there is no folder {path.parent}", "make it first")
+        if path is not None and path.is_dir():
+            raise InputError(f"--{name}", f"{path} is a folder", "name a file")
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if chosen.plot is not None and chosen.plot.suffix.removeprefix(".") not in kinds:
+        raise InputError(
+            "--plot", f"{chosen.plot} has no known ending", f"use one of {', '.join(sorted(kinds))}"
+        )
+
+
 def _told(result: Result, chosen: argparse.Namespace) -> int:
     """Prints a result, writes its files, and says by the exit status whether anything is wrong with it."""
     print(result)
@@ -145,7 +160,7 @@ def _told(result: Result, chosen: argparse.Namespace) -> int:
 def run_spectrum(chosen: argparse.Namespace) -> int:
     """`sgdiffusion spectrum`."""
     model, data, options = network(chosen)
-    own = arguments.chosen_options(chosen, arguments.SPECTRUM)
+    own = arguments.chosen_options(chosen, arguments.SPECTRUM) | {"vectorise": chosen.vectorise}
     return _told(spectrum(model, data, **options, **own, progress=not chosen.quiet), chosen)
 
 
@@ -162,28 +177,24 @@ def run_balance(chosen: argparse.Namespace) -> int:
     pairs = None
     if chosen.pair:
         pairs = [(u, w) for u, _, w in (pair.partition(":") for pair in chosen.pair)]
-    found = noise_balance(model, data, **options, pairs=pairs, progress=not chosen.quiet)
-    return _told(found, chosen)
+    own = {"pairs": pairs, "vectorise": chosen.vectorise}
+    return _told(noise_balance(model, data, **options, **own, progress=not chosen.quiet), chosen)
 
 
 def run_walk(chosen: argparse.Namespace) -> int:
     """`sgdiffusion walk`."""
-    paths = [trajectory(file) for file in chosen.files]
-    times = paths[0].times
-    for file, path in zip(chosen.files, paths, strict=True):
-        if not np.array_equal(path.times, times):
-            raise InputError(
-                "files", f"{file} has other times than {chosen.files[0]}", "record all runs alike"
-            )
+    _require_places(chosen)
     own = arguments.chosen_options(chosen, arguments.WALK)
-    return _told(walk_dimension(np.stack([p.displacements for p in paths]), times, **own), chosen)
+    return _told(walk_dimension([trajectory(file) for file in chosen.files], **own), chosen)
 
 
 def run_check(chosen: argparse.Namespace) -> int:
     """`sgdiffusion check`: what would be measured and what it would cost."""
     model, data, options = network(chosen)
     problem = read(model, data, **options)
-    stream = PerExampleGradients(problem.model, problem.inputs, forward=problem.forward)
+    stream = PerExampleGradients(
+        problem.model, problem.inputs, forward=problem.forward, vectorise=chosen.vectorise
+    )
     weight = next(p for p in problem.model.parameters() if p.requires_grad)
     print(
         f"N = {problem.examples:,} examples, d = {problem.weights:,} weights, {weight.dtype}, {weight.device}"

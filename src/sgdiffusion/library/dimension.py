@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
+from sgdiffusion.inputs.numbers import require_whole
 from sgdiffusion.library.results import Result
 from sgdiffusion.library.trajectories import Trajectory
 from sgdiffusion.measures.trajectories.dimensions import ensemble_law, power_laws, require_times
@@ -81,6 +82,22 @@ def _spread(times: Array, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.unique(inside[np.searchsorted(times[inside], wanted * (1 - 1e-12))])
 
 
+def _of_trajectories(given: Any) -> tuple[Array, Array]:
+    """Common times, from the start, and displacements [runs, times]."""
+    paths = list(given) if isinstance(given, list | tuple) else [given]
+    if not paths or not all(isinstance(path, Trajectory) for path in paths):
+        raise InputError(
+            "times", "found None", "give the times of the displacements, or what sd.trajectory(…) returns"
+        )
+    times = [path.times - path.times[0] for path in paths]
+    for run, own in enumerate(times):
+        if not np.array_equal(own, times[0]):
+            raise InputError(
+                "displacements", f"run {run} has other times than run 0", "record all runs alike"
+            )
+    return times[0], np.stack([path.displacements for path in paths])
+
+
 def walk_dimension(
     displacements: Any,
     times: Any = None,
@@ -91,10 +108,10 @@ def walk_dimension(
 ) -> WalkDimension:
     """d_walk of R(t) = ‖w(t) − w(0)‖ ∝ t^{1/d_walk} (Hennick & De Baerdemacker 2025, eq. 17); 2 is Brownian.
 
-    Arguments: ``displacements``, a :class:`Trajectory` (whose time counts from its start), or R at ``times``
-    for one run [times] or several [runs, times]; the window from ``first`` (default: a hundredth of the last
-    time) to ``last`` (default: the last time), of which at most 60 times, even in ln t, are fitted; ``seed``
-    of the bootstrap over runs.
+    Arguments: ``displacements``, a :class:`Trajectory` (whose time counts from its start), a list of them for
+    several runs, or R at ``times`` for one run [times] or several [runs, times]; the window
+    from ``first`` (default: a hundredth of the last time) to ``last`` (default: the last time), of which at
+    most 60 times, even in ln t, are fitted; ``seed`` of the bootstrap over runs.
 
     Returns a :class:`WalkDimension`. One path is one sample of a law over paths: that its interval holds for
     the ensemble is asked only of several runs.
@@ -104,11 +121,9 @@ def walk_dimension(
     >>> bool(abs(sd.walk_dimension(sd.trajectory(walk)).slope - 0.5) < 0.1)
     True
     """
-    if isinstance(displacements, Trajectory):
-        path = displacements
-        times, displacements = path.times - path.times[0], path.displacements
-    if times is None:
-        raise InputError("times", "found None", "give the times of the displacements, or a trajectory")
+    require_whole("seed", seed, 0)
+    if times is None or isinstance(displacements, Trajectory):
+        times, displacements = _of_trajectories(displacements)
     t, curves = np.asarray(times, np.float64), np.atleast_2d(np.asarray(displacements, np.float64))
     require_times(t)
     if curves.shape[1] != len(t):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sgdiffusion.errors import InputError
 from sgdiffusion.inputs.model import chosen_model, require_module
+from sgdiffusion.inputs.numbers import require_whole
 
 KEPT = 4096  # weights of which the values are kept unless the user says otherwise
 
@@ -59,8 +60,8 @@ class TrajectoryRecorder:
         seed: int = 0,
     ) -> None:
         require_module(model)
-        if every < 1 or keep < 1:
-            raise InputError("every" if every < 1 else "keep", f"found {min(every, keep)}", "give at least 1")
+        for name, value, least in (("every", every, 1), ("keep", keep, 1), ("seed", seed, 0)):
+            require_whole(name, value, least)
         self._model, self._every, self._steps = model, every, 0
         chosen = chosen_model(model, params, None)
         self._names = [name for name, p in chosen.named_parameters() if p.requires_grad]
@@ -74,6 +75,8 @@ class TrajectoryRecorder:
         self._kept = torch.randperm(total, generator=generator)[: min(keep, total)].sort().values
         self._records: list[NDArray[Any]] = []
         self._path = None if path is None else Path(path)
+        if self._path is not None and not self._path.absolute().parent.is_dir():
+            raise InputError("path", f"there is no folder {self._path.parent}", "make it first")
         head = {"weights": total, "kept": len(self._kept), "every": every, "seed": seed, "names": self._names}
         if self._path is None or not self._goes_on(head):
             self._record()

@@ -55,7 +55,13 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Write the result to a JSON file, which ``load`` reads."""
         target = Path(path)
-        target.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        try:
+            target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                "path", f"{path} cannot be written ({error.strerror})", "name another"
+            ) from error
         return target
 
     @classmethod
@@ -87,8 +93,15 @@ def load(path: str | Path) -> Any:
         raise InputError(
             "path", f"{path} is no saved result ({error})", "give a file written by .save()"
         ) from error
-    module, _, name = PUBLIC[kind].partition(":")
-    return getattr(importlib.import_module(module), name)(**{k: _decoded(v) for k, v in written.items()})
+    fields = {k: _decoded(v) for k, v in written.items()}
+    try:
+        module, _, name = PUBLIC[kind].partition(":")
+        return getattr(importlib.import_module(module), name)(**fields)
+    except (KeyError, TypeError) as error:
+        line = f"{type(error).__name__}: {error}"[:160]
+        raise InputError(
+            "path", f"{path} holds no whole {kind} ({line})", "measure and save it anew"
+        ) from error
 
 
 def _encoded(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Gradients by example and the spectrum of their covariance, for a network of one's own."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sgdiffusion.errors import InputError
 from sgdiffusion.figures.style import new_figure, style
 from sgdiffusion.inputs.data import Forward
 from sgdiffusion.inputs.losses import Loss, LossName
+from sgdiffusion.inputs.numbers import is_whole, require_number, require_whole
 from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.inputs.problem import Problem, read
 from sgdiffusion.library.progress import Progress
@@ -110,8 +112,8 @@ class Spectrum(Result):
 
     @property
     def participation(self) -> float:
-        """(Tr D)²/‖D‖²_F: how many directions carry the noise."""
-        return self.trace**2 / self.frobenius**2
+        """(Tr D)²/‖D‖²_F: how many directions carry the noise; NaN where there is none."""
+        return self.trace**2 / self.frobenius**2 if self.frobenius else math.nan
 
     def summary(self) -> list[str]:
         rank = (
@@ -133,7 +135,7 @@ class Spectrum(Result):
                 "index": np.arange(1, len(self.eigenvalues) + 1),
                 "eigenvalue": self.eigenvalues,
                 "residual": self.residuals,
-                "share": self.eigenvalues / self.trace,
+                "share": self.eigenvalues / (self.trace or math.nan),
             }
         )
         table.attrs["columns"] = dict(COLUMNS)
@@ -191,7 +193,7 @@ def spectrum(
     ('dense', 8, 8, True)
     """
     problem = read(model, data, loss, forward=forward, params=params, examples=examples, device=device)
-    _check(problem, k, memory)
+    _check(problem, k, memory, seed)
     _check_choices(convention, precision)
     stream, report = _stream(problem, vectorise, reuse=True), Progress("spectrum", progress)
     limit = 0.8 * ways.free_memory() if memory is None else memory * 2**30
@@ -224,12 +226,14 @@ def spectrum(
     )
 
 
-def _check(problem: Problem, k: int | None, memory: float | None) -> None:
+def _check(problem: Problem, k: int | None, memory: float | None, seed: int) -> None:
     most = min(problem.examples, problem.weights)
-    if k is not None and not 1 <= k <= most:
-        raise InputError("k", f"{k} eigenvalues of {most} that can differ from zero", f"ask for 1 to {most}")
-    if memory is not None and not memory > 0:
-        raise InputError("memory", f"found {memory}", "give GiB, such as memory=8")
+    if k is not None and (not is_whole(k) or not 1 <= k <= most):
+        found = f"{k!r} eigenvalues of {most} that can differ from zero"
+        raise InputError("k", found, f"ask for a whole number from 1 to {most}, or None for all")
+    if memory is not None:
+        require_number("memory", memory, "give GiB, such as memory=8", positive=True)
+    require_whole("seed", seed, 0)
 
 
 def _check_choices(convention: Convention, precision: Precision) -> None:
@@ -275,6 +279,8 @@ def _diagnoses(found: _Found) -> tuple[str, ...]:
     known = found.residuals[np.isfinite(found.residuals)]
     if len(known) and known.max() > 1e-3 * found.values[0]:
         return ("some residuals are above λ₁/1000: ask for fewer eigenvalues, or use another method",)
+    if not found.trace:
+        return ("all examples have the same gradient, D = 0: are they copies, or all without a label?",)
     return ()
 
 
@@ -282,6 +288,8 @@ def _rank(found: _Found, problem: Problem, precision: Precision) -> tuple[int | 
     """How many eigenvalues are above the threshold, where that can be said, and what else is to be known."""
     values = found.values
     threshold = spectra.threshold(values, precision, problem.weights)
+    if not found.trace:
+        return 0, []
     if threshold >= values[0]:
         what = f"the threshold λ₁·d·ε = {threshold:.3g} is above λ₁ in {precision}"
         return None, [f"rank undecidable: {what}"]

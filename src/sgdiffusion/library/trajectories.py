@@ -61,6 +61,8 @@ class Trajectory:
         n = len(moving)
         if lags is None:
             lags = np.unique(np.geomspace(1, max(2, n // 4), 40).astype(int))
+        if np.asarray(lags).dtype.kind not in "iu":
+            raise InputError("lags", f"found {lags!r}", "give whole numbers of snapshots")
         found = fluctuations.autocorrelation(moving, np.asarray(lags))
         low, middle, high = np.quantile(found.values, [0.1, 0.5, 0.9], axis=1)
         band = np.full(len(low), fluctuations.white_band(n))
@@ -196,9 +198,10 @@ def trajectory(weights: Any, times: Any = None) -> Trajectory:
         raise InputError(
             "weights", f"snapshot {int(np.argmin(finite))} holds NaN or infinity", "cut it there"
         )
-    moments = (
-        np.arange(len(values), dtype=np.float64) if times is None else np.asarray(times, dtype=np.float64)
-    )
+    try:
+        moments = np.asarray(np.arange(len(values)) if times is None else times, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("times", f"they are no numbers ({error})", "give one number per snapshot") from error
     require_times(moments)
     if len(moments) != len(values):
         raise InputError("times", f"{len(moments)} times for {len(values)} snapshots", "give one for each")

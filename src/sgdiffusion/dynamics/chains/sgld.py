@@ -115,15 +115,17 @@ class Streams:
         self._rows = max(1, _BLOCK // (batch or _BLOCK))
         self._used, self._drawn = self._block, self._rows
         self._before = self._fresh().clone() if averaged else None
+        self._mean = self._before.clone() if self._before is not None else None
 
     def normals(self) -> Tensor:
-        """[C, d], fresh at every call; averaged: half the sum of this call's numbers and the next's."""
+        """[C, d], valid until the next call; averaged: half the sum of this call's numbers and the next's."""
         fresh = self._fresh()
-        if self._before is None:
+        if self._before is None or self._mean is None:
             return fresh
-        mean = self._before.add_(fresh).mul_(0.5)
-        self._before = fresh.clone()
-        return mean
+        # two buffers in turn: fresh memory of a large net costs as much as the numbers in it
+        mean, self._before, self._mean = self._before, self._mean, self._before
+        self._before.copy_(fresh)
+        return mean.add_(fresh).mul_(0.5)
 
     def _fresh(self) -> Tensor:
         if self._used == self._block:

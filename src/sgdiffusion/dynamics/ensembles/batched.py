@@ -12,7 +12,6 @@ examples given, as in training, when asked for by `statistics="batch"`: L(w) the
 that training sees, and the examples of a batch depend on each other. Dropout is off.
 """
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parameters_to_vector
 
 from sgdiffusion.errors import ConfigError, require_choice
+from sgdiffusion.inputs.model import copied
 
 Loss = Literal["cross-entropy", "squared"]
 Statistics = Literal["running", "batch"]
@@ -150,18 +150,21 @@ class FunctionalNet(Batched):
 
     def __init__(self, net: nn.Module, statistics: Statistics):
         self.couples = coupling(net, statistics)
-        self._net = copy.deepcopy(net).eval()
+        self._net = copied(net).eval()
         if statistics == "batch":
             # without running statistics the batch's own are used, in evaluation mode too
             replace_all_batch_norm_modules_(self._net)
         self._shapes = {name: p.shape for name, p in trainable(net).items()}
         self.weights = sum(math.prod(shape) for shape in self._shapes.values())
 
-    def _call(self, row: Tensor, x: Tensor) -> Tensor:
-        """Outputs of one net on its examples x [b, …]."""
+    def _weights(self, row: Tensor) -> dict[str, Tensor]:
+        """A row of θ as the weights by name: views of it."""
         pieces = torch.split(row, [math.prod(s) for s in self._shapes.values()])
-        state = {k: p.view(s) for (k, s), p in zip(self._shapes.items(), pieces, strict=True)}
-        outputs: Tensor = functional_call(self._net, state, (x,))
+        return {k: p.view(s) for (k, s), p in zip(self._shapes.items(), pieces, strict=True)}
+
+    def _call(self, weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        """Outputs of one net on its examples x [b, …]."""
+        outputs: Tensor = functional_call(self._net, weights, (x,))
         return outputs
 
 
@@ -174,7 +177,7 @@ class BatchedModule(FunctionalNet):
         self._loss = loss
 
     def _loss_of(self, row: Tensor, x: Tensor, y: Tensor, shares: Tensor) -> Tensor:
-        return (example_losses(self._call(row, x), y, self._loss) * shares).sum()
+        return (example_losses(self._call(self._weights(row), x), y, self._loss) * shares).sum()
 
     def _arguments(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None) -> list[Tensor]:
         m, examples = len(theta), x.shape[1]
@@ -187,7 +190,9 @@ class BatchedModule(FunctionalNet):
 
     @torch.no_grad()
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        return vmap(self._call)(theta, x.expand(len(theta), *x.shape[1:]))
+        return vmap(lambda row, x: self._call(self._weights(row), x))(
+            theta, x.expand(len(theta), *x.shape[1:])
+        )
 
     @torch.no_grad()
     def losses(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:

@@ -44,8 +44,8 @@ class Serial(FunctionalNet):
         super().__init__(net, statistics)
         self._loss = example_loss
 
-    def _loss_of(self, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return self._loss(self._call(row, x), y).mean()
+    def _loss_of(self, weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return self._loss(self._call(weights, x), y).mean()
 
     def _each(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None) -> list[tuple[Tensor, ...]]:
         if shares is not None:
@@ -55,11 +55,14 @@ class Serial(FunctionalNet):
 
     @torch.no_grad()
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        return torch.stack([self._call(row, xs) for row, xs, _ in self._each(theta, x, x, None)])
+        return torch.stack(
+            [self._call(self._weights(row), xs) for row, xs, _ in self._each(theta, x, x, None)]
+        )
 
     @torch.no_grad()
     def losses(self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:
-        return torch.stack([self._loss_of(*one) for one in self._each(theta, x, y, shares)])
+        each = self._each(theta, x, y, shares)
+        return torch.stack([self._loss_of(self._weights(row), xs, ys) for row, xs, ys in each])
 
     def gradients(
         self, theta: Tensor, x: Tensor, y: Tensor, shares: Tensor | None = None
@@ -67,8 +70,10 @@ class Serial(FunctionalNet):
         losses, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
         with torch.enable_grad():
             for i, (row, xs, ys) in enumerate(self._each(theta.detach(), x, y, shares)):
-                leaf = row.requires_grad_()
-                loss = self._loss_of(leaf, xs, ys)
-                (gradient[i],) = torch.autograd.grad(loss, leaf)
+                # by weight, not by row: the row's own gradient would be put together in memory of its own
+                weights = {name: part.requires_grad_() for name, part in self._weights(row).items()}
+                loss = self._loss_of(weights, xs, ys)
+                parts = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
+                torch.cat([part.flatten() for part in parts], out=gradient[i])
                 losses[i] = loss.detach()
         return losses, gradient

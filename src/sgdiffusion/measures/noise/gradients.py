@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from sgdiffusion.errors import InputError, MeasureError
 from sgdiffusion.inputs.data import Forward, Inputs
 from sgdiffusion.inputs.losses import Loss, cross_entropy
-from sgdiffusion.inputs.model import require_evaluation, require_module
+from sgdiffusion.inputs.model import copied, require_evaluation, require_module
 from sgdiffusion.inputs.precision import full_precision
 from sgdiffusion.measures.noise.workers import in_order
 
@@ -152,8 +152,8 @@ class PerExampleGradients:
         return other
 
     def example_losses(self, batch: Any) -> Tensor:
-        """The losses (n,) of a batch, with the module itself."""
-        return self.forward(self.module, self.to_module(batch))
+        """The losses (n,) of a batch, with the module itself; the batch stays as it is."""
+        return self.forward(self.module, tree_map(torch.clone, self.to_module(batch)))
 
     def to_module(self, batch: Any) -> Any:
         """A batch on the module's device, floating-point parts in its dtype."""
@@ -173,7 +173,7 @@ class PerExampleGradients:
     def _differentiator(self) -> Callable[[Any], list[Tensor]]:
         """The function batch -> gradients by parameter, with a module of its own to run on one thread."""
         # a copy: a functional call swaps the module's weights while it runs
-        losses = ExampleLosses(copy.deepcopy(self.module).requires_grad_(False), self.forward)
+        losses = ExampleLosses(copied(self.module).requires_grad_(False), self.forward)
         loss = partial(_example_loss, losses)
         differentiate = vmap(grad(loss), (None, 0)) if self.vectorise else partial(_one_by_one, loss)
 
@@ -182,7 +182,7 @@ class PerExampleGradients:
                 with full_precision():
                     gradients = differentiate(self._values, self.to_module(batch))
             except RuntimeError as error:
-                raise _explained(error) from error
+                raise _explained(error, self.vectorise) from error
             return [gradients[name] for name in self._values]
 
         return work
@@ -205,7 +205,9 @@ class PerExampleGradients:
 
 
 def _example_loss(losses: ExampleLosses, weights: dict[str, Tensor], example: Any) -> Tensor:
-    value = functional_call(losses, weights, (tree_map(lambda part: part.unsqueeze(0), example),))
+    # a copy: a module that changes its inputs in place shall not change the user's
+    batch = tree_map(lambda part: part.unsqueeze(0).clone(), example)
+    value = functional_call(losses, weights, (batch,))
     if value.shape != (1,):
         raise InputError(
             "loss",
@@ -215,17 +217,17 @@ def _example_loss(losses: ExampleLosses, weights: dict[str, Tensor], example: An
     return value[0]
 
 
-def _explained(error: RuntimeError) -> Exception:
-    """torch.func's refusals in one line each; any other error is itself."""
+def _explained(error: RuntimeError, vectorised: bool) -> Exception:
+    """torch.func's refusals in one line each; an error of one example by itself, or of memory, is itself."""
     text = str(error)
     if "random operation" in text or "randomness" in text:
         return InputError("model", "something in it is random", "switch its dropout or noise off")
-    if "vmap" in text or "Batching rule" in text or "functorch" in text:
+    if vectorised and "memory" not in text:
         line = text.strip().partition("\n")[0][:120]
         return InputError(
             "model",
             f"torch.func cannot vectorise it ({line})",
-            "use vectorise=False, slower by a small factor",
+            "use vectorise=False (--no-vectorise), slower by a small factor",
         )
     return error
 

@@ -10,7 +10,6 @@ Each is then tried: the losses of a few examples, in double precision, before an
 What fails is listed with its reason, never given.
 """
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -18,8 +17,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map
 
 from sgdiffusion.inputs.data import Inputs
+from sgdiffusion.inputs.model import copied
 from sgdiffusion.measures.noise.gradients import ExampleLosses, PerExampleGradients
 from sgdiffusion.measures.noise.tape import Call, Tape, recorded
 
@@ -128,9 +129,7 @@ def find_symmetries(gradients: PerExampleGradients) -> Symmetries:
 
 def in_double(gradients: PerExampleGradients) -> PerExampleGradients:
     """The same of a copy of the module in double precision, in which a symmetry is exact."""
-    return PerExampleGradients(
-        copy.deepcopy(gradients.module).double(), gradients.data, forward=gradients.forward
-    )
+    return PerExampleGradients(copied(gradients.module).double(), gradients.data, forward=gradients.forward)
 
 
 def fault_of(symmetry: Symmetry, gradients: PerExampleGradients, batch: Any) -> str | None:
@@ -139,7 +138,8 @@ def fault_of(symmetry: Symmetry, gradients: PerExampleGradients, batch: Any) -> 
     with torch.no_grad():
         before = gradients.example_losses(batch)
         values = {f"model.{k}": v for k, v in transformed(gradients.module, symmetry, FACTOR).items()}
-        after = functional_call(losses, values, (gradients.to_module(batch),))
+        # a copy, as in example_losses: the module may change it in place
+        after = functional_call(losses, values, (tree_map(torch.clone, gradients.to_module(batch)),))
     change = float(((after - before).abs() / (1 + before.abs())).max())
     allowed = EXACT if symmetry.w else NEARLY
     if change <= allowed:
