@@ -134,7 +134,7 @@ def curvature_product(net: Batched, theta: Tensor, directions: Tensor, x: Tensor
     reach = (1e-2 if theta.dtype == torch.float32 else 1e-4) / length
     # in place: of a large net fresh memory costs as much as the arithmetic
     ends = [net.gradients((s * reach * directions).add_(theta), x, y)[1] for s in (1, -1)]
-    return ends[0].sub_(ends[1]).div_(2 * reach)
+    return (ends[0] - ends[1]).div_(2 * reach)
 
 
 class _Bounds:
