@@ -54,11 +54,11 @@ def test_files_and_picture(tmp_path: Path):
 def test_a_set_of_two_commits_is_not_published(tmp_path: Path):
     record = {**step("b 2", 1, "a 1", commit="b" * 40), "upstream": [step("a 1", 1)]}
     (tmp_path / "fig.json").write_text(json.dumps(record))
-    found = publish.problems(tmp_path, ["fig.json"])
+    found = publish.problems(tmp_path, ["fig.json"], [record])
     assert found == ["made at 2 commits: aaaaaaaaaa, bbbbbbbbbb"]
     record["upstream"] = [step("a 1", 1, commit="b" * 40)]
     (tmp_path / "fig.json").write_text(json.dumps(record))
-    assert publish.problems(tmp_path, ["fig.json"]) == []
+    assert publish.problems(tmp_path, ["fig.json"], [record]) == []
 
 
 def test_the_command_reads_a_run_finished_or_not(tmp_path: Path, monkeypatch, capsys):
@@ -75,6 +75,7 @@ def test_the_command_reads_a_run_finished_or_not(tmp_path: Path, monkeypatch, ca
 def test_an_earlier_step_from_uncommitted_code_is_not_published(tmp_path: Path):
     """A figure made again after a commit from a training that was not."""
     early = step("a 1", 1) | {"git": {"commit": "a" * 40, "dirty": True}}
-    (tmp_path / "fig.json").write_text(json.dumps({**step("b 2", 1, "a 1"), "upstream": [early]}))
-    (found,) = publish.problems(tmp_path, ["fig.json"])
+    record = {**step("b 2", 1, "a 1"), "upstream": [early]}
+    (tmp_path / "fig.json").write_text(json.dumps(record))
+    (found,) = publish.problems(tmp_path, ["fig.json"], [record])
     assert found.startswith("made from uncommitted code: ")

@@ -56,6 +56,14 @@ def test_a_finished_run_is_published_whole(run: Path):
     assert damaged(target) == []
 
 
+def test_records_are_read_once_for_the_refusal_and_the_costs(run: Path, monkeypatch):
+    calls = []
+    whole = publish.records_of
+    monkeypatch.setattr(publish, "records_of", lambda *given: calls.append(given) or whole(*given))
+    publish.publish(run, run.parent / "reference")
+    assert len(calls) == 1
+
+
 def test_killed_at_any_time_it_leaves_the_old_set_or_the_new_one(run: Path):
     target, former = run.parent / "reference", run.parent / "reference.former"
     publish.publish(run, target)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sgdiffusion.provenance import Job, flag_note, marks
+from sgdiffusion.provenance import Job, flag_note, guards, marks
 from sgdiffusion.provenance.guards import warnings
 from sgdiffusion.provenance.record import Record, compose, write_record
 
@@ -55,6 +55,19 @@ def test_chains_that_do_not_mix_are_named_where_they_are_most(tmp_path: Path, fl
     pd.DataFrame({"llc": 1.0, "diagnoses": ["short"] * flagged + [""] * (10 - flagged)}).to_parquet(path)
     expected = [f"coefficients: {flagged} of 10 rows flagged (short)"] if named else []
     assert warnings([path, tmp_path / "missing.csv", tmp_path / "arrays.npz"]) == expected
+
+
+def test_only_the_columns_that_are_judged_are_read(tmp_path: Path):
+    """A path of a million rows is not read again; beside judged columns the others are not parsed."""
+    ragged = tmp_path / "path.csv"
+    ragged.write_text("t,r\n1,2\n1,2,3\n")  # no parser takes its last line
+    assert warnings([ragged]) == []
+    table = pd.DataFrame({"marks": ["short"] * 3, "theta": [[1.0]] * 3})
+    table.to_parquet(tmp_path / "walk.parquet")
+    assert warnings([tmp_path / "walk.parquet"]) == ["walk: 3 of 3 rows flagged (short)"]
+    assert list(guards._judged(tmp_path / "walk.parquet").columns) == ["marks"]
+    table.drop(columns="marks").to_parquet(tmp_path / "plain.parquet")
+    assert warnings([tmp_path / "plain.parquet"]) == []
 
 
 def test_warnings_travel_to_everything_that_is_made_of_it(tmp_path: Path):

@@ -64,10 +64,10 @@ def records_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: record for name, record in read.items() if record is not None}
 
 
-def problems(folder: Path, names: list[str]) -> list[str]:
+def problems(folder: Path, names: list[str], records: Iterable[Mapping[str, Any]]) -> list[str]:
     """What keeps a preset from being published: missing files, other code than one commit's, its size."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
-    made = [step for step in steps(records_of(folder, names).values()) if "git" in step]
+    made = [step for step in steps(records) if "git" in step]
     for step in made:
         if step["git"]["commit"] is None:
             found.append(f"made outside of a checkout: {step['output']}")
@@ -103,7 +103,8 @@ def publish(folder: Path, target: Path) -> list[str]:
         former.rename(target)
     items = read_json(folder / "items.json")
     names = sorted(expected(items))
-    if found := problems(folder, names):
+    records = records_of(folder, names)
+    if found := problems(folder, names, records.values()):
         raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
     for left in (partial, former):
         shutil.rmtree(left, ignore_errors=True)
@@ -116,7 +117,7 @@ def publish(folder: Path, target: Path) -> list[str]:
     table = not_as_published(folder, items)
     table.to_csv(partial / "missing.csv", index=False)
     (partial / "missing.md").write_text(markdown(table), encoding="utf-8")
-    names += ["missing.csv", "missing.md", *costs.write(records_of(folder, names).values(), partial)]
+    names += ["missing.csv", "missing.md", *costs.write(records.values(), partial)]
     manifest = {"preset": items["preset"], "files": {name: digest(partial / name) for name in names}}
     (partial / "published.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     if target.exists():

@@ -12,25 +12,37 @@ from typing import Any
 LEAST_EPOCHS = 2  # rows of metrics: with one there is nothing to compare
 MOST_FLAGGED = 0.5  # share of rows whose chains were diagnosed, beyond which a table as a whole is named
 FLAGS = ("diagnoses", "marks")  # columns that say what is wrong with a row; empty where nothing is
+ESTIMATES = ("quantity", "value", "low", "high")
+METRICS = ("epoch", "train_loss", "train_error")
+JUDGED = {*FLAGS, *ESTIMATES, *METRICS, "test_loss"}
 
 
 def warnings(outputs: Iterable[Path]) -> list[str]:
     """One line for each thing that is wrong with the tables among a job's outputs."""
-    import pandas as pd  # slow to import, and not every job writes a table
-
     found: list[str] = []
     for path in outputs:
         if path.suffix in (".csv", ".parquet") and path.is_file():
-            table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-            found += _of_table(table, path)
+            found += _of_table(_judged(path), path)
     return found
+
+
+def _judged(path: Path) -> Any:
+    """Those columns of a table that are judged: paths and spectra, the large tables, have none."""
+    import pandas as pd  # slow to import, and not every job writes a table
+
+    if path.suffix == ".csv":
+        names = pd.read_csv(path, nrows=0).columns
+        return pd.read_csv(path, usecols=chosen) if (chosen := JUDGED & set(names)) else pd.DataFrame()
+    from pyarrow.parquet import read_schema  # what pandas reads parquet with
+
+    return pd.read_parquet(path, columns=[name for name in read_schema(path).names if name in JUDGED])
 
 
 def _of_table(table: Any, path: Path) -> Iterator[str]:
     columns = set(table.columns)
-    if {"epoch", "train_loss", "train_error"} <= columns:
+    if columns.issuperset(METRICS):
         yield from _of_training(table, f"{path.parent.parent.name} {path.parent.name}")
-    if {"quantity", "value", "low", "high"} <= columns:
+    if columns.issuperset(ESTIMATES):
         bad = table.loc[table[["value", "low", "high"]].isna().any(axis=1), "quantity"]
         yield from (f"{name} is not a number" for name in bad)
     for column in FLAGS:

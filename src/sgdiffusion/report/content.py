@@ -15,7 +15,7 @@ from sgdiffusion.gallery.files import read_csv, read_json, read_verdicts, verdic
 from sgdiffusion.gallery.fill import fill, measured_all
 from sgdiffusion.gallery.publish import not_as_published
 from sgdiffusion.report.claims import claim_row
-from sgdiffusion.report.costs import costs, data_sets, records_of, sources
+from sgdiffusion.report.costs import costs, data_sets, records_shown, sources
 from sgdiffusion.report.facts import across, facts, published
 from sgdiffusion.report.figures import Figure, curves, figure, rows
 from sgdiffusion.report.words import Words, breakable, words
@@ -172,7 +172,7 @@ def content(
     seen: dict[str, Any] = dict(run)
     for name in cross["tables"]:
         seen |= across(read_csv(folder / "cross" / f"{name}.csv"))
-    records = records_of(folder, listing)
+    records = records_shown(folder, listing)
     shorts = {paper: words_of.paper.short for paper, words_of in texts.items()}
     return {
         "title": report.title,

@@ -10,7 +10,7 @@ from sgdiffusion.provenance import read_record
 Record = Mapping[str, Any]
 
 
-def records_of(folder: Path, listing: Mapping[str, Any]) -> list[Record]:
+def records_shown(folder: Path, listing: Mapping[str, Any]) -> list[Record]:
     """The records of everything that a preset shows."""
     shown = {**listing["papers"], "cross": listing.get("across") or {"figures": [], "tables": []}}
     paths = [folder / "verdicts"]
