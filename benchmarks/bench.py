@@ -12,7 +12,8 @@ A peer that is not installed is a row that says so. Exit status 1 if two results
 import argparse
 import os
 import sys
-import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -24,25 +25,39 @@ import gpu_works
 import path_works
 import peer_works
 from floors import measured
-from harness import circumstances, compare, markdown, picture, sound, table
+from harness import Alone, Work, circumstances, compare, markdown, picture, sound, table
 
 HERE = Path(__file__).resolve().parent
-PEERS = ("backpack-for-pytorch", "curvlinops-for-pytorch", "devinterp", "pyhessian")
-WORKS = {"peers": (peer_works.works, PEERS), "paths": (path_works.works, ()), "gpu": (gpu_works.works, ())}
+LIBRARIES = ("backpack-for-pytorch", "curvlinops-for-pytorch", "devinterp", "opacus", "pyhessian")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the tables, and what its Markdown says of the run."""
+
+    works: Callable[[], Iterable[Work | Alone]]
+    peers: tuple[str, ...] = ()
+    """Distributions whose versions are named."""
+    cores: bool = False
+    """Whether all cores may be used; else one thread."""
+    device: Callable[[], str] | None = None
+
+
+TABLES = {
+    "peers": Table(peer_works.works, LIBRARIES),
+    "paths": Table(path_works.works, ("backpack-for-pytorch", "opacus")),
+    "gpu": Table(gpu_works.works, cores=True, device=gpu_works.card),
+}
 
 
 def bench(name: str, rounds: int) -> bool:
     """One table; without rounds the results are compared and nothing is written."""
-    works, peers = WORKS[name]
-    card = name == "gpu"
-    threads = torch.get_num_threads() if card else 1
+    chosen = TABLES[name]
+    threads = torch.get_num_threads() if chosen.cores else 1
     torch.set_num_threads(threads)
-    clock, unit = (
-        (time.perf_counter, "seconds of the clock") if card else (time.process_time, "processor seconds")
-    )
     load, rows = os.getloadavg()[0], []
-    for work in works():
-        rows.append(compare(work, rounds, clock))
+    for work in chosen.works():
+        rows.append(compare(work, rounds))
         ratio = f"{rows[-1]['ratio']:.2f} times" if "ratio" in rows[-1] else rows[-1].get("note", "")
         print(f"{work.work}, {work.peer}: {rows[-1]['outcome']}, {ratio}", flush=True)
     found = table(rows)
@@ -50,19 +65,19 @@ def bench(name: str, rounds: int) -> bool:
         return sound(found)
     found.to_csv(HERE / f"{name}.csv", index=False, float_format="%.4g")
     found = pd.read_csv(HERE / f"{name}.csv")  # so that both files round alike
-    about = circumstances(peers, threads, load)
-    if card:
-        about["device"] = gpu_works.card()
+    about = circumstances(chosen.peers, threads, load)
+    if chosen.device:
+        about["device"] = chosen.device()
     if found["floor_s"].notna().any():
         about["floors"] = measured().said()
-    (HERE / f"{name}.md").write_text(markdown(found, about, unit), encoding="utf-8")
+    (HERE / f"{name}.md").write_text(markdown(found, about), encoding="utf-8")
     picture(found).savefig(HERE / f"{name}.png", dpi=150, metadata={"Software": None})
     return sound(found)
 
 
 def main() -> bool:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", choices=[*WORKS, []], help="tables (default: peers and paths)")
+    parser.add_argument("names", nargs="*", choices=[*TABLES, []], help="tables (default: peers and paths)")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds; 0: results only")
     chosen = parser.parse_args()
     names = chosen.names or ["peers", "paths"]

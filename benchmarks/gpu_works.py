@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Work
+from harness import Work, largest_share
 from path_works import ERRORS, RATE, image_set, moons_set, perceptron
 from peer_works import images
 from torch import Tensor, nn
+from training_works import loss_of_epoch
 
 import sgdiffusion as sd
 from sgdiffusion import networks
-from sgdiffusion.config.models import Data, Network, Phase, Training
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import train
@@ -68,12 +68,8 @@ def beside(
         tolerance=tolerance,
         unit=unit,
         note=note,
+        clock="wall",
     )
-
-
-def largest(found: Any, expected: Any) -> float:
-    found, expected = np.asarray(found), np.asarray(expected)
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def resnet18() -> nn.Module:
@@ -93,7 +89,7 @@ def measurement_works() -> Iterator[Work]:
         "top 20 eigenvalues and trace of D, ResNet18 (d = 11.2 M), 32×32, N = 500",
         "`sd.spectrum(k=20)`",
         lambda d: sd.spectrum(resnet18(), coloured(500, 32), k=20, device=d, **quiet).eigenvalues,
-        largest,
+        largest_share,
         note="each way is chosen on the processor by its estimate",
     )
 
@@ -124,30 +120,9 @@ def measurement_works() -> Iterator[Work]:
         "D of small-lenet (d = 13,338) in full and all its eigenvalues, N = 2,000",
         '`sd.spectrum(method="dense")`',
         lambda d: sd.spectrum(copy.deepcopy(lenet), digits, method="dense", device=d, **quiet).eigenvalues,
-        largest,
+        largest_share,
         note="LAPACK on the processor finds the eigenvalues on both sides",
     )
-
-
-def training(name: str, shape: tuple[int, ...], examples: int, preparation: Data) -> Run:
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((examples, *shape), dtype=np.float32), rng.integers(0, 10, examples)
-    data = SimpleNamespace(x_train=x, y_train=y, x_test=x[:500], y_test=y[:500])
-    settings = Training(
-        kind="training",
-        network=Network(name=name),
-        data=preparation,
-        schedule=[Phase(until=1.0, rate=0.01)],
-        batch_size=128,
-        epochs=1,
-    )
-
-    def run(device: str) -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            options = {"run_id": "bench", "seed": 0, "root_seed": 0, "folder": Path(folder)}
-            return trainer.train(settings, data, device=device, **options).metrics["train_loss"].iloc[-1]
-
-    return run
 
 
 def large(name: str, batch: int, steps: int) -> Run:
@@ -185,11 +160,12 @@ def ensemble(data: Examples, width: int, nets: int, steps: int, batch: int) -> R
 
 
 def training_works() -> Iterator[Work]:
+    epoch = loss_of_epoch(trainer.train, "small-allcnn", (3, 32, 32), 5_000)
     yield beside(
         "an epoch of small-allcnn on 5,000 images of 32×32, batch 128",
         "`trainer.train`",
-        training("small-allcnn", (3, 32, 32), 5_000, Data(set="cifar10", preparation="gcn-zca")),
-        largest,
+        lambda d: epoch(device=d),
+        largest_share,
         tolerance=0.05,
         unit="of the epoch's mean loss",
         note="dropout draws on the device",
@@ -199,7 +175,7 @@ def training_works() -> Iterator[Work]:
             f"10 steps of {name} (200 classes), 64×64, batch {batch}",
             "`finetune`",
             large(name, batch, 10),
-            largest,
+            largest_share,
             tolerance=0.05,
             unit="of R",
             note="convolutions of a training use the card's reduced precision (TF32), torch's default",
@@ -212,7 +188,7 @@ def training_works() -> Iterator[Work]:
             f"{title}, {steps} steps of SGD, batch {batch}",
             "`ensemble.train`",
             ensemble(data, width, nets, steps, batch),
-            largest,
+            largest_share,
             tolerance=0.01,
         )
 

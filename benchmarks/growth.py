@@ -23,8 +23,9 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from harness import circumstances, figures
-from path_works import CHAIN_RATE, NOISE, epochs_of, moons_set, our_ensemble, perceptron
+from path_works import CHAIN_RATE, NOISE, moons_set, our_ensemble, perceptron
 from peer_works import convolutional, images, weights
+from training_works import epochs_of
 
 import sgdiffusion as sd
 from sgdiffusion.dynamics.chains.diagonal import GaussianData, balanced, run_sgd

@@ -3,8 +3,8 @@
 A `Work` names two functions that return the same quantity by different code. Their results are compared once,
 by a distance whose tolerance was fixed beforehand; if they differ there are no times. Else the two alternate
 for some rounds. Times are seconds of the processor, so that other work on the machine disturbs little; of the
-clock, where a device beside the processor does the work. The median counts on each side; the range of the
-ratio is that of the rounds. The comparison is the warm-up.
+clock, where other processes or a device beside the processor do the work. The median counts on each side; the
+range of the ratio is that of the rounds. The comparison is the warm-up.
 """
 
 import importlib
@@ -19,14 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from floors import Floors, measured
 from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 
-Clock = Callable[[], float]
+CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
 EQUAL, DIFFERENT, MISSING, ALONE = "equal", "different", "not installed", "no counterpart"
+SKIPPED = "left out: it compiles for minutes"
 COLUMNS = {
     "work": "what is computed, on what",
     "ours": "the call of this project",
@@ -36,6 +38,7 @@ COLUMNS = {
     "difference": "between the two results, in the unit of the tolerance",
     "tolerance": "fixed before the run",
     "unit": "of difference and tolerance",
+    "clock": "of all times: processor | wall",
     "ours_s": "median seconds",
     "ours_low_s": "least",
     "ours_high_s": "most",
@@ -70,6 +73,10 @@ class Work:
     note: str = ""
     floor: Callable[[Floors], float] | None = None
     """Seconds of the arithmetic that nobody can do without."""
+    clock: str = "processor"
+    """One of CLOCKS."""
+    compiles: bool = False
+    """Whether the peer first compiles for minutes: left out where nothing is timed."""
 
 
 @dataclass(frozen=True)
@@ -92,23 +99,31 @@ def absent(modules: Iterable[str]) -> str:
     return ""
 
 
-def seconds(run: Callable[[], Any], clock: Clock = time.process_time) -> float:
-    start = clock()
+def seconds(run: Callable[[], Any], clock: str) -> float:
+    start = CLOCKS[clock]()
     run()
-    return clock() - start
+    return CLOCKS[clock]() - start
+
+
+def largest_share(found: Any, expected: Any) -> float:
+    """The largest difference over the largest number, of arrays or tensors."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def _named(work: Work | Alone, **found: Any) -> dict[str, Any]:
-    names = ("work", "ours", "peer", "theirs", "tolerance", "unit", "note")
+    names = ("work", "ours", "peer", "theirs", "tolerance", "unit", "clock", "note")
     return {n: getattr(work, n) for n in names if hasattr(work, n)} | found
 
 
-def compare(work: Work | Alone, rounds: int, clock: Clock = time.process_time) -> dict[str, Any]:
+def compare(work: Work | Alone, rounds: int) -> dict[str, Any]:
     """A row of the table; without rounds the results are compared and nothing is timed."""
     if isinstance(work, Alone):
         return _named(work, outcome=ALONE)
     if reason := absent(work.modules):
         return _named(work, outcome=MISSING, note=reason)
+    if work.compiles and not rounds:
+        return _named(work, outcome=SKIPPED)
     ours, theirs = work.sides()
     difference = work.distance(ours(), theirs())
     if not difference <= work.tolerance:  # nor NaN
@@ -116,7 +131,7 @@ def compare(work: Work | Alone, rounds: int, clock: Clock = time.process_time) -
     row = _named(work, outcome=EQUAL, difference=difference, rounds=rounds)
     if not rounds:
         return row
-    row |= _times([(seconds(ours, clock), seconds(theirs, clock)) for _ in range(rounds)])
+    row |= _times([(seconds(ours, work.clock), seconds(theirs, work.clock)) for _ in range(rounds)])
     if work.floor is not None:
         floor = work.floor(measured())
         row |= {"floor_s": floor, "floor_share": floor / row["ours_s"]}
@@ -224,7 +239,16 @@ def picture(found: pd.DataFrame) -> Figure:
     return figure
 
 
-def markdown(found: pd.DataFrame, about: dict[str, str], times: str = "processor seconds") -> str:
+def clocks(found: pd.DataFrame) -> str:
+    """Whose seconds the times are."""
+    wall = [str(number) for number, clock in enumerate(found["clock"], 1) if clock == "wall"]
+    if len(wall) == found["clock"].notna().sum():
+        return "seconds of the clock"
+    apart = f" (seconds of the clock in row {', '.join(wall)})" if wall else ""
+    return f"processor seconds{apart}"
+
+
+def markdown(found: pd.DataFrame, about: dict[str, str]) -> str:
     """The table with its circumstances, as the documentation includes it."""
     header = ["row", "work", "peer", "ratio", "time here", "time there", "difference (tolerance)"]
     rows = list(enumerate(found.to_dict("records"), 1))
@@ -233,7 +257,7 @@ def markdown(found: pd.DataFrame, about: dict[str, str], times: str = "processor
     timed = f" of {int(rounds.min())} rounds" if len(rounds) else ""
     parts = [
         "\n".join("| " + " | ".join(line) + " |" for line in lines),
-        f"Times are {times}, the median{timed}. The ratio is time there / time here (least to most "
+        f"Times are {clocks(found)}, the median{timed}. The ratio is time there / time here (least to most "
         "of the rounds): above 1, faster here.",
         faster_peers(found),
         "What was called, row by row:",

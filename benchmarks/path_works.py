@@ -5,36 +5,31 @@ same to rounding.
 """
 
 import copy
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import SimpleNamespace
 
+import matrix_works
 import numpy as np
 import torch
-from floors import Floors, eigenvalues
+import training_works
 from harness import Work
-from peer_works import Sides, by_vmap, convolutional, images, rounding, rows_of, spectral_distance, weights
+from peer_works import Sides
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional
 
 from sgdiffusion import networks
-from sgdiffusion.config.models import Data, Network, Phase, Training
 from sgdiffusion.data.moons import moons
 from sgdiffusion.dynamics.chains.averages import average_loss
 from sgdiffusion.dynamics.chains.diagonal import GaussianData, balanced, run_sgd
+from sgdiffusion.dynamics.chains.sde_diagonal import run_effective, run_weights
 from sgdiffusion.dynamics.ensembles.batched import stack
 from sgdiffusion.dynamics.ensembles.batched_mlp import batched
 from sgdiffusion.dynamics.ensembles.ensemble import train
 from sgdiffusion.dynamics.examples import Examples
-from sgdiffusion.dynamics.training import checkpoints, fused_fc, trainer
-from sgdiffusion.measures.noise.diffusion import diffusion_matrix
-from sgdiffusion.measures.noise.gradients import PerExampleGradients
-from sgdiffusion.measures.noise.spectra import eigenvalues as spectrum_of
 
 CHAINS, CHAIN_STEPS, CHAIN_RATE, NOISE = 100_000, 200, 0.05, 0.5
-EPOCHS, EXAMPLES, BATCH = 20, 10_000, 128
+SDE_CHAINS, END, TEMPERATURE, COARSE, FINE = 20_000, 0.5, 0.05, 0.1, 0.02
+CONSTANTS = (2.0, 2.0, 2 + NOISE**2, 1.0, 1.0)  # α₁, α₂, α₃, β₁, β₂ of the same data: g = 2(v − 1)² + σ²
 RATE = 0.1  # of the ensembles
 ERRORS = 5.0  # standard errors that two laws may differ by: by chance in one run of 10⁶
 
@@ -98,53 +93,90 @@ def chain_works() -> Iterator[Work]:
         )
 
 
-# epochs of tiny-fc
+# the SDEs of the same net, each chain with its own steps
 
 
-def epochs_of(train_: Callable[..., object], epochs: int = EPOCHS) -> Callable[[], Tensor]:
-    """A whole training, files included; its final weights."""
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((EXAMPLES, 1, 7, 7), dtype=np.float32)
-    y = generator.integers(0, 5, EXAMPLES)
-    data = SimpleNamespace(x_train=x, y_train=y, x_test=x[:100], y_test=y[:100])
-    settings = Training(
-        kind="training",
-        network=Network(name="tiny-fc"),
-        data=Data(set="mnist", preparation="pool7-five"),
-        schedule=[Phase(until=1.0, rate=0.001)],
-        batch_size=BATCH,
-        epochs=epochs,
-    )
-
-    def run() -> Tensor:
-        with tempfile.TemporaryDirectory() as folder:
-            done = train_(settings, data, run_id="bench", seed=0, root_seed=0, folder=Path(folder))
-            final = checkpoints.modules(done.checkpoints)[1.0]
-        return nn.utils.parameters_to_vector(final.parameters()).detach()
-
-    return run
+def stepped(x: np.ndarray, move: Callable[..., tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """All chains to time END, those that are there put aside; `move` gives new states and steps."""
+    generator, result = np.random.default_rng(2), np.empty_like(x)
+    left, now = np.arange(len(x)), np.zeros(len(x))
+    while len(left):
+        x, step = move(x, END - now, generator.standard_normal(len(x)))
+        now = now + step
+        there = now >= END * (1 - 1e-12)
+        if there.any():
+            result[left[there]] = x[there]
+            left, now, x = left[~there], now[~there], x[~there]
+    return result
 
 
-def largest_share(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).abs().max() / theirs.abs().max())
+def effective_terms(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Drift, noise and rate of change of log v at depth one, width one."""
+    a1, a2, a3, b1, b2 = CONSTANTS
+    v, c = np.exp(z), a2 / a1
+    g = a1 * (v - c) ** 2 + (a3 - a2 * c)
+    drift = -4 * (b1 * v - b2) - 4 * TEMPERATURE * g
+    rate = 16 * TEMPERATURE * (g + a1 * v**2) + 2 * b1 * v
+    rate += np.abs(drift) * (1 + v / (np.sqrt(g / a1) + 1e-12))
+    return drift, 4 * np.sqrt(TEMPERATURE * g), rate
 
 
-def training_works() -> Iterator[Work]:
-    net = networks.build("tiny-fc", in_shape=(1, 7, 7), classes=5, generator=torch.Generator())
-    first, *_, head = [p.numel() for p in net.parameters() if p.ndim == 2]
-    yield Work(
-        work=f"{EPOCHS} epochs of tiny-fc on {EXAMPLES:,} examples, batch {BATCH}, with all files",
-        ours="the compiled kernel, `fused_fc.train`",
-        peer="torch",
-        theirs="the eager trainer, `trainer.train`",
-        modules=(),
-        sides=lambda: (epochs_of(fused_fc.train), epochs_of(trainer.train)),
-        distance=largest_share,
-        tolerance=1e-4,  # 1,560 steps in single precision, other orders of summation
-        unit="of the largest weight",
-        note="floor: the products of the two layers, forward and backward",
-        floor=lambda f: EPOCHS * EXAMPLES * (2 * first + 3 * head) / f.products,
-    )
+def numpy_effective() -> np.ndarray:
+    """Platen's explicit scheme of weak order two."""
+
+    def move(x: np.ndarray, longest: np.ndarray, xi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drift, noise, rate = effective_terms(x)
+        step = np.minimum(COARSE / rate, longest)
+        root, centre = np.sqrt(step), x + drift * step
+        dw = root * xi
+        later = effective_terms(centre + noise * dw)[0]
+        up, down = (effective_terms(centre + sign * noise * root)[1] for sign in (1, -1))
+        mean = 0.25 * (up + down + 2 * noise) * dw
+        x = x + 0.5 * (drift + later) * step + mean + 0.25 * (up - down) * (dw**2 - step) / root
+        return x, step
+
+    return np.exp(stepped(np.zeros(SDE_CHAINS), move))
+
+
+def numpy_weights() -> np.ndarray:
+    """Milstein's scheme for both weights, in one array as rows."""
+    a1, a2, a3, b1, b2 = CONSTANTS
+    c = a2 / a1
+
+    def move(u: np.ndarray, longest: np.ndarray, xi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        v, total, kick = u.prod(1), (u**2).sum(1), u[:, ::-1]
+        g = a1 * (v - c) ** 2 + (a3 - a2 * c)
+        slope, deviation = 2 * (b1 * v - b2), 2 * np.sqrt(TEMPERATURE * g)
+        rate = 2 * deviation**2 + 4 * TEMPERATURE * total**2 * a1 + 2 * b1 * total
+        rate += np.abs(slope) * (1 + total / (np.sqrt(g / a1) + 1e-12))
+        step = np.minimum(FINE / rate, longest)
+        shock, second = deviation * np.sqrt(step) * xi, 0.5 * step * (xi**2 - 1)
+        along = shock - slope * step + second * 4 * TEMPERATURE * (a1 * v - a2) * total
+        return u + along[:, None] * kick + (second * deviation**2)[:, None] * u, step
+
+    return stepped(np.ones((SDE_CHAINS, 2)), move).prod(1)
+
+
+def sde_works() -> Iterator[Work]:
+    starts = np.ones(SDE_CHAINS)
+    effective = lambda: run_effective(starts, CONSTANTS, TEMPERATURE, [END], accuracy=COARSE, seed=1)  # noqa: E731
+    whole = lambda: run_weights(balanced(starts, 1), CONSTANTS, TEMPERATURE, [END], accuracy=FINE, seed=1)  # noqa: E731
+    for name, ours, call, theirs, run in (
+        ("the effective SDE of v", effective, "`run_effective`", "Platen's scheme", numpy_effective),
+        ("the SDE of both weights", whole, "`run_weights`", "Milstein's scheme", numpy_weights),
+    ):
+        yield Work(
+            work=f"{name}, two-layer diagonal net, {SDE_CHAINS:,} chains to t = {END:g}",
+            ours=call,
+            peer="numpy",
+            theirs=f"{theirs}, vectorised, the same adapted steps",
+            modules=(),
+            sides=lambda ours=ours, run=run: (lambda: ours().v[:, 0], run),
+            distance=median_errors,
+            tolerance=ERRORS,
+            unit="standard errors of the medians",
+            note="other random numbers",
+        )
 
 
 # ensembles by plain SGD
@@ -260,41 +292,9 @@ def ensemble_works() -> Iterator[Work]:
             )
 
 
-# D in full
-
-
-def matrix_works() -> Iterator[Work]:
-    net, data = convolutional(2, 8), images(4000)
-    d = weights(net)
-
-    def ours() -> np.ndarray:
-        return spectrum_of(diffusion_matrix(PerExampleGradients(net, data)))
-
-    def theirs() -> np.ndarray:
-        rows = rows_of(by_vmap(net, data)(), 1)
-        rows -= rows.mean(0)
-        return torch.linalg.eigvalsh(rows.T @ rows / len(rows)).flip(0).numpy()
-
-    def floor(f: Floors) -> float:
-        return len(data[0]) * d**2 / 2 / f.products + eigenvalues(d)
-
-    yield Work(
-        work=f"D in full and all its eigenvalues, convolutional net, d = {d:,}, N = {len(data[0]):,}",
-        ours="`diffusion_matrix`, `eigenvalues`",
-        peer="torch",
-        theirs="`vmap(grad)`, a full product, `eigvalsh`",
-        modules=(),
-        sides=lambda: (ours, theirs),
-        distance=spectral_distance,
-        tolerance=rounding(net) * 10,  # eigenvalues of a d × d matrix in single precision
-        unit="of λ₁",
-        note="floor: half of the product and the eigenvalues, gradients left out",
-        floor=floor,
-    )
-
-
 def works() -> Iterator[Work]:
     yield from chain_works()
-    yield from training_works()
+    yield from sde_works()
+    yield from training_works.works()
     yield from ensemble_works()
-    yield from matrix_works()
+    yield from matrix_works.works()

@@ -80,7 +80,7 @@ def by_backpack(net: nn.Module, data: Data) -> Callable[[], list[Tensor]]:
         with backpack(BatchGrad()):
             loss(model(data[0]), data[1]).backward()
         found = []
-        for weight in model.parameters():
+        for weight in (p for p in model.parameters() if p.requires_grad):
             found.append(weight.grad_batch)
             del weight.grad_batch
             weight.grad = None
@@ -91,7 +91,7 @@ def by_backpack(net: nn.Module, data: Data) -> Callable[[], list[Tensor]]:
 
 def by_vmap(net: nn.Module, data: Data) -> Callable[[], list[Tensor]]:
     """As torch's tutorial on per-sample gradients writes it."""
-    held = {name: weight.detach() for name, weight in net.named_parameters()}
+    held = {name: weight.detach() for name, weight in net.named_parameters() if weight.requires_grad}
 
     def loss(held: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         return functional.cross_entropy(functional_call(net, held, (x[None],)), y[None])

@@ -8,8 +8,9 @@ import pytest
 from oracles.chain_numbers import normals
 from scipy import stats
 
+from sgdiffusion.dynamics.chains.blocks import run_chains
 from sgdiffusion.dynamics.chains.diagonal import balanced
-from sgdiffusion.dynamics.chains.sde_diagonal import run_effective, run_weights
+from sgdiffusion.dynamics.chains.sde_diagonal import _weights_kernel, run_effective, run_weights
 from sgdiffusion.errors import ConfigError
 from sgdiffusion.papers.ziyin2025.theory import data_law, laws
 from sgdiffusion.papers.ziyin2025.theory.fokker_planck import EffectiveDiffusion
@@ -105,6 +106,20 @@ def test_weights_equal_the_slow_twin(depth, width):
     fast = run_weights(initial, CONSTANTS, 0.2, [0.8], decay=0.1, accuracy=0.05, seed=6)
     slow = slow_weights(initial[0], 0.2, 0.8, 0.05, 0.1, 6)
     assert fast.weights[0, 0] == pytest.approx(slow, rel=1e-6)
+
+
+def test_a_path_of_two_weights_has_the_bits_of_the_general_kernel():
+    """Any sign, balanced or not, with records between, decay, and chains that escape."""
+    initial = np.random.default_rng(9).standard_normal((500, 1, 2))
+    initial[:20] = 1e12
+    moments = np.array([0.1, 0.5, 0.6])
+    for temperature, decay in ((0.05, 0.0), (0.3, 0.02), (3.0, 0.1)):
+        given = CONSTANTS, (temperature, decay), 0.05
+        general = run_chains(_weights_kernel, initial, moments, given, seed=4, threads=1)
+        pair = run_weights(initial, CONSTANTS, temperature, moments, decay=decay, accuracy=0.05, seed=4)
+        assert np.array_equal(pair.weights, general[0], equal_nan=True)
+        assert (pair.escape_step == general[1]).all()
+        assert pair.escaped.tolist() == [True] * 20 + [False] * 480
 
 
 def test_results_do_not_depend_on_batching_or_threads():

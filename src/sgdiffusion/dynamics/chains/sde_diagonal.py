@@ -30,14 +30,14 @@ _SCHEMES: tuple[Scheme, ...] = ("euler", "milstein", "platen")
 Constants = tuple[float, float, float, float, float]  # α₁, α₂, α₃, β₁, β₂
 
 
-@njit
+@njit(forceinline=True)
 def _effective_log(z, constants, t, n, d, decay, eta):  # type: ignore[no-untyped-def]
     """(drift, noise, noise·its derivative, rate) of log v."""
     a1, a2, a3, b1, b2 = constants
     v = math.exp(z)
     c = a2 / a1
     g = a1 * (v - c) * (v - c) + max(a3 - a2 * c, 0.0)
-    m = (v / d) ** (1.0 - 2.0 / n)  # m(v)/v with m = d (v/d)^{2−2/n}
+    m = 1.0 if n == 2.0 else (v / d) ** (1.0 - 2.0 / n)  # m(v)/v with m = d (v/d)^{2−2/n}
     slope = 2.0 * (b1 * v - b2)
     noise = 2.0 * n * m * math.sqrt(t * g)
     # A/v − B/v²: the Itô terms 2Tn(n−1)(m/v)²g and −2Tn²(m/v)²g leave −2Tn(m/v)²g.
@@ -52,7 +52,7 @@ def _effective_log(z, constants, t, n, d, decay, eta):  # type: ignore[no-untype
     return drift, noise, gradient, rate
 
 
-@njit
+@njit(forceinline=True)
 def _effective_line(v, constants, t, d, decay, eta):  # type: ignore[no-untyped-def]
     """(drift, noise, noise·its derivative, rate) of v at depth 0."""
     a1, a2, a3, b1, b2 = constants
@@ -68,7 +68,8 @@ def _effective_line(v, constants, t, d, decay, eta):  # type: ignore[no-untyped-
     return drift, noise, gradient, rate
 
 
-@njit
+# Inlined, so that a call computes only what its caller uses.
+@njit(forceinline=True)
 def _terms(x, constants, model):  # type: ignore[no-untyped-def]
     t, n, d, decay, eta = model
     if n > 1:
@@ -195,6 +196,47 @@ def _weights_kernel(out, escape, initial, times, constants, model, accuracy, see
         escape[c] = left
 
 
+@njit
+def _pair_weights_step(a, b, constants, t, decay, accuracy, longest, xi):  # type: ignore[no-untyped-def]
+    """`_weights_step` for one path of two weights; both new weights and the step's length."""
+    a1, a2, a3, b1, b2 = constants
+    v, total, c = b * a, b * b + a * a, a2 / a1
+    fastest = total / (1e-300 + a * a + b * b)
+    g = a1 * (v - c) * (v - c) + max(a3 - a2 * c, 0.0)
+    slope, deviation = 2.0 * (b1 * v - b2), 2.0 * math.sqrt(t * g)
+    rate = deviation**2 * 2 * fastest + 4.0 * t * total**2 * a1
+    rate += abs(slope) * math.sqrt(fastest) + abs(slope) * total / (math.sqrt(g / a1) + 1e-12)
+    rate += 2.0 * b1 * total + 2.0 * decay
+    step = min(accuracy / rate, longest)
+    shock, second = deviation * math.sqrt(step) * xi, 0.5 * step * (xi * xi - 1.0)
+    along, common = shock - slope * step, 4.0 * t * (a1 * v - a2) * total
+    first = along * b - 2.0 * decay * a * step + second * (common * b + deviation**2 * a)
+    other = along * a - 2.0 * decay * b * step + second * (common * a + deviation**2 * b)
+    return a + first, b + other, step
+
+
+@njit(cache=True, nogil=True)
+def _pair_weights_kernel(out, escape, initial, times, constants, model, accuracy, seed, first):  # type: ignore[no-untyped-def]
+    """`_weights_kernel` for one path of two weights, in registers: the same bits."""
+    t, decay = model
+    for c in range(initial.shape[0]):
+        counter = start(seed, first + c)
+        a, b = initial[c, 0, 0], initial[c, 0, 1]
+        now, count, left = 0.0, 0, -1
+        for record in range(times.size):
+            while now < times[record] and left < 0:
+                xi, counter = next_normal(counter)
+                longest = times[record] - now
+                a, b, step = _pair_weights_step(a, b, constants, t, decay, accuracy, longest, xi)
+                now = times[record] if step == longest else now + step
+                count += 1
+                if not abs(a) + abs(b) < ESCAPE:
+                    left = count
+            out[c, record, 0, 0] = a if left < 0 else np.nan
+            out[c, record, 0, 1] = b if left < 0 else np.nan
+        escape[c] = left
+
+
 def _check(temperature: float, times: ArrayLike, accuracy: float, decay: float) -> np.ndarray:
     moments = np.atleast_1d(np.asarray(times, dtype=float))
     if moments.size == 0 or moments[0] < 0 or np.any(np.diff(moments) <= 0) or not np.isfinite(moments).all():
@@ -253,5 +295,6 @@ def run_weights(
     """
     moments, weights = _check(temperature, times, accuracy, decay), check_weights(initial)
     parameters = (constants, (float(temperature), float(decay)), float(accuracy))
-    out, escape = run_chains(_weights_kernel, weights, moments, parameters, seed=seed, threads=threads)
+    kernel = _pair_weights_kernel if weights.shape[1:] == (1, 2) else _weights_kernel
+    out, escape = run_chains(kernel, weights, moments, parameters, seed=seed, threads=threads)
     return Paths(out, np.arange(moments.size), escape, temperature, moments)
