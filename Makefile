@@ -102,7 +102,8 @@ bench-peers: peers
 bench-quick: peers
 	$(BENCH) --rounds 0
 
-BENCH = OMP_NUM_THREADS=1 PYTHONPATH=build/peers $(BIN)/python -W ignore benchmarks/bench.py
+BENCH = OMP_NUM_THREADS=1 TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/build/inductor PYTHONPATH=build/peers \
+	$(BIN)/python -W ignore benchmarks/bench.py
 
 peers: environment
 	$(BIN)/python -m pip install -q --no-deps --upgrade --target build/peers -r benchmarks/requirements-peers.txt

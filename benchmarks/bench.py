@@ -1,6 +1,6 @@
 """Every hot path beside its peers and floors in one run: equal numbers first, then times.
 
-    make bench            # installs the peers into build/peers, then both tables
+    make bench            # installs the peers into build/peers, then both tables and targets.md
     make bench-peers      # the library beside other libraries: peers.csv, .md, .png, which docs/ shows
     make bench-quick      # only whether the numbers are equal, no times, no files
     python benchmarks/bench.py gpu   # the same calls on one CUDA device and on all cores: gpu.csv, .md, .png
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import gpu_works
 import path_works
 import peer_works
+import targets
 from floors import measured
 from harness import Alone, Work, circumstances, compare, markdown, picture, sound, table
 
@@ -82,6 +83,8 @@ def main() -> bool:
     chosen = parser.parse_args()
     names = chosen.names or ["peers", "paths"]
     verdicts = [bench(name, chosen.rounds) for name in names]  # all, also after a failure
+    if chosen.rounds:
+        (HERE / "targets.md").write_text(targets.markdown(targets.read()), encoding="utf-8")
     return all(verdicts)
 
 

@@ -11,7 +11,7 @@ import matrix_works
 import numpy as np
 import torch
 import training_works
-from harness import Work
+from harness import Alone, Work
 from peer_works import Sides
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
@@ -185,6 +185,7 @@ def sde_works() -> Iterator[Work]:
 def eager_ensemble(data: Examples, modules: list[nn.Module], steps: int, batch: int) -> Tensor:
     """One net after the other by nn.Module, autograd, torch.optim.SGD; an epoch is a permutation."""
     torch.manual_seed(1)
+    modules = copy.deepcopy(modules)
     for module in modules:
         optimiser = torch.optim.SGD(module.parameters(), lr=RATE)
         order = torch.empty(0, dtype=torch.int64)
@@ -261,9 +262,9 @@ def perceptron(data: Examples, width: int, seed: int) -> nn.Module:
 
 def ensemble_works() -> Iterator[Work]:
     for name, make, width, batch, nets, steps in (
-        ("2-16-16-2", moons_set, 16, 32, 100, 100),
-        ("784-32-32-10", image_set, 32, 16, 12, 60),
-        ("784-32-32-10", image_set, 32, 128, 12, 60),
+        ("2-16-16-2", moons_set, 16, 32, 100, 200),
+        ("784-32-32-10", image_set, 32, 16, 12, 200),
+        ("784-32-32-10", image_set, 32, 128, 12, 200),
     ):
         data = make()
         first, *others = [p.numel() for p in perceptron(data, width, 0).parameters() if p.ndim == 2]
@@ -271,11 +272,9 @@ def ensemble_works() -> Iterator[Work]:
         for theirs, run in (("a loop of eager nets", eager_ensemble), ("`vmap(grad)` of all", vmap_ensemble)):
 
             def sides(run=run, data=data, width=width, batch=batch, nets=nets, steps=steps) -> Sides:
-                def fresh() -> list[nn.Module]:
-                    return [perceptron(data, width, seed) for seed in range(nets)]
-
-                ours = lambda: our_ensemble(data, fresh(), steps, batch)  # noqa: E731
-                return ours, lambda: run(data, fresh(), steps, batch)
+                starts = [perceptron(data, width, seed) for seed in range(nets)]
+                ours = lambda: our_ensemble(data, starts, steps, batch)  # noqa: E731
+                return ours, lambda: run(data, starts, steps, batch)
 
             yield Work(
                 work=f"{nets} nets {name}, {steps} steps of SGD, batch {batch}",
@@ -292,7 +291,7 @@ def ensemble_works() -> Iterator[Work]:
             )
 
 
-def works() -> Iterator[Work]:
+def works() -> Iterator[Work | Alone]:
     yield from chain_works()
     yield from sde_works()
     yield from training_works.works()

@@ -1,31 +1,28 @@
 """What is compared with BackPACK, curvlinops, PyHessian, devinterp and plain torch.func: see bench.py.
 
-Nets have their first weights and random images where the cost does not depend on them; the learning
-coefficient needs a minimum, and its net is trained first.
+Nets have their first weights and random images: the cost does not depend on them.
 """
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import coefficient_works
 import numpy as np
 import torch
 from harness import Alone, Work
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad, jvp, vjp, vmap
 from torch.nn import functional
 
 import sgdiffusion as sd
-from sgdiffusion.data.moons import moons
 
 Data = tuple[Tensor, Tensor]
 Sides = tuple[Callable[[], Any], Callable[[], Any]]
 DUAL = "ours estimates every way; of those below 0.2 s it takes the simplest, else the fastest"
 LAYERS = "the way that forms no gradients, asked for by name"
 TOP, RESIDUAL = 20, 1e-4  # eigenvalues asked for; both sides stop at residuals of this share of λ₁
-CHAINS, DRAWS, BURN_IN, LOCALISATION = 8, 400, 200, 100.0
 
 
 def images(examples: int) -> Data:
@@ -131,81 +128,32 @@ def by_curvlinops(net: nn.Module, data: Data, share: float) -> Callable[[], np.n
     return run
 
 
-class _Whole(torch.utils.data.Dataset):
-    """Hands out a batch at once, so that no time goes into collecting single examples."""
+def by_products(net: nn.Module, data: Data, share: float) -> Callable[[], np.ndarray]:
+    """scipy's Lanczos on D v = Jᵀ (J v − mean) / N, J the derivatives of single losses; `share` as above.
 
-    def __init__(self, data: Data) -> None:
-        self.data = data
+    One product forward and one backward through the whole batch; no gradient of an example is formed.
+    """
+    held = {name: weight.detach() for name, weight in net.named_parameters()}
+    sizes, shapes = [w.numel() for w in held.values()], [w.shape for w in held.values()]
 
-    def __len__(self) -> int:
-        return len(self.data[0])
+    def losses(vector: Tensor) -> Tensor:
+        parts = [p.view(s) for p, s in zip(vector.split(sizes), shapes, strict=True)]
+        outputs = functional_call(net, dict(zip(held, parts, strict=True)), (data[0],))
+        return functional.cross_entropy(outputs, data[1], reduction="none")
 
-    def __getitems__(self, rows: list[int]) -> Data:
-        return self.data[0][rows], self.data[1][rows]
+    point = nn.utils.parameters_to_vector(held.values())
 
-
-def trained(data: Data) -> nn.Module:
-    """2-16-16-2, near a minimum."""
-    torch.manual_seed(0)
-    layers = nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 2)
-    net = nn.Sequential(*layers)
-    for rate, steps in ((1e-2, 600), (1e-3, 300)):
-        optimiser = torch.optim.Adam(net.parameters(), rate)
-        for _ in range(steps):
-            optimiser.zero_grad()
-            functional.cross_entropy(net(data[0]), data[1]).backward()
-            optimiser.step()
-    return net.eval()
-
-
-def by_devinterp(net: nn.Module, data: Data, step: float, n_beta: float) -> Callable[[], np.ndarray]:
-    from devinterp.optim.sgld import SGLD
-    from devinterp.slt.sampler import estimate_learning_coeff_with_summary
-
-    model, size = copy.deepcopy(net), len(data[0])
-    loader = torch.utils.data.DataLoader(_Whole(data), batch_size=size, collate_fn=lambda batch: batch)
-    with torch.no_grad():
-        baseline = float(functional.cross_entropy(model(data[0]), data[1]))
+    def product(v: np.ndarray) -> np.ndarray:
+        along = jvp(losses, (point,), (torch.from_numpy(v.ravel()),))[1]
+        return vjp(losses, point)[1]((along - along.mean()) / len(along))[0].numpy()
 
     def run() -> np.ndarray:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = estimate_learning_coeff_with_summary(
-                model,
-                loader,
-                evaluate=lambda module, batch: (functional.cross_entropy(module(batch[0]), batch[1]), {}),
-                sampling_method=SGLD,
-                optimizer_kwargs={"lr": step, "localization": LOCALISATION, "nbeta": n_beta},
-                num_draws=DRAWS,
-                num_chains=CHAINS,
-                num_burnin_steps=BURN_IN,
-                init_loss=baseline,
-                seed=1,
-                verbose=False,
-            )
-        return n_beta * (np.asarray(found["loss/trace"], float).mean(-1) - baseline)
+        noise = LinearOperator((len(point), len(point)), matvec=product, dtype=np.float32)
+        start = np.random.default_rng(0).standard_normal(len(point)).astype(np.float32)
+        values = eigsh(noise, TOP, v0=start, tol=RESIDUAL / share, return_eigenvectors=False)
+        return np.sort(values)[::-1]
 
     return run
-
-
-def standard_errors(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """|difference of the means over chains| in its standard errors."""
-    error = np.hypot(*(s.std(ddof=1) / np.sqrt(len(s)) for s in (ours, theirs)))
-    return float(abs(ours.mean() - theirs.mean()) / error)
-
-
-def coefficient_sides() -> Sides:
-    x, y = moons(500, 0.3, np.random.default_rng(0))
-    data = torch.from_numpy(x), torch.from_numpy(y)
-    net = trained(data)
-
-    def ours() -> sd.LearningCoefficient:
-        chain = {"chains": CHAINS, "draws": DRAWS, "every": 1, "burn_in": BURN_IN, "rounds": 0}
-        return sd.learning_coefficient(net, data, localisation=LOCALISATION, progress=False, **chain)
-
-    first = ours()
-    step = float(first.to_frame()["step_size"].iloc[0])  # the same in every call: one seed
-    return lambda: ours().traces.mean(-1), by_devinterp(net, data, step, first.settings["n_beta"])
 
 
 def as_matrix(by: Callable[[nn.Module, Data], Callable[[], list[Tensor]]]) -> Callable[..., Any]:
@@ -271,26 +219,28 @@ def full_spectra() -> Iterator[Work]:
 def top_eigenvalues() -> Iterator[Work]:
     net, data = convolutional(16, 64), images(300)
 
-    def sides(method: str) -> Sides:
+    def sides(method: str, by: Callable[..., Callable[[], np.ndarray]]) -> Sides:
         known = sd.spectrum(net, data, k=TOP, method="dual", progress=False).eigenvalues
         ours = lambda: sd.spectrum(net, data, k=TOP, method=method, progress=False).eigenvalues  # noqa: E731
-        return ours, by_curvlinops(net, data, known[-1] / known[0])
+        return ours, by(net, data, known[-1] / known[0])
 
-    for method, call in (("krylov", '`sd.spectrum(k=20, method="krylov")`'), ("auto", "`sd.spectrum(k=20)`")):
-        yield Work(
-            work=f"20 largest eigenvalues of D, convolutional net, d = {weights(net):,}, N = 300",
-            ours=call,
-            peer="curvlinops-for-pytorch",
-            theirs="`EFLinearOperator` less ḡ ḡᵀ, `eigsh` of scipy",
-            modules=("curvlinops",),
-            sides=lambda method=method: sides(method),
-            distance=spectral_distance,
-            tolerance=2 * RESIDUAL,
-            unit="of λ₁",
-            note="both stop at residuals of 10⁻⁴ λ₁"
-            if method == "krylov"
-            else "ours takes the way that it estimates to be the fastest",
-        )
+    fisher = "curvlinops-for-pytorch", "`EFLinearOperator` less ḡ ḡᵀ, `eigsh` of scipy", ("curvlinops",)
+    products = "scipy", "`eigsh` on D v by `jvp` and `vjp` of torch", ()
+    fast, same = "ours takes the way that it estimates to be the fastest", "both stop at residuals of 10⁻⁴ λ₁"
+    for (peer, theirs, modules), by in ((fisher, by_curvlinops), (products, by_products)):
+        for method, option, note in (("krylov", ', method="krylov"', same), ("auto", "", fast)):
+            yield Work(
+                work=f"20 largest eigenvalues of D, convolutional net, d = {weights(net):,}, N = 300",
+                ours=f"`sd.spectrum(k=20{option})`",
+                peer=peer,
+                theirs=theirs,
+                modules=modules,
+                sides=lambda method=method, by=by: sides(method, by),
+                distance=spectral_distance,
+                tolerance=2 * RESIDUAL,
+                unit="of λ₁",
+                note=note,
+            )
 
 
 def works() -> Iterator[Work | Alone]:
@@ -303,22 +253,10 @@ def works() -> Iterator[Work | Alone]:
         peer="pyhessian",
         note="PyHessian's eigenvalues, trace and density are those of the Hessian, another matrix than D",
     )
-    yield Work(
-        work="λ̂ of 2-16-16-2, n = 500, all in every step, 8 chains of 600 steps",
-        ours="`sd.learning_coefficient`",
-        peer="devinterp",
-        theirs="`estimate_learning_coeff_with_summary`, `SGLD`",
-        modules=("devinterp.optim.sgld", "devinterp.slt.sampler"),
-        sides=coefficient_sides,
-        distance=standard_errors,
-        tolerance=3.0,
-        unit="standard errors over chains",
-        note="same w*, nβ, γ, ε, draws and L(w*); ours finds ε first, which its time includes, and averages "
-        "the noise of two steps, while the Euler step there adds about ε nβ Tr ∇²L/8 to λ̂",
-    )
+    yield from coefficient_works.works()
     yield Alone(
         work="noise balance of rescaling symmetries; tests of recorded trajectories",
         ours="`sd.noise_balance`, `sd.trajectory`",
-        peer="all four",
+        peer="all of them",
         note="none computes it",
     )

@@ -6,6 +6,7 @@ Both sides of a row run a whole training with its files, from the same start thr
 import functools
 import logging
 import multiprocessing
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +30,7 @@ EPOCHS, EXAMPLES, BATCH = 20, 10_000, 128
 LONG = 150  # epochs of each of two seeds: a second, beside which starting them is nothing
 IMAGES = 1_280  # of small-allcnn: ten steps
 LOSS = 0.02  # of an epoch's mean loss: a tenth of what two seeds differ by
+COMPILER = () if any(map(shutil.which, ("c++", "g++", "clang++"))) else ("a C++ compiler",)
 Trainer = Callable[..., loop.TrainedRun]
 Prepare = Callable[[nn.Module], Callable[[Tensor], Tensor]]
 
@@ -137,7 +139,7 @@ def tiny_works() -> Iterator[Work]:
             ours="the compiled kernel, `fused_fc.train`",
             peer="torch",
             theirs=theirs,
-            modules=(),
+            modules=COMPILER if compiles else (),
             sides=lambda train=train: (epochs_of(fused_fc.train), epochs_of(train)),
             distance=largest_share,
             tolerance=1e-4,  # 1,560 steps in single precision, other orders of summation
@@ -197,7 +199,7 @@ def convolutional_works() -> Iterator[Work]:
             ours="`trainer.train`, eager",
             peer="torch",
             theirs=theirs,
-            modules=(),
+            modules=COMPILER if compiles else (),
             sides=sides,
             distance=largest_share,
             tolerance=LOSS,

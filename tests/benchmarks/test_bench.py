@@ -9,18 +9,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import floors
+import growth
+import harness
+import matrix_works
 import numpy as np
 import pandas as pd
+import path_works
+import peer_works
 import pytest
+import targets
+import training_works
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import floors  # noqa: E402
-import growth  # noqa: E402
-import harness  # noqa: E402
-import path_works  # noqa: E402
-import peer_works  # noqa: E402
 
 
 def busy(seconds: float, value: float):
@@ -116,6 +117,28 @@ def test_a_missing_peer_is_a_row_that_says_so():
     assert harness.sound(harness.table([row]))
 
 
+def test_each_row_has_its_clock():
+    """Waiting takes no time of the processor; the table says whose seconds its times are."""
+
+    def waiting() -> float:
+        time.sleep(0.05)
+        return 1.0
+
+    rows = [harness.compare(replace(work(waiting, waiting), clock=c), rounds=1) for c in harness.CLOCKS]
+    assert rows[0]["ours_s"] < 0.05 <= rows[1]["ours_s"]
+    found = harness.table(rows)
+    assert "Times are processor seconds (seconds of the clock in row 2)," in harness.markdown(found, {})
+    assert "Times are processor seconds," in harness.markdown(found[:1], {})
+    assert "Times are seconds of the clock," in harness.markdown(found[1:], {})
+
+
+def test_what_compiles_for_minutes_is_left_out_where_nothing_is_timed():
+    one = replace(work(lambda: 1.0, lambda: 1.0), compiles=True)
+    assert harness.compare(one, 0)["outcome"] == harness.SKIPPED
+    assert harness.compare(one, 1)["outcome"] == harness.EQUAL
+    assert harness.sound(harness.table([harness.compare(one, 0)]))
+
+
 def test_processor_time_counts_and_the_faster_peer_is_named():
     slow, quick = busy(0.05, 1.0), busy(0.005, 1.0)
     rows = [harness.compare(work(*sides), rounds=1) for sides in ((quick, slow), (slow, quick))]
@@ -143,21 +166,44 @@ def test_laws_that_differ_are_seen():
     assert path_works.median_errors(first, second + 0.1) > path_works.ERRORS
 
 
+def test_the_plain_loop_takes_the_steps_of_the_trainer():
+    """The peers' loop, on its own net and files, beside ours; another net is seen."""
+    ours = training_works.epochs_of(training_works.trainer.train, epochs=1)()
+    theirs = training_works.epochs_of(training_works.written(training_works.as_it_is), epochs=1)
+    assert harness.largest_share(ours, theirs()) < 1e-6
+    assert harness.largest_share(ours, theirs()) < 1e-6  # the net that is held starts anew
+    other = training_works.epochs_of(training_works.trainer.train, epochs=1, seed=1)()
+    assert harness.largest_share(ours, other) > 0.1
+
+
+def test_gradients_of_parts_are_those_of_the_whole():
+    """And of the weights that are differentiated alone."""
+    _, net, data = matrix_works.lenet()
+    few = data[0][:30], data[1][:30]
+    rows = matrix_works.all_rows(peer_works.by_vmap, net, few)()
+    assert rows.shape == (30, matrix_works.trained_weights(net))
+    ours = next(iter(matrix_works.PerExampleGradients(net, few)))
+    assert harness.largest_share(ours - ours.mean(0), rows) < 1e-4
+
+
 @pytest.mark.slow
 def test_all_paths_give_the_numbers_of_their_peers():
     call = [sys.executable, "-W", "ignore", str(BENCHMARKS / "bench.py"), "--rounds", "0", "paths"]
     done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(harness.EQUAL) == len(list(path_works.works()))
+    rows = list(path_works.works())
+    timed = [w for w in rows if isinstance(w, harness.Work) and not w.compiles]
+    assert done.stdout.count(f": {harness.EQUAL}") == sum(not harness.absent(w.modules) for w in timed)
 
 
 def test_every_peer_is_pinned_and_in_the_table_of_the_docs():
     pinned = re.findall(r"^([\w-]+)==", (BENCHMARKS / "requirements-peers.txt").read_text(), re.M)
-    found = pd.read_csv(BENCHMARKS / "peers.csv")
-    assert {w.peer for w in peer_works.works()} - {"torch", "all four"} <= set(pinned)
-    assert list(zip(found["work"], found["peer"], strict=True)) == [
-        (w.work, w.peer) for w in peer_works.works()
-    ]
+    always = {"torch", "numpy", "scipy", "itself", "all of them"}
+    for name, works in (("peers", peer_works.works), ("paths", path_works.works)):
+        found = pd.read_csv(BENCHMARKS / f"{name}.csv")
+        rows = [(w.work, w.peer) for w in works()]
+        assert {peer for _, peer in rows} - always <= set(pinned)
+        assert list(zip(found["work"], found["peer"], strict=True)) == rows
 
 
 @pytest.mark.parametrize("name", ["peers", "paths"])
@@ -171,6 +217,23 @@ def test_the_table_of_the_docs_is_the_one_that_was_measured(name: str):
     assert (timed["rounds"] >= 3).all()
     for needed in ("processor", "load", "versions"):
         assert f"\n- {needed}: " in text
+
+
+def test_targets_are_those_of_the_tables():
+    tables = targets.read()
+    assert (BENCHMARKS / "targets.md").read_text(encoding="utf-8") == targets.markdown(tables)
+    for target in targets.TARGETS:
+        assert np.isfinite(target.found(tables[target.table])), target.path
+
+
+def test_a_target_takes_the_best_peer_and_says_why_it_is_missed():
+    rows = pd.DataFrame({"work": "a", "peer": ["x", "y", "z"], "theirs": "", "outcome": harness.EQUAL})
+    rows["ratio"] = [3.0, 2.0, 1.0]
+    one = targets.Target("a", "paths", "^a \\| [xy]", 2.5, "because")
+    assert one.found(rows) == 2.0
+    assert not one.met(2.0)
+    assert one.met(2.5)
+    assert replace(one, most=True).met(2.0)
 
 
 def test_growth_is_measured_over_a_decade_and_its_exponent_is_that_of_a_power_law():

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from harness import largest_share
 from torch import nn
 
 import sgdiffusion as sd
@@ -44,19 +45,13 @@ def images(n: int = N, side: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(n, 3, side, side, generator=generator), torch.arange(n) % 10
 
 
-def share(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference over the largest number."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
-
-
 def test_gradients_of_single_examples():
     net = convolutional()
     here, there = (
         torch.cat([b.cpu().clone() for b in sd.gradients(copy.deepcopy(net), images(), device=d)])
         for d in ("cpu", "cuda")
     )
-    assert share(there, here) < ROUNDING
+    assert largest_share(there, here) < ROUNDING
 
 
 @pytest.mark.parametrize("method", ["dense", "dual", "krylov"])
@@ -66,7 +61,7 @@ def test_spectra_by_every_method(method: str):
         sd.spectrum(copy.deepcopy(net), images(), k=10, method=method, device=d, progress=False)
         for d in ("cpu", "cuda")
     )
-    assert share(there.eigenvalues, here.eigenvalues) < ROUNDING
+    assert largest_share(there.eigenvalues, here.eigenvalues) < ROUNDING
     assert there.trace == pytest.approx(here.trace, rel=ROUNDING)
 
 
@@ -130,7 +125,7 @@ def test_a_training(tmp_path):
         done = trainer.train(settings(), data, **options)
         final = checkpoints.modules(done.checkpoints)[1.0]
         weights.append(nn.utils.parameters_to_vector(final.parameters()).detach().numpy())
-    assert share(weights[1], weights[0]) < TRAINED
+    assert largest_share(weights[1], weights[0]) < TRAINED
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
@@ -154,8 +149,8 @@ def test_an_ensemble(optimiser: str):
         given = {"rates": [0.01] * 5, "batch_sizes": [16] * 5, "seeds": list(range(5))}
         starts = stack(nets).to(device)
         found.append(train(batched(nets[0].to(device)), data, starts, optimiser, steps=40, **given))
-    assert share(found[1].theta.cpu(), found[0].theta) < TRAINED
-    assert share(found[1].displacements, found[0].displacements) < TRAINED
+    assert largest_share(found[1].theta.cpu(), found[0].theta) < TRAINED
+    assert largest_share(found[1].displacements, found[0].displacements) < TRAINED
 
 
 def test_a_large_net_in_legs(tmp_path):
@@ -180,7 +175,7 @@ def test_a_large_net_in_legs(tmp_path):
         )
         found.append(done)
     # Adam divides by the size of a gradient, so that rounding of small ones moves weights
-    assert share(found[1].theta, found[0].theta) < TRAINED
+    assert largest_share(found[1].theta, found[0].theta) < TRAINED
     np.testing.assert_allclose(found[1].displacements, found[0].displacements, rtol=10 * TRAINED)
 
 
