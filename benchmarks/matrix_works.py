@@ -36,7 +36,7 @@ By = Callable[[nn.Module, Data], Callable[[], list[Tensor]]]
 def by_opacus(net: nn.Module, data: Data) -> Callable[[], list[Tensor]]:
     from opacus.grad_sample import GradSampleModule
 
-    model = GradSampleModule(copy.deepcopy(net), loss_reduction="sum", strict=False)
+    model = GradSampleModule(copy.deepcopy(net), loss_reduction="sum").train()  # in evaluation none are kept
     loss = nn.CrossEntropyLoss(reduction="sum")
 
     def run() -> list[Tensor]:
@@ -101,14 +101,11 @@ def sides(by: By, net: nn.Module, data: Data) -> Sides:
 
 
 def spectrum_works() -> Iterator[Work]:
-    vmap, library = ("torch", "`vmap(grad)`", (), by_vmap), "opacus"
+    vmap = "torch", "`vmap(grad)`", (), by_vmap
     backpack = "backpack-for-pytorch", "`BatchGrad`", ("backpack",), by_backpack
-    opacus = library, "`GradSampleModule`", (library,), by_opacus
-    for (name, net, data), peers in (
-        (small(), [vmap]),
-        (lenet(), [vmap, backpack, opacus]),
-        (allcnn(), [vmap]),
-    ):
+    opacus = "opacus", "`GradSampleModule`", ("opacus",), by_opacus
+    cases = (small(), [vmap, opacus]), (lenet(), [vmap, backpack]), (allcnn(), [vmap, backpack])
+    for (name, net, data), peers in cases:
         d = trained_weights(net)
 
         def floor(f: Floors, d: int = d, n: int = len(data[0])) -> float:
@@ -169,6 +166,6 @@ def works() -> Iterator[Work | Alone]:
         work="D in full and all its eigenvalues, small-lenet and small-allcnn",
         ours="`diffusion_matrix`, `eigenvalues`",
         peer="opacus",
-        note="it refuses layers with buffers: batch-norm, in evaluation mode too",
+        note="it refuses layers with buffers, which batch-norm has",
     )
     yield from norm_works()

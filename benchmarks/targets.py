@@ -92,8 +92,8 @@ TARGETS = (
         "paths",
         "^the effective SDE",
         5,
-        "three exponentials and five roots a step, which NumPy takes eight at a time and a chain that chooses "
-        "its own steps one by one",
+        "three exponentials and five roots a step; NumPy takes eight at a time, a chain that chooses its own "
+        "steps one by one",
     ),
     Target(
         "SDE of the weights beside NumPy",
