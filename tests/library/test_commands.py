@@ -71,9 +71,10 @@ def parts():
 
 
 def test_spectrum_is_that_of_the_function(folder, capsys):
-    options = ["--k", "4", "--precision", "float64", "--json", "s.json", "--plot", "s.png", "--quiet"]
-    assert main(["spectrum", "mine_for_commands:both", *options]) == 0
-    found, expected = sd.load("s.json"), sd.spectrum(*parts(), k=4, precision="float64", progress=False)
+    words = "--k 4 --method dense --precision float64 --json s.json --plot s.png --quiet"
+    assert main(["spectrum", "mine_for_commands:both", *words.split()]) == 0
+    options = {"k": 4, "method": "dense", "precision": "float64", "progress": False}
+    found, expected = sd.load("s.json"), sd.spectrum(*parts(), **options)
     np.testing.assert_array_equal(found.eigenvalues, expected.eigenvalues)
     assert (folder / "s.png").stat().st_size > 1000
     said = capsys.readouterr()
