@@ -114,7 +114,7 @@ def _try_out(problem: Problem, own: bool) -> None:
         _check_targets(problem, batch)
     with torch.random.fork_rng():
         together = _losses(problem, batch, count)
-        _check_differentiable(problem, tree_map(lambda v: v[:1], batch))
+        _check_differentiable(problem, batch)
         again = _losses(problem, batch, count)
         alone = [_losses(problem, tree_map(lambda v, i=i: v[i : i + 1], batch), 1) for i in range(count)]
         _try_extremes(problem)
@@ -127,10 +127,10 @@ def _try_out(problem: Problem, own: bool) -> None:
     _check_alone(together, torch.cat(alone))
 
 
-def _check_differentiable(problem: Problem, one: Any) -> None:
+def _check_differentiable(problem: Problem, batch: Any) -> None:
     """Refuse a loss that torch cannot follow back to the weights."""
     with torch.enable_grad():
-        losses = _called(problem, one)
+        losses = _called(problem, batch)
     if isinstance(losses, Tensor) and not losses.requires_grad:
         raise InputError(
             "loss",
