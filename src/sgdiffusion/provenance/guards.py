@@ -32,7 +32,8 @@ def _judged(path: Path) -> Any:
 
     if path.suffix == ".csv":
         names = pd.read_csv(path, nrows=0).columns
-        return pd.read_csv(path, usecols=chosen) if (chosen := JUDGED & set(names)) else pd.DataFrame()
+        chosen = [name for name in names if name in JUDGED]
+        return pd.read_csv(path, usecols=chosen) if chosen else pd.DataFrame()
     from pyarrow.parquet import read_schema  # what pandas reads parquet with
 
     return pd.read_parquet(path, columns=[name for name in read_schema(path).names if name in JUDGED])
