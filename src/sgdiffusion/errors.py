@@ -1,6 +1,17 @@
 """The errors a user can act on: each carries one message that says what, where and what to do."""
 
+import lzma
+import tarfile
+import tokenize
+import zipfile
+import zlib
 from typing import Any, get_args
+
+# what the standard library and numpy raise where a file or a container is damaged
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, MemoryError, NotImplementedError, RuntimeError, tokenize.TokenError),
+    *(zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
+)
 
 
 class UserError(Exception):

@@ -1,10 +1,13 @@
 """Snakemake and its jobs as forks of a process that has imported the libraries, most of a short call's time.
 
 The processes are those of a real call, a main one and one for each job, with the same files and locks;
-only `exec` and the imports of libraries are left out. Nothing of this project is imported before a fork.
+only `exec` and the imports of libraries are left out. Nothing of this project is imported before a fork,
+unless the folder has been made warm: then all calls are in that folder, and its code stays as it is.
 """
 
+import importlib
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
@@ -17,10 +20,33 @@ import pandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pydantic  # noqa: F401
 import scipy.optimize  # noqa: F401
+import sklearn.datasets  # noqa: F401
+import smart_open  # noqa: F401
 import snakemake.cli
-import torch  # noqa: F401
+import torch
+import torch._dynamo  # noqa: F401  (every optimiser imports it)
 from snakemake.executors import local  # noqa: F401
 from snakemake.script import PythonScript
+
+
+def warm(folder: Path) -> None:
+    """Imports the project from a copy of the checkout, and reads its code for digests, once for all calls."""
+    sys.path.insert(0, str(folder / "src"))
+    package = importlib.import_module("sgdiffusion")
+    for module in pkgutil.walk_packages(package.__path__, "sgdiffusion."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    provenance, items = (importlib.import_module(f"sgdiffusion.{m}") for m in ("provenance", "papers.items"))
+    scripts = folder / "workflow/scripts"
+    code = provenance.Code(folder / "src", scripts)
+    for script in scripts.glob("[a-z]*.py"):
+        code.digest(script)
+    for registry in items.registries().values():
+        for study in registry.studies.values():
+            ours = study.function.startswith("sgdiffusion.")
+            entry = study.function if ours else f"{registry.package}.{study.function}"
+            code.digest(scripts / "compute.py", entry)
+    provenance.Code = lambda *_: code
 
 
 def start(words: list[str], folder: Path, log: Path) -> int:

@@ -48,7 +48,9 @@ def kill(folder: Path, chance: random.Random, length: float) -> Disturbed:
 
 def _signalled(folder: Path, chance: random.Random, length: float, send: Callable[[int], None]) -> Disturbed:
     call = Call(folder, real=True)
-    if not call.runs_for(chance.uniform(0.2, 1) * length):
+    while not call.ended() and len(call.tree()) < 2:  # a real call imports for long before its first job
+        time.sleep(0.05)
+    if not call.runs_for(time.monotonic() - call.began + chance.uniform(0, 1) * length):
         return Disturbed("ended before", hit=False)
     states, jobs = set(folder.rglob("resume.pt")), call.tree()[1:]
     asked = time.monotonic()

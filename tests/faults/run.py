@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import forked
 import reduced
 from injections import FAULTS, ON_A_DISK_OF_ITS_OWN, small_disk
 from installation import interrupted
@@ -37,6 +38,7 @@ class Campaign:
     def __init__(self, folder: Path, seed: int, table: Path):
         self.folder, self.chance, self.table = folder, random.Random(seed), table
         self.rows: list[dict[str, str | int]] = []
+        forked.warm(folder)
         call = reduced.Call(folder)
         if call.ends():
             raise SystemExit(f"error: the undisturbed run failed: {call.log}")

@@ -24,6 +24,8 @@ from sgdiffusion.data.sources import read_sources
 from sgdiffusion.data.tiny_imagenet import tiny_imagenet
 from sgdiffusion.dynamics.training import checkpoints
 from sgdiffusion.gallery import compare, numbers
+from sgdiffusion.library.results import load as load_result
+from sgdiffusion.library.trajectories import trajectory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/data"))
@@ -158,6 +160,10 @@ def _sources(path: Path) -> None:
     read_sources(path, path.with_name("digests.csv"))
 
 
+def _recording(path: Path) -> None:
+    trajectory(path.with_suffix(""))
+
+
 def _imagenet(path: Path) -> None:
     tiny_imagenet("tiny-imagenet", str(path.with_name("manifest.json")), **SIZES)
 
@@ -209,6 +215,26 @@ _manifest = json.dumps(
 ).encode()
 _digests = (ROOT / "data/digests.csv").read_bytes()
 _escape = tar_bytes({"../box/one.bin": b"x", "/etc/passwd": b"x"})
+
+RESULT = json.dumps(
+    {
+        **{
+            "kind": "WalkDimension",
+            "sgdiffusion": "0.1.0",
+            "slope": 0.5,
+            "low": 0.4,
+            "high": {"number": "inf"},
+        },
+        "table": {"table": {"points": [60], "r2": [0.9]}, "columns": {"columns": {"r2": "words"}}},
+        **{"high": {"number": "inf"}, "times": {"array": [1.0, 2.0], "dtype": "float64"}},
+        **{"displacements": {"array": [[0.1, 0.2]], "dtype": "float64"}, "notes": ["short"]},
+    },
+    indent=1,
+).encode()
+CALLS = b'{"kind": "TrajectoryRecorder", "sgdiffusion": "0.1.0", "model": null, "path": "hostile"}'
+_records = np.zeros(9, [("step", "<i8"), ("displacement", "<f8"), ("weights", "<f4", (3,))])
+_records["step"] = np.arange(9)
+_path = {"times": np.arange(4.0), "weights": np.eye(4, 3), "displacements": np.arange(4.0)}
 
 TARGETS = {
     "experiments": Target(f"{PAPER}/experiments.yaml", [EXPERIMENTS], _runs, (rescaled,), 40, CONFIGURATION),
@@ -263,4 +289,20 @@ TARGETS = {
         60,
     ),
     "numbers": Target("full/numbers.json", [NUMBERS], _compare, (damaged, rescaled), 60),
+    "result": Target("result.json", [RESULT, CALLS], load_result, (damaged, rescaled), 60),
+    "trajectory": Target(
+        "path.npz",
+        [npz(**_path), npz(**{**_path, "times": _objects})],
+        trajectory,
+        (damaged, rezipped),
+        60,
+    ),
+    "recording": Target(
+        "walk.bin.json",
+        [b'{"kept": 3}\n'],
+        _recording,
+        (damaged, rescaled),
+        60,
+        (("walk.bin", _records.tobytes()),),
+    ),
 }

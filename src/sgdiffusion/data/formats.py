@@ -6,12 +6,9 @@ expected member, and every size is checked against what the set must have before
 
 import gzip
 import io
-import lzma
 import struct
 import tarfile
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,7 +18,7 @@ import numpy as np
 
 from sgdiffusion.data.content import SPLITS, Arrays, Bytes
 from sgdiffusion.data.sets import RealSet
-from sgdiffusion.errors import DataError, brief
+from sgdiffusion.errors import UNREADABLE, DataError, brief
 
 IDX_IMAGES, IDX_LABELS = 0x0803, 0x0801
 """IDX magic numbers: unsigned bytes in three dimensions, and in one."""
@@ -55,9 +52,7 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
     """Turn every way a damaged container can fail into one message."""
     try:
         yield
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
-        raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {brief(error)}).") from error
-    except (zipfile.BadZipFile, tokenize.TokenError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable {kind} ({type(error).__name__}: {brief(error)}).") from error
 
 

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgdiffusion.data.files import writing
 from sgdiffusion.data.formats import npz_array
-from sgdiffusion.errors import DataError, brief
+from sgdiffusion.errors import UNREADABLE, DataError, brief
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -107,16 +104,10 @@ def load(path: str | Path) -> Prepared:
             prepared = Prepared(**arrays, meta=json.loads(str(stored["meta"])))
             # neither half a surrogate pair nor a letter beyond U+10FFFF is text
             json.dumps(prepared.meta, ensure_ascii=False).encode().decode()
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, error) from error
-    except (tokenize.TokenError, NotImplementedError, RuntimeError) as error:  # of numpy's header, of zipfile
-        raise _unreadable(path, error) from error
+    except UNREADABLE as error:
+        raise DataError(f"{path}: not a readable prepared set ({brief(error)}). {_CURE}") from error
     _check(path, prepared)
     return prepared
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: not a readable prepared set ({brief(error)}). {_CURE}")
 
 
 _CURE = "Delete the file and run its `prepare_` rule again."

@@ -6,9 +6,7 @@ archive of the same files, the digests of its JPEGs (data/README.md).
 """
 
 import io
-import lzma
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sgdiffusion.data.content import MOST_JPEG_BYTES, Arrays, Bytes
 from sgdiffusion.data.raw import read_manifest
-from sgdiffusion.errors import DataError, brief
+from sgdiffusion.errors import UNREADABLE, DataError, brief
 
 ROOT = "tiny-imagenet-200"
 MOST_TEXT = 2**20  # of a list of names
@@ -30,9 +28,7 @@ def tiny_imagenet(
     try:
         with zipfile.ZipFile(path) as archive:
             return _arrays(archive, path, side, (classes, train, test))
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        raise _unreadable(path, name, error) from error
-    except (NotImplementedError, RuntimeError, LookupError, ValueError) as error:  # of zipfile, and of texts
+    except (*UNREADABLE, LookupError) as error:  # a member that is missing, a text that is none
         raise _unreadable(path, name, error) from error
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sgdiffusion.errors import InputError
+from sgdiffusion.errors import UNREADABLE, InputError, brief
 from sgdiffusion.inputs.model import chosen_model, require_module
 from sgdiffusion.inputs.numbers import require_whole
 
@@ -163,14 +163,18 @@ def _beside(path: Path) -> tuple[Path, Path]:
 def _head(path: Path) -> Any:
     try:
         return json.loads(_beside(path)[0].read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "path", f"{path} is no recording ({error})", "give a file of TrajectoryRecorder"
-        ) from error
+    except UNREADABLE as error:
+        raise _no_recording(path, error) from error
+
+
+def _no_recording(path: Path, error: Exception) -> InputError:
+    return InputError("path", f"{path} is no recording ({brief(error)})", "give a file of TrajectoryRecorder")
 
 
 def read(path: str | Path) -> NDArray[Any]:
     """The whole records of a file; one that is still being written is left out."""
-    row = layout(int(_head(Path(path))["kept"]))
-    content = Path(path).read_bytes()
-    return np.frombuffer(content[: len(content) // row.itemsize * row.itemsize], row)
+    try:
+        row, content = layout(_head(Path(path))["kept"]), Path(path).read_bytes()
+        return np.frombuffer(content[: len(content) // row.itemsize * row.itemsize], row)
+    except (*UNREADABLE, TypeError, KeyError) as error:
+        raise _no_recording(Path(path), error) from error

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sgdiffusion import __version__
-from sgdiffusion.errors import InputError
+from sgdiffusion.errors import UNREADABLE, InputError, brief
 from sgdiffusion.library.names import PUBLIC
 
 
@@ -87,20 +87,23 @@ def load(path: str | Path) -> Any:
     """
     try:
         written = json.loads(Path(path).read_text(encoding="utf-8"))
-        kind = written.pop("kind")
+        name = written.pop("kind")
+        module, _, attribute = PUBLIC[name].partition(":")
         written.pop("sgdiffusion")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        kind = getattr(importlib.import_module(module), attribute)
+        if not (isinstance(kind, type) and issubclass(kind, Result)):  # a file may call nothing else
+            raise ValueError(f"{name} is no result")
+        fields = {k: _decoded(v) for k, v in written.items()}
+    except (*UNREADABLE, LookupError, AttributeError, TypeError) as error:
         raise InputError(
-            "path", f"{path} is no saved result ({error})", "give a file written by .save()"
+            "path", f"{path} is no saved result ({brief(error)})", "give a file written by .save()"
         ) from error
-    fields = {k: _decoded(v) for k, v in written.items()}
     try:
-        module, _, name = PUBLIC[kind].partition(":")
-        return getattr(importlib.import_module(module), name)(**fields)
+        return kind(**fields)
     except (KeyError, TypeError) as error:
         line = f"{type(error).__name__}: {error}"[:160]
         raise InputError(
-            "path", f"{path} holds no whole {kind} ({line})", "measure and save it anew"
+            "path", f"{path} holds no whole {name} ({line})", "measure and save it anew"
         ) from error
 
 
@@ -128,7 +131,9 @@ def _decoded(value: Any) -> Any:
     if value.keys() == {"number"}:
         return float(value["number"])
     if value.keys() == {"array", "dtype"}:
-        return np.array(_decoded(value["array"]), dtype=value["dtype"])
+        if (kind := np.dtype(value["dtype"])).kind not in "biuf":
+            raise ValueError(f"an array of {kind}")
+        return np.array(_decoded(value["array"]), dtype=kind)
     if value.keys() == {"table", "columns"}:
         table = pd.DataFrame({k: list(_decoded(v)) for k, v in value["table"].items()})
         table.attrs.update({k: dict(v) for k, v in value["columns"].items()})

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sgdiffusion.errors import InputError
+from sgdiffusion.errors import UNREADABLE, InputError, brief
 from sgdiffusion.figures.style import new_figure, plain_log_ticks, style
 from sgdiffusion.library import recorder
 from sgdiffusion.measures.trajectories import fluctuations, periodicity
@@ -221,8 +221,11 @@ def _of_file(path: Path) -> Trajectory:
         return _of_records(recorder.read(path))
     try:
         with np.load(path) as held:
-            return Trajectory(held["times"], held["weights"], held["displacements"])
-    except (OSError, KeyError, ValueError) as error:
+            plain, displacements = trajectory(held["weights"], held["times"]), held["displacements"]
+        if np.shape(displacements) != plain.times.shape or displacements.dtype.kind != "f":
+            raise ValueError("no displacement of each snapshot")
+    except (*UNREADABLE, KeyError) as error:
         raise InputError(
-            "weights", f"{path} holds no trajectory ({error})", "give one of Trajectory.save"
+            "weights", f"{path} holds no trajectory ({brief(error)})", "give one of Trajectory.save"
         ) from error
+    return Trajectory(plain.times, plain.weights, displacements)
