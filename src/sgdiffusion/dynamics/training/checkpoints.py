@@ -30,7 +30,22 @@ def save(path: Path, states: Mapping[float, State], meta: Mapping[str, Any]) -> 
 
     `meta` is plain data; `modules` needs its keys network (name, init, dropout, sizes), in_shape, classes.
     """
-    write_state(path, {"states": dict(states), "meta": dict(meta)})
+    write_state(path, _shared({"states": dict(states), "meta": dict(meta)}, {}))
+
+
+def _shared(content: Any, texts: dict[str, str]) -> Any:
+    """The same content in which equal texts are one object.
+
+    A pickle holds an object once, so that without this the bytes would tell of texts that came from a resume
+    state: an interrupted training must leave the bytes of one that was not.
+    """
+    if isinstance(content, str):
+        return texts.setdefault(content, content)
+    if isinstance(content, dict):
+        return {_shared(k, texts): _shared(v, texts) for k, v in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(_shared(v, texts) for v in content)
+    return content
 
 
 def load(path: Path) -> dict[str, Any]:
