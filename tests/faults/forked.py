@@ -75,7 +75,12 @@ def _job(self, command: str, *, fname: str, **_) -> None:
         os.close(file.fileno())  # `exec` would: the lock is the call's alone
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with(lambda: runpy.run_path(fname, run_name="__main__"))
+    _end_with(lambda: run_script(fname))
+
+
+def run_script(name: str) -> None:
+    """A job's script; a campaign may put a traced run in its place."""
+    runpy.run_path(name, run_name="__main__")
 
 
 def _end_with(work) -> None:

@@ -38,12 +38,23 @@ def kill(folder: Path, chance: random.Random, length: float) -> Disturbed:
     if not call.runs_for(chance.uniform(0, length)):
         return Disturbed("ended before", hit=False)
     chosen = chance.choice(call.tree())
-    with suppress(psutil.NoSuchProcess):
-        chosen.send_signal(signal.SIGKILL)
-    which = "the call" if chosen.pid == call.pid else "a job"
-    status = call.ends()
-    wrong = "" if status else "a call with a killed process says that all is well"
-    return Disturbed(f"{which} after {time.monotonic() - call.began:.0f} s", wrong=wrong)
+    which = _killed(chosen, call)
+    took = time.monotonic() - call.began
+    well = call.ends() == 0 and which in ("the call", "a job")
+    wrong = "a call with a killed process says that all is well" if well else ""
+    return Disturbed(f"{which} after {took:.0f} s", hit=which != "none", wrong=wrong)
+
+
+def _killed(process: psutil.Process, call: Call) -> str:
+    """Kills a process; which it was: the call, a job, the name of a program that a job had called, none."""
+    try:
+        process.suspend()  # it cannot come to its end by itself between the look and the kill
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        name = "a job" if process.exe() == psutil.Process().exe() else process.name()
+        process.kill()
+    except psutil.Error:
+        return "none"
+    return "none" if ended else "the call" if process.pid == call.pid else name
 
 
 def _signalled(folder: Path, chance: random.Random, length: float, send: Callable[[int], None]) -> Disturbed:
