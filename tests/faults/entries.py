@@ -1,6 +1,6 @@
 """After an edit of a configuration entry or a data file, the planned jobs are those that read it.
 
-    python tests/faults/entries.py --edits 100
+    python tests/faults/entries.py --entries 100 --files 100
 
 Real jobs are run once under a trace: the kernel's times of last access say which files below config/, data/,
 results/, figures/ and src/ a job has read, patched models of pydantic which of their fields. Then a scalar
@@ -226,10 +226,13 @@ class Edits:
         return Edit(file, as_yaml(content), f"{file.parent.name}/{file.name}: {'.'.join(map(str, path))}")
 
     def likely(self, entries: list[tuple[tuple, Any]]) -> list[tuple[tuple, Any]]:
-        """Half of the time the entries of runs that the traced jobs belong to, where there are some."""
+        """Most of the time entries that a traced job may read: a field that some job has looked at, of a run
+        whose name stands in the path of an output.
+        """
         names = {part for output in self.reads for part in Path(output).parts}
-        ours = [(p, v) for p, v in entries if len(p) > 1 and p[0] == "runs" and p[1] in names]
-        return ours if ours and self.chance.random() < 0.7 else entries
+        fields = {name for told in self.reads.values() for name in told["fields"]}
+        ours = [(p, v) for p, v in entries if fields.intersection(p) and named(p, names)]
+        return ours if ours and self.chance.random() < 0.8 else entries
 
     def of_file(self) -> Edit:
         """A file of data, results or templates with other bytes, or with the same bytes written again.
@@ -276,8 +279,8 @@ class Edits:
             if jobs:
                 print(f"{word} after {edit.what}: {', '.join(sorted(jobs))}", flush=True)
 
-    def run(self, edits: int) -> int:
-        for kind in ("entry", "file"):
+    def run(self, entries: int, files: int) -> int:
+        for kind, edits in (("entry", entries), ("file", files)):
             while self.counts[f"{kind}: edits"] < edits:
                 self.one(kind)
         print(f"{len(self.reads)} jobs traced")
@@ -297,6 +300,11 @@ def scalars(content: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
             yield from scalars(value, (*path, key))
         else:
             yield (*path, key), value
+
+
+def named(path: tuple, names: set[str]) -> bool:
+    """Whether an entry is of a run that begins as one of the names does."""
+    return len(path) > 1 and path[0] == "runs" and any(name.startswith(path[1]) for name in names)
 
 
 def put(content: Any, path: tuple, value: Any) -> None:
@@ -331,7 +339,8 @@ def trace(folder: Path, targets: list[str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edits", type=int, default=100, help="of entries, and as many of files")
+    parser.add_argument("--entries", type=int, default=100, help="edits of entries (default: 100)")
+    parser.add_argument("--files", type=int, default=100, help="edits of files (default: 100)")
     parser.add_argument("--targets", nargs="+", default=list(LIGHT), metavar="TARGET")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work; a trace that is there is used again")
@@ -351,7 +360,7 @@ def main() -> int:
         FIELDS.update(*(set(k.__pydantic_fields__) for k in kinds))
     if not made:
         trace(folder, chosen.targets)
-    return int(Edits(folder, chosen.targets, chosen.seed).run(chosen.edits) > 0)
+    return int(Edits(folder, chosen.targets, chosen.seed).run(chosen.entries, chosen.files) > 0)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ CAMPAIGNS = {
     "run.py": ["--runs", "5", "--others", "1"],
     "hostile.py": ["--inputs", "100000"],
     "staleness.py": ["--edits", "200"],
+    "entries.py": [],
     "determinism.py": ["--whitened"],
 }
 
