@@ -87,23 +87,22 @@ def load(path: str | Path) -> Any:
     """
     try:
         written = json.loads(Path(path).read_text(encoding="utf-8"))
-        name = written.pop("kind")
-        module, _, attribute = PUBLIC[name].partition(":")
+        name = str(written.pop("kind"))
         written.pop("sgdiffusion")
-        kind = getattr(importlib.import_module(module), attribute)
-        if not (isinstance(kind, type) and issubclass(kind, Result)):  # a file may call nothing else
-            raise ValueError(f"{name} is no result")
-        fields = {k: _decoded(v) for k, v in written.items()}
-    except (*UNREADABLE, LookupError, AttributeError, TypeError) as error:
+    except (*UNREADABLE, KeyError, AttributeError, TypeError) as error:
         raise InputError(
             "path", f"{path} is no saved result ({brief(error)})", "give a file written by .save()"
         ) from error
     try:
-        return kind(**fields)
-    except (KeyError, TypeError) as error:
+        module, _, attribute = PUBLIC[name].partition(":")
+        kind = getattr(importlib.import_module(module), attribute)
+        if not (isinstance(kind, type) and issubclass(kind, Result)):  # a file may call nothing else
+            raise TypeError(f"{name} is no result")
+        return kind(**{k: _decoded(v) for k, v in written.items()})
+    except (*UNREADABLE, LookupError, AttributeError, TypeError) as error:
         line = f"{type(error).__name__}: {error}"[:160]
         raise InputError(
-            "path", f"{path} holds no whole {name} ({line})", "measure and save it anew"
+            "path", f"{path} holds no whole {name[:60]} ({line})", "measure and save it anew"
         ) from error
 
 
