@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ from snakemake.persistence import PersistenceBase
 from snakemake.persistence.file import FilePersistence
 
 ROOMS, TICK = ("data/raw", "data/prepared", "results", "figures"), 1e-5  # seconds
+LITTLE = 2**20  # bytes that are free on a disk which Snakemake's own files may have filled
 ENDING = (signal.SIGINT, signal.SIGTERM)
 SCRIPTS = ".snakemake/scripts/"  # in the command line of every job
 _held: list[IO[str]] = []  # open, and with it locked, as long as this process lives
@@ -40,8 +42,13 @@ def watch() -> None:
         except Refused as refused:
             sys.exit(f"error: {refused}")
         answer_signals()
-        with locked(self):
-            yield
+        try:
+            with locked(self):
+                yield
+        except BaseException as error:
+            if getattr(error, "errno", None) == errno.ENOSPC or shutil.disk_usage(Path.cwd()).free < LITTLE:
+                print("error: the disk is full: make room, then call again", file=sys.stderr, flush=True)
+            raise
 
     def make(self: Any, *arguments: Any, **options: Any) -> None:
         if not os.access(Path.cwd(), os.W_OK):
