@@ -34,7 +34,7 @@ def gain(rows: Rows) -> float:
 def bound(rows: Rows) -> float:
     """The best peer with all eigenvalues, over ours without any."""
     alone = rows["work"].str.startswith("exact trace")
-    return float(rows.loc[~alone, "theirs_s"].min() / rows.loc[alone, "ours_s"].iloc[0])
+    return float(rows.loc[~alone, "theirs_s"].min() / rows.loc[alone, "ours_s"].min())
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Target:
     number: Callable[[Rows], float] = least
     most: bool = False
     """Whether the aim is an upper limit."""
+    elsewhere: bool = False
+    """Whether the number is that of a way which the project does not take."""
 
     def found(self, rows: Rows) -> float:
         names = rows["work"] + " | " + rows["peer"] + " | " + rows["theirs"].fillna("")
@@ -57,7 +59,7 @@ class Target:
         return self.number(chosen) if len(chosen) else float("nan")
 
     def met(self, number: float) -> bool:
-        return number <= self.aim if self.most else number >= self.aim
+        return not self.elsewhere and (number <= self.aim if self.most else number >= self.aim)
 
 
 ORDERED = "the sums keep the order that published numbers have"
@@ -79,7 +81,13 @@ TARGETS = (
         share,
         True,
     ),
-    Target("two seeds at once", "paths", "^two seeds", 1.7, "other work took part of the second core"),
+    Target(
+        "two seeds at once",
+        "paths",
+        "^two seeds",
+        1.7,
+        "other work of the machine had the second core (see the load)",
+    ),
     Target(
         "SGD chains beside NumPy",
         "paths",
@@ -135,7 +143,7 @@ TARGETS = (
         "paths",
         "the convolutions of small-lenet",
         5,
-        "the gradients and half of the product remain, so that no way to the eigenvalues reaches it",
+        "gradients and half of the product remain: no way to the eigenvalues can reach it",
         bound,
     ),
     Target(
@@ -153,12 +161,13 @@ TARGETS = (
         "some twenty-five calls of torch a step are half of the time",
     ),
     Target(
-        "small-allcnn's epoch beside eager, by the best of three other ways",
+        "small-allcnn's epoch beside eager: the fastest of three other ways",
         "paths",
         "^an epoch of small-allcnn",
         1.3,
-        "no way of torch gains so much here",
+        "the trainer is the eager one; bfloat16 and other layouts change the numbers of the studies",
         gain,
+        elsewhere=True,
     ),
 )
 

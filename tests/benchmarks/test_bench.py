@@ -234,6 +234,7 @@ def test_a_target_takes_the_best_peer_and_says_why_it_is_missed():
     assert not one.met(2.0)
     assert one.met(2.5)
     assert replace(one, most=True).met(2.0)
+    assert not replace(one, elsewhere=True).met(9.0)
 
 
 def test_growth_is_measured_over_a_decade_and_its_exponent_is_that_of_a_power_law():
