@@ -235,7 +235,7 @@ def picture(found: pd.DataFrame) -> Figure:
         ax.set_yticks(rows, labels=names, fontsize=6)
         ax.set_ylim(len(timed) - 0.5, -0.5)
         ax.set(xscale="log", xlabel="time there / time here, median and range of the rounds")
-        plain_log_ticks(ax.xaxis, (1, 2, 5))
+        plain_log_ticks(ax.xaxis)
     return figure
 
 

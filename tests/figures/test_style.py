@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from oracles.inspection import complaints
 
 from sgdiffusion.figures import style
 
@@ -163,3 +164,27 @@ def test_logarithmic_ticks_are_plain_numbers():
     shown = [label.get_text() for label in ax.get_xticklabels() if 0.3 <= label.get_position()[0] <= 30]
     assert shown == ["0.5", "1", "2", "5", "10", "20"]
     assert not any(label.get_text() for label in ax.get_xticklabels(minor=True))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.8, 60.0, ["1", "2", "5", "10", "20", "50"]),
+        (0.9, 2.4, ["1", "1.5", "2"]),
+        (1.02, 1.09, None),
+        (1e-9, 1e9, None),
+        (0.06, 14.0, None),
+    ],
+)
+def test_plain_ticks_fit_an_axis_of_any_range(low: float, high: float, ticks: list[str] | None):
+    with style.style():
+        figure, (ax, narrow) = style.new_figure(2, height=2.2, ncols=2, width_ratios=[6, 1])
+        for one in (ax, narrow):
+            one.set(xscale="log", xlim=(low, high))
+            style.plain_log_ticks(one.xaxis)
+        assert complaints(figure) == []
+        for one in (ax, narrow):
+            inside = [t for t in one.xaxis.get_ticklocs() if low <= t <= high]
+            assert len(inside) >= 2
+        if ticks is not None:
+            assert [label.get_text() for label in ax.get_xticklabels()] == ticks

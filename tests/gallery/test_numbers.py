@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,18 @@ def test_web_images_show_the_same_in_fewer_bytes(tmp_path: Path):
 def test_a_wider_image_is_brought_to_the_widest(tmp_path: Path):
     Image.new("RGB", (2800, 100), "navy").save(tmp_path / "x.png")
     assert web_image(tmp_path / "x.png")[1:] == (1400, 50)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.0, 1.0, ["0", "0.5", "1"]), (1.0, 1e4, ["1", "100", "10000"]), (-3e-6, 5e-6, None)],
+)
+def test_a_mark_has_numbered_ticks_that_do_not_touch(low: float, high: float, ticks: list[str] | None):
+    region = Region(quantity="q", low=low, high=high)
+    mark = interval_mark(region, Measured((low + high) / 2, low, high, 3, "", "seeds"))
+    found = re.findall(r'<text class="tick" x="([\d.]+)"[^>]*>([^<]+)</text>', mark)
+    places = [float(x) for x, _ in found]
+    assert len(found) >= 2
+    assert all(after - before >= 40 for before, after in pairwise(places))
+    if ticks is not None:
+        assert [text for _, text in found] == ticks

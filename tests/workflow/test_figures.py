@@ -1,4 +1,6 @@
-"""Every figure of the built preset smoke, looked at: no legend on data, no word cut, covered or small."""
+"""Every figure of the built preset smoke, looked at: no legend on data, no word cut, covered or small, and
+what is published marked in every panel.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,11 @@ from sgdiffusion.figures import style
 from sgdiffusion.papers.items import Plan, registries
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow/scripts"))
+sys.path.insert(0, str(Path(__file__).parent))  # the modules of this folder
 
 from _files import read_tables
 from oracles.inspection import complaints
+from published_marks import UNMARKED
 
 EVERY = [(paper, name) for paper, registry in registries().items() for name in registry.figures]
 
@@ -50,3 +54,25 @@ def test_a_referee_finds_nothing(plans, paper: str, name: str):
         figure = drawn(plans(paper), name)
         style.stamp(figure, "substitute data: digits · preset smoke: reduced scale")
         assert complaints(figure) == []
+        assert unmarked(figure) == set(UNMARKED[paper].get(name, {}))
+
+
+def unmarked(figure: Figure) -> set[str]:
+    """Letters of the panels without a mark of a published number; * for panels of one kind."""
+    if any(text.get_gid() == style.PUBLISHED for text in figure.texts):
+        return set()
+    panels = [ax for ax in figure.axes if ax.axison and not hasattr(ax, "_colorbar")]
+    bare = [ax for ax in panels if not any(a.get_gid() == style.PUBLISHED for a in ax.get_children())]
+    alone = "" if len(panels) == 1 and not panels[0].get_title("center").startswith("sample") else "*"
+    return {ax.get_title("left") or alone for ax in bare}
+
+
+def test_a_panel_without_a_mark_is_seen():
+    figure, (left, right) = style.new_figure(2, height=2.0, ncols=2)
+    for letter, ax in zip("ab", (left, right), strict=True):
+        ax.plot([0, 1], [0, 1])
+        style.panel_label(ax, letter)
+    style.published(left, y=0.5)
+    assert unmarked(figure) == {"b"}
+    style.published_range(right, 0.2, 0.4, upright=True)
+    assert unmarked(figure) == set()

@@ -168,6 +168,24 @@ def optional_quantities(w):
     return {path.as_posix(): content_digest([path]) for path in sorted(found)}
 
 
+def code_places():
+    """Which function each rule, and each figure and table, calls, and in which file the rules stand."""
+    rules, called = {}, {}
+    for paper, registry in REGISTRIES.items():
+        for name, study in registry.studies.items():
+            rules[rule_name(paper, name, study)] = entry(paper, study.function)
+        for name, drawn in registry.figures.items():
+            called[f"{paper}/{name}"] = entry(paper, drawn.function, "figures.")
+        for name, listed in {**registry.tables, **registry.optional}.items():
+            called[f"{paper}/{name}"] = entry(paper, listed.function)
+    files = dict.fromkeys(("plot", "tabulate"), "workflow/rules/items.smk")
+    return {
+        "rules": rules,
+        "items": called,
+        "files": {"": "workflow/rules/studies.smk", **files},
+    }
+
+
 def items(preset):
     """What a preset consists of, and what is left out of it."""
     reasons = {item: LEFT_OUT.reason(item) for item in EVERY_ITEM}
@@ -178,6 +196,7 @@ def items(preset):
         "preset": preset,
         "across": listed.pop(CROSS),
         "papers": listed,
+        "code": code_places(),
         "left_out": [
             {"item": item, "reason": reason}
             for item, reason in reasons.items()

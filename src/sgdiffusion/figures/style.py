@@ -6,12 +6,13 @@ figure; only a script calls :func:`save`. Figures are made without pyplot, so th
 
 import logging
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 WIDTHS = {1: 3.4, 2: 7.0}  # inches: one column and the full page of a two-column journal
@@ -36,6 +37,8 @@ SEQUENTIAL = "cividis"  # perceptually uniform, also in grey and for colour-blin
 # One run's mean is a line; the spread over seeds is this band about it. Say in the label which spread.
 SEED_BAND: dict[str, Any] = {"alpha": 0.25, "linewidth": 0}
 PUBLISHED_LINE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2, "zorder": 1.5}
+PUBLISHED_RANGE: dict[str, Any] = {"color": GREY, "alpha": 0.16, "linewidth": 0, "zorder": 0.5}
+PUBLISHED = "published"  # the group of every mark of a published number, by which a test finds it
 PUBLISHED_MARK: dict[str, Any] = {
     "marker": "D", "markersize": 5, "markerfacecolor": "white", "markeredgecolor": GREY,
     "markeredgewidth": 1.2, "linestyle": "none", "zorder": 4,
@@ -115,34 +118,56 @@ def published(
     y: ArrayLike | None = None,
     curve: bool = False,
     label: str | None = "published",
+    **other: Any,
 ) -> Artist:
     """Mark what the paper publishes, everywhere in the same look: dashed grey line or open grey diamond.
 
     Only ``x`` (a number): a vertical line; only ``y``: a horizontal line; both: diamonds at the points, or
-    with ``curve`` a dashed line through them. ``label=None`` leaves the mark out of the legend.
+    with ``curve`` a dashed line through them. ``label=None`` leaves the mark out of the legend; ``other``
+    tells several published numbers of one panel apart.
     """
-    text = label if label is not None else "_published"
+    look = PUBLISHED_MARK if x is not None and y is not None and not curve else PUBLISHED_LINE
+    look = {**look, "gid": PUBLISHED, "label": label if label is not None else "_published", **other}
     if x is not None and y is not None:
-        look = PUBLISHED_LINE if curve else PUBLISHED_MARK
-        return ax.plot(x, y, label=text, **look)[0]
+        return ax.plot(x, y, **look)[0]
     if x is not None:
-        return ax.axvline(float(x), label=text, **PUBLISHED_LINE)  # type: ignore[arg-type]
+        return ax.axvline(float(x), **look)  # type: ignore[arg-type]
     if y is not None:
-        return ax.axhline(float(y), label=text, **PUBLISHED_LINE)  # type: ignore[arg-type]
+        return ax.axhline(float(y), **look)  # type: ignore[arg-type]
     raise ValueError("published() needs x, y or both")
 
 
+def published_range(
+    ax: Axes, low: float, high: float, *, upright: bool, label: str | None = "published"
+) -> Artist:
+    """Shade what the paper allows: a range of the horizontal axis if ``upright``, else of the vertical."""
+    text = label if label is not None else "_published"
+    span = ax.axvspan if upright else ax.axhspan
+    return span(low, high, label=text, gid=PUBLISHED, **PUBLISHED_RANGE)
+
+
 def seed_band(
-    ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: str, label: str | None = None
+    ax: Axes,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    color: str,
+    label: str | None = None,
+    **other: Any,
 ) -> FillBetweenPolyCollection:
     """The spread of replicas about a line, in the line's colour; ``label`` says which spread it is."""
     text = label if label is not None else "_band"
-    return ax.fill_between(x, low, high, color=color, label=text, **SEED_BAND)
+    return ax.fill_between(x, low, high, color=color, label=text, **SEED_BAND, **other)
 
 
 def legend_below(ax: Axes, **more: Any) -> None:
-    """The legend under the axes' label, where it can cover no data; the layout makes room for it."""
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), fontsize=6, **more)
+    """The legend under the axes' label, where it can cover no data; the layout makes room for it.
+
+    Axes without numbers below, such as the upper ones of a shared axis, have it close to their edge.
+    """
+    labelled = ax.xaxis.get_tick_params().get("labelbottom", True) or ax.get_xlabel()
+    below = -0.24 if labelled else -0.04
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, below), fontsize=6, **more)
 
 
 def panel_label(ax: Axes, text: str) -> None:
@@ -150,9 +175,29 @@ def panel_label(ax: Axes, text: str) -> None:
     ax.set_title(text, loc="left", fontweight="bold", fontsize=9)
 
 
-def plain_log_ticks(axis: Axis, steps: Sequence[float] = (1, 2, 5)) -> None:
-    """Ticks of a logarithmic axis of few decades at `steps` times powers of ten, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=steps))
+class _PlainLocator(LogLocator):
+    """One, two and five times powers of ten; more where these are few, fewer where they would touch."""
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        low, high = sorted((vmin, vmax))
+        assert self.axis is not None
+        fit = max(2, self.axis.get_tick_space())
+        if low <= 0 or not np.isfinite([low, high]).all():
+            return []
+        powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+        rows = [np.outer(powers, steps).ravel() for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))]
+        every, usual, *fewer = (row[(row >= low) & (row <= high)].tolist() for row in rows)
+        for ticks in (usual, *fewer) if len(usual) > 2 else (every,):
+            if 2 <= len(ticks) <= fit:
+                return ticks
+        if len(usual) > fit:
+            return fewer[-1][:: -(-len(fewer[-1]) // fit)]
+        return [float(v) for v in MaxNLocator(fit, steps=[1, 2, 5, 10]).tick_values(low, high)]
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Ticks of a logarithmic axis as plain numbers, as many as its length has room for."""
+    axis.set_major_locator(_PlainLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -14,15 +14,16 @@ from markupsafe import Markup, escape
 
 from sgdiffusion.config.models import Claim, Region
 from sgdiffusion.config.texts import Argument, Caption, Captions, Heading, Headline, Texts
-from sgdiffusion.gallery import drawings
+from sgdiffusion.gallery import drawings, numbers
 from sgdiffusion.gallery.curves import curve
 from sgdiffusion.gallery.files import read_csv, verdicts_on
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.headlines import carried
 from sgdiffusion.gallery.marks import interval_mark, verdict_bar
+from sgdiffusion.gallery.origins import Origin, Origins
 from sgdiffusion.gallery.sources import Provenance, provenance
 from sgdiffusion.provenance import read_record, substitute_note
-from sgdiffusion.verdicts import Quantities, Standing, Verdict
+from sgdiffusion.verdicts import Standing, Verdict
 from sgdiffusion.verdicts.quantities import carries
 from sgdiffusion.verdicts.words import bounds, cell, interval, number
 
@@ -66,6 +67,7 @@ class JudgedClaim:
     decides: str  # choice that moves the number most
     curve: str  # the numbers of its specification curve; empty without any
     picture: str  # path of that curve as a static figure
+    origins: list[Origin]  # configuration, rules and functions that its numbers come from
 
     @property
     def counted(self) -> bool:
@@ -85,6 +87,7 @@ class Plate:
     command: str
     path: str  # of its files without their endings, as the page links to them
     note: str  # what its data and scale are, if not the paper's own
+    origins: list[Origin]  # configuration, rule and function
     drawing: str = ""  # as SVG
     width: float = 0.0  # of the drawing, in points
     header: list[str] = field(default_factory=list)
@@ -157,7 +160,13 @@ def records(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def plate(
-    folder: Path, name: str, words: Caption, preset: str, command: str, claims: Sequence[JudgedClaim] = ()
+    folder: Path,
+    name: str,
+    words: Caption,
+    preset: str,
+    origins: Origins,
+    command: str,
+    claims: Sequence[JudgedClaim] = (),
 ) -> Plate:
     """A figure, or a table if there is one of that name; the anchor begins with the folder's name."""
     csv = folder / f"{name}.csv"
@@ -172,6 +181,7 @@ def plate(
         command=command.format(target=target.as_posix()),
         path=f"{folder.name}/{name}",
         note=" · ".join(note for r in found if (note := substitute_note(r))),
+        origins=[origin for r in found for origin in origins.of_item(folder.name, name, r)],
     )
     if not csv.is_file():
         drawing = drawings.inline(csv.with_suffix(".svg"), made.anchor, words.alt)
@@ -191,13 +201,16 @@ class Reader:
         paper: str,
         texts: Texts,
         claims: Sequence[Claim],
-        quantities: Quantities,
+        entries: Mapping[str, Any],
+        origins: Origins,
         command: str,
     ):
         self.folder, self.preset, self.paper = folder / paper, preset, paper
-        self.texts, self.quantities, self.command = texts, quantities, command
+        self.texts, self.origins, self.command = texts, origins, command
+        self.entries, self.quantities = entries, numbers.of_entries(entries)
         self.claims = {c.id: c for c in claims}
         self.verdicts = verdicts_on(claims, self.folder / "verdicts.csv")
+        self.judged = read_record(self.folder / "verdicts.csv") or {}
         self.readings = read_csv(self.folder / "readings.csv")
 
     def chapter(
@@ -250,7 +263,12 @@ class Reader:
             decides=row["decides"],
             curve=curve(self.readings, claim) if claim.choices else "",
             picture=f"{self.paper}/readings/{claim.id}.png" if claim.choices else "",
+            origins=self._origins(claim),
         )
+
+    def _origins(self, claim: Claim) -> list[Origin]:
+        entries = [self.entries[r.quantity] for r in claim.accept if r.quantity in self.entries]
+        return self.origins.of_numbers(entries, self.paper, self.judged)
 
     def _part(self, region: Region) -> Part:
         measured = self.quantities[region.quantity]
@@ -266,7 +284,8 @@ class Reader:
 
     def _plate(self, name: str, judged: Mapping[str, JudgedClaim]) -> Plate:
         claims = [j for i, j in judged.items() if self._bears_on(name, i)]
-        return plate(self.folder, name, self._caption(name), self.preset, self.command, claims)
+        words = self._caption(name)
+        return plate(self.folder, name, words, self.preset, self.origins, self.command, claims)
 
     def _value(self, quantity: str) -> str:
         found = self.quantities.get(quantity)

@@ -42,6 +42,7 @@ class Number(BaseModel):
     over: str
     runs: list[str]
     data: list[str]
+    table: str = ""  # of quantities that it stands in
 
 
 class Numbers(BaseModel):
@@ -105,7 +106,7 @@ def collect(
                 if name in quantities:
                     raise MeasureError(f"{path}: quantity {name} is measured twice in {paper}")
                 entry = {"macro": macro(paper, name), **vars(measured)}
-                quantities[name] = {**entry, "runs": names, "data": list(data)}
+                quantities[name] = {**entry, "runs": names, "data": list(data), "table": path.stem}
         content["papers"][paper] = quantities
     if alike := doubled(q["macro"] for found in content["papers"].values() for q in found.values()):
         raise MeasureError(f"two quantities have the same LaTeX name: {alike}")
@@ -114,11 +115,13 @@ def collect(
 
 def measured(content: Mapping[str, Any], paper: str) -> dict[str, Measured]:
     """The quantities of one paper of a numbers.json."""
+    return of_entries(content["papers"].get(paper, {}))
+
+
+def of_entries(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Measured]:
+    """Its entries as quantities."""
     fields = Measured.__dataclass_fields__
-    return {
-        name: Measured(**{k: entry[k] for k in fields})
-        for name, entry in content["papers"].get(paper, {}).items()
-    }
+    return {name: Measured(**{k: entry[k] for k in fields}) for name, entry in entries.items()}
 
 
 def tex(content: Mapping[str, Any]) -> str:

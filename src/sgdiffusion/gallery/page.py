@@ -24,6 +24,7 @@ from sgdiffusion.gallery.content import (
 )
 from sgdiffusion.gallery.drawings import palette
 from sgdiffusion.gallery.files import read_csv
+from sgdiffusion.gallery.origins import Origins
 
 NATURES = {  # of what stands among the claims and is no claim of the paper
     "construction": "True however it is measured",
@@ -49,6 +50,7 @@ class Items:
     tables: Mapping[str, Sequence[str]]
     across: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of no paper alone, in cross/
     left_out: Sequence[Mapping[str, str]] = field(default=())
+    code: Mapping[str, Any] = field(default_factory=dict)  # functions by rule, figure and table
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Items":
@@ -60,6 +62,7 @@ class Items:
             tables={p: papers[p]["tables"] for p in papers},
             across=content.get("across", {}),
             left_out=content["left_out"],
+            code=content.get("code", {}),
         )
 
 
@@ -68,6 +71,7 @@ def chapters(
     items: Items,
     texts: Mapping[str, Texts],
     claims: Mapping[str, Sequence[Claim]],
+    origins: Origins,
     command: str,
 ) -> list[Chapter]:
     """One per paper, from the files of figures/<preset>/."""
@@ -75,17 +79,26 @@ def chapters(
     findings, choices = read_csv(folder / "findings.csv"), read_csv(folder / "assumptions.csv")
     made = []
     for paper, figures in items.figures.items():
-        measured = numbers.measured(found, paper)
-        reader = Reader(folder, items.preset, paper, texts[paper], claims[paper], measured, command)
+        entries = found["papers"].get(paper, {})
+        reader = Reader(folder, items.preset, paper, texts[paper], claims[paper], entries, origins, command)
         made.append(reader.chapter(figures, items.tables[paper], findings, choices))
     return made
 
 
-def across(folder: Path, items: Items, captions: Captions, command: str) -> dict[str, list[Plate]]:
+def across(
+    folder: Path, items: Items, captions: Captions, origins: Origins, command: str
+) -> dict[str, list[Plate]]:
     """The figures and tables that belong to no paper alone."""
     return {
         kind: [
-            plate(folder / "cross", n, caption(captions, n, f"{n} of all papers"), items.preset, command)
+            plate(
+                folder / "cross",
+                n,
+                caption(captions, n, f"{n} of all papers"),
+                items.preset,
+                origins,
+                command,
+            )
             for n in names
         ]
         for kind, names in items.across.items()
@@ -142,7 +155,7 @@ def build(
     command: str,
 ) -> str:
     """The page of figures/<preset>/; `command` rebuilds what is put for {target}."""
-    papers = chapters(folder, items, texts, claims, command)
-    return render(
-        papers, across(folder, items, captions, command), items, note, description, captions.glossary
-    )
+    origins = Origins(Path(), folder, items.code)
+    papers = chapters(folder, items, texts, claims, origins, command)
+    cross = across(folder, items, captions, origins, command)
+    return render(papers, cross, items, note, description, captions.glossary)

@@ -107,8 +107,7 @@ class NoiseBalance(Result):
         ax.set_yticks(rows, labels=labels)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set(xscale="log", xlabel="ratio of the two sides")
-        low, high = ax.get_xlim()
-        plain_log_ticks(ax.xaxis, (1, 2, 5) if high < 30 * low else (1,))
+        plain_log_ticks(ax.xaxis)
         figure.legend(loc="outside upper center")
         return figure
 

@@ -104,18 +104,32 @@ def read_record(output: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and "rule" in content else None
 
 
+def git(folder: Path, *words: str) -> str | None:
+    """What git answers; None where there is no checkout, or no git."""
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
 def git_state(folder: Path) -> dict[str, Any]:
     """Commit and whether tracked files differ from it; nulls outside a checkout."""
+    commit = git(folder, "rev-parse", "HEAD")
+    changed = git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "commit": None if commit is None else commit.strip(),
+        "dirty": None if changed is None else bool(changed.strip()),
+    }
 
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=30)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
 
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
+def text_at(folder: Path, commit: str, path: str) -> str:
+    """A file as it was at a commit; as it is, where the commit is not known here; empty without either."""
+    text = git(folder, "show", f"{commit}:{path}") if commit else None
+    if text is not None:
+        return text
+    file = folder / path
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def versions() -> dict[str, str]:

@@ -253,7 +253,11 @@ STUDIES = {
 def spectrum_figure(figure: str) -> Item:
     """λ(D) over the instants and seeds of one run, with what is published."""
     run, evaluation = SPECTRA[figure]
-    over = {"plain": "", "augmented": "\nD over augmented images"}[evaluation]
+    twice = sum(r == run for r, _ in SPECTRA.values()) > 1  # two figures of one training must differ in words
+    over = {
+        "plain": "\nD over the images themselves" if twice else "",
+        "augmented": "\nD over augmented images",
+    }[evaluation]
     return Item(
         "spectra:spectrum_figure",
         tables(f"{run}/{evaluation}", ["eigenvalues", "statistics"]),

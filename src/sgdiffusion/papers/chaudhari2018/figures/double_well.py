@@ -19,6 +19,7 @@ from sgdiffusion.figures.style import (
     GREEN,
     GREY,
     ORANGE,
+    PUBLISHED,
     VERMILION,
     new_figure,
     panel_label,
@@ -31,8 +32,14 @@ Look = dict[str, Any]
 WIDTH_PER_GRADIENT = 0.7  # points of line width per unit of ‖∇f‖
 CONTOURS = (0.03, 0.12, 0.25, 0.5, 1.0, 1.6, 2.4)
 OPEN: Look = {"markerfacecolor": "white", "markeredgecolor": BLACK}
-POINT_LOOKS: dict[str, Look] = {
-    "most likely": {"marker": "o", "color": VERMILION, "markersize": 9, "label": r"modes of $e^{-\Phi}$"},
+POINT_LOOKS: dict[str, Look] = {  # the paper's dots are the modes
+    "most likely": {
+        "marker": "o",
+        "color": VERMILION,
+        "markersize": 9,
+        "gid": PUBLISHED,
+        "label": r"modes of $e^{-\Phi}$, as published",
+    },
     "sink": {"marker": "s", **OPEN, "markersize": 4.5, "label": r"sinks of $-\nabla f$"},
     "saddle": {"marker": "X", **OPEN, "markersize": 6, "label": r"saddle of $-\nabla f$"},
     "centre": {"marker": "P", **OPEN, "markersize": 6, "label": r"zero of $\nabla f$"},

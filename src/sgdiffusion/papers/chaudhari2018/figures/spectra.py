@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from sgdiffusion.figures.style import (
     BLACK,
-    GREY,
     VERMILION,
     instants_palette,
     new_figure,
@@ -51,7 +50,7 @@ def spectrum_figure(
         spectra = _by_seed(eigenvalues[eigenvalues["fraction"] == fraction])
         label = f"{100 * fraction:g} % of training"
         _draw(left, *_sorted(spectra, cut), color, label)
-        _draw(right, *_histogram(spectra, cut, top), color, "_")
+        _draw(right, *_histogram(spectra, cut, top), color, "_", drawstyle="steps-mid")
     mean = float(last["mean"].mean())
     left.axhline(mean, color=BLACK, linewidth=0.8, label="measured mean, all eigenvalues")
     right.axvline(mean, color=BLACK, linewidth=0.8)
@@ -89,11 +88,13 @@ def _spread(values: NDArray[Any]) -> Band:
     return np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
 
 
-def _draw(ax: Axes, x: NDArray[Any], band: Band, color: str, label: str) -> None:
+def _draw(ax: Axes, x: NDArray[Any], band: Band, color: str, label: str, drawstyle: str = "default") -> None:
+    """The middle and the spread over seeds; counts are steps, so that an empty bin looks empty."""
     middle, low, high = band
-    ax.plot(x, middle, color=color, label=label)
+    ax.plot(x, middle, color=color, label=label, drawstyle=drawstyle)
     if (high > low).any():
-        seed_band(ax, x, low, high, color)
+        step = {"step": "mid"} if drawstyle != "default" else {}
+        seed_band(ax, x, low, high, color, **step)
 
 
 def _mark(left: Axes, right: Axes, cut: float, numbers: Mapping[str, float]) -> None:
@@ -105,12 +106,11 @@ def _mark(left: Axes, right: Axes, cut: float, numbers: Mapping[str, float]) -> 
         mark_published(right, x=numbers["mean"], label=None)
     if {"mean", "sd"} <= set(numbers):
         top = numbers["mean"] + numbers["sd"]
-        look: dict[str, Any] = {"color": GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
-        left.axhline(top, label="published mean + s.d.", **look)
-        right.axvline(top, **look)
+        dotted: dict[str, Any] = {"linestyle": (0, (1, 1.5))}
+        mark_published(left, y=top, label="published mean + s.d.", **dotted)
+        mark_published(right, x=top, label=None, **dotted)
     if "rank_percent" in numbers:
-        look = {"color": GREY, "linestyle": "-.", "linewidth": 1.0}
-        left.axvline(numbers["rank_percent"], label="published rank", **look)
+        mark_published(left, x=numbers["rank_percent"], label="published rank", linestyle="-.", linewidth=1.0)
 
 
 def _label(left: Axes, right: Axes, cut: float, top: float, title: str) -> None:

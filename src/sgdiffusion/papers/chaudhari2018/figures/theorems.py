@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import (
+    BLACK,
     BLUE,
     GREEN,
     GREY,
@@ -24,7 +25,8 @@ from sgdiffusion.figures.style import (
 
 FLOOR = 1e-9  # nats; below it rounding shows
 CLOSED: dict[str, Any] = {  # a number known at the marked points alone: no line between them
-    "marker": "D", "markersize": 7, "markerfacecolor": "none", "color": GREY, "linestyle": "none",
+    "marker": "o", "markersize": 8, "markerfacecolor": "none", "color": BLACK, "linestyle": "none",
+    "markeredgewidth": 0.8,
 }  # fmt: skip
 NOISE_LOOKS = {
     "gaussian": (BLUE, "o", "SDE, simulated"),
@@ -82,7 +84,7 @@ def _displacement(ax: Axes, table: pd.DataFrame) -> None:
     third = float((line["corrected"] / x).iloc[0])
     ax.axhline(third, color=GREEN, linestyle=":", label=r"with third cumulant: $+2\kappa_3/3D$")
     ax.set(xlabel=r"$\eta / 2b$", ylabel=r"shift of the mode / $(\eta/2b)$", title="Theorem 22")
-    ax.set(xlim=(0, 1.05 * float(x.max())), ylim=(0, 2.1 * third))
+    ax.set(xlim=(0, 1.05 * float(x.max())), ylim=(0, None))
     legend_below(ax)
 
 

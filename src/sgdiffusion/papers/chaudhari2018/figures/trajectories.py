@@ -18,6 +18,7 @@ from sgdiffusion.figures.style import (
     GREEN,
     GREY,
     ORANGE,
+    PUBLISHED,
     VERMILION,
     new_figure,
     panel_label,
@@ -140,7 +141,7 @@ def _fall(ax: Axes, epoch: float, end: float, factor: float) -> None:
     """An arrow down to `end` from `factor` times it, right of the curves: the fall that the paper states."""
     at = 1.6 * epoch
     look: dict[str, Any] = {"arrowstyle": "->", "color": GREY, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (at, end), (at, factor * end), arrowprops=look)
+    ax.annotate("", (at, end), (at, factor * end), arrowprops=look).set_gid(PUBLISHED)
     words: dict[str, Any] = {"color": GREY, "fontsize": 6, "ha": "right", "va": "bottom"}
     ax.annotate(f"published: falls {factor:g}×", (1.9 * at, factor * end), xytext=(0, 2),
                 textcoords="offset points", **words)  # fmt: skip

@@ -14,6 +14,8 @@ from sgdiffusion.figures.style import (
     VERMILION,
     legend_below,
     new_figure,
+    panel_label,
+    published_range,
     style,
 )
 
@@ -31,7 +33,7 @@ def cross_figure(curves: pd.DataFrame, coefficients: pd.DataFrame, nets: pd.Data
     _ranks(panels[1, 0], nets)
     _balances(panels[1, 1], nets)
     for ax, letter in zip(panels.flat, "abcd", strict=True):
-        ax.set_title(f"({letter})", loc="left")
+        panel_label(ax, letter)
     return figure
 
 
@@ -79,7 +81,7 @@ def _ranks(ax: Axes, nets: pd.DataFrame) -> None:
         for j, name in enumerate(names):
             values = _values(nets, name, measured)
             _strip(ax, j + 0.3 * (i - 0.5), values, color, label if j == 0 else None)
-    ax.axhspan(*RANKS, color=GREY, alpha=0.25, linewidth=0, label="published ranks of other nets")
+    published_range(ax, *RANKS, upright=False, label="published ranks of other nets")
     ax.set(yscale="log", ylabel="share of $d$ / %")
     ax.set_xticks(range(len(names)), names)
     legend_below(ax, ncols=3, columnspacing=1)

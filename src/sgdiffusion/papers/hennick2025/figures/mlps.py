@@ -1,5 +1,7 @@
 """Figs 2a, 2b and the appendix's correlations of Hennick & De Baerdemacker (2025)."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,17 +11,19 @@ from sgdiffusion.figures.style import (
     BLUE,
     CYCLE,
     GREY,
-    PUBLISHED_LINE,
     VERMILION,
     new_figure,
     panel_label,
     plain_log_ticks,
+    published,
+    published_range,
     style,
 )
 
 LOOKS = {"sgd": (BLUE, "o", "SGD"), "adam": (VERMILION, "s", "Adam")}
 MEAN = r"$\bar{\lambda}$, time average"
 PUBLISHED_MEANS = {"sgd": (12.5270, 7.8165), "adam": (3.0957, 0.4061)}  # Table 4: final λ, d_s
+PUBLISHED_DEVIATIONS = {"sgd": (11.8393, 10.2494), "adam": (5.7533, 0.9068)}  # over the paper's runs
 FACTORS = {
     "rate": "learning rate",
     "batch_size": "batch size",
@@ -53,21 +57,20 @@ def fig2a(runs: pd.DataFrame) -> Figure:
         _slopes(right, runs[runs["optimiser"] == optimiser], color, label)
     known = [*shown["mean_llc"], *(means[0] for means in PUBLISHED_MEANS.values())]
     ends = np.array([0.8 * min(known), 1.25 * max(known)])
-    left.plot(ends, ends, **{**PUBLISHED_LINE, "label": r"$d_s = \bar{\lambda}$"})
+    published(left, x=ends, y=ends, curve=True, label=r"$d_s = \bar{\lambda}$")
     for optimiser, (_, marker, label) in LOOKS.items():
-        left.plot(*PUBLISHED_MEANS[optimiser], marker, markersize=7, markerfacecolor="none",
-                  markeredgecolor=GREY, markeredgewidth=1.2, label=f"{label}: published means (Table 4)",
-                  linestyle="none")  # fmt: skip
+        _published_means(left, right, optimiser, marker, label)
     left.set(
         xscale="log",
         yscale="log",
         xlabel=r"$\bar{\lambda}$, time average",
         ylabel=r"$d_s = 2 \bar{\lambda} \times$ slope",
     )
+    _published_deviations(left)
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "fontsize": 6}
     left.legend(**place, title=_absent(runs, shown), title_fontsize=6)
     left.set_title(r"below the line $\Leftrightarrow$ slope < 1/2, by construction", fontsize=7, loc="right")
-    right.axvline(0.5, **{**PUBLISHED_LINE, "label": "1/2, Brownian motion"})
+    published(right, x=0.5, label="1/2, Brownian motion")
     right.set(
         xlabel=r"slope of $\ln R$ on $\ln t$, 95 % interval", ylabel="share of the runs below", ylim=(0, 1)
     )
@@ -75,6 +78,27 @@ def fig2a(runs: pd.DataFrame) -> Figure:
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
+
+
+def _published_means(left: Axes, right: Axes, optimiser: str, marker: str, label: str) -> None:
+    """Table 4's means in (a), and their exponent d_s/(2λ) at the lower edge of (b)."""
+    coefficient, dimension = PUBLISHED_MEANS[optimiser]
+    look: dict[str, Any] = {"marker": marker, "markersize": 7, "markerfacecolor": "white"}
+    published(left, x=[coefficient], y=[dimension], label=f"{label}: published mean, s.d.", **look)
+    share = dimension / (2 * coefficient)
+    words = f"{label}: published {share:.2g} (Table 4)"
+    published(right, x=[share], y=[0.0], label=words, clip_on=False, **look)
+
+
+def _published_deviations(ax: Axes) -> None:
+    """Table 4's deviations over runs; below they pass zero, so that the bars leave a logarithmic panel."""
+    left, right, bottom, top = ax.axis()
+    for optimiser, (coefficient, dimension) in PUBLISHED_MEANS.items():
+        wide, high = PUBLISHED_DEVIATIONS[optimiser]
+        bars: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "zorder": 1.4}
+        ax.plot([max(left, coefficient - wide), coefficient + wide], [dimension] * 2, **bars)
+        ax.plot([coefficient] * 2, [max(bottom, dimension - high), dimension + high], **bars)
+    ax.axis((left, right, bottom, top))
 
 
 def _cloud(ax: Axes, part: pd.DataFrame, color: str, marker: str, label: str) -> None:
@@ -109,16 +133,16 @@ def _absent(runs: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 @style()
 def fig2b(runs: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
-    """λ̄ against the displacement at the end; filled: large batch and low rate, as the base reading says."""
+    """λ̄ against the displacement at the end; strong colour: large batch and low rate, by the base reading."""
     figure, axes = new_figure(columns=2, height=3.0, ncols=2)
     for letter, ax, (optimiser, (color, marker, label)) in zip("ab", axes, LOOKS.items(), strict=True):
         part = runs[(runs["optimiser"] == optimiser) & np.isfinite(runs["mean_llc"])]
         quiet_runs = part[part["quiet"]]
         least, most = quiet_runs["batch_size"].min(), quiet_runs["rate"].max()
         words = f"batch ≥ {least:g}, rate ≤ {most:.2g}" if len(quiet_runs) else "large batch, low rate"
-        for quiet, face, name in ((False, "white", "all other runs"), (True, color, words)):
+        for quiet, alpha, name in ((False, 0.3, "all other runs"), (True, 1.0, words)):
             some = part[part["quiet"] == quiet]
-            ax.plot(some["displacement"], some["mean_llc"], marker, color=color, markerfacecolor=face,
+            ax.plot(some["displacement"], some["mean_llc"], marker, color=color, alpha=alpha,
                     markersize=3.5, markeredgewidth=0.7,
                     label=name + _rho(correlations, optimiser, quiet))  # fmt: skip
         ax.set(xscale="log", xlabel="displacement $R(T)$", ylabel=MEAN)
@@ -180,7 +204,7 @@ def _contrasts(ax: Axes, readings: pd.DataFrame) -> None:
         bars = np.abs([part["value"] - part["low"], part["high"] - part["value"]])
         ax.errorbar(part["value"], rows, xerr=bars, fmt="oDs^v"[i % 5], color=CYCLE[i % len(CYCLE)],
                     markersize=3, linewidth=1, label=str(name).replace("=", ": "))  # fmt: skip
-    ax.axvspan(0, 1, color=GREY, alpha=0.12, linewidth=0, label="as published")
+    published_range(ax, 0, 1, upright=True, label="as published")
     ax.axvline(0, color=GREY, linewidth=0.7)
     ax.set_yticks(range(len(CONTRASTS)), list(CONTRASTS.values()))
     ax.invert_yaxis()

@@ -17,6 +17,7 @@ from sgdiffusion.figures.style import (
     new_figure,
     panel_label,
     plain_log_ticks,
+    published,
     seed_band,
     style,
 )
@@ -43,9 +44,9 @@ def fig1(displacement: pd.DataFrame) -> Figure:
     seed_band(left, first["time"], first["low"], first["high"], CYCLE[0], "95 % of the nets, sample 1")
     ends = [float(part["mean"].iloc[-1]) for part in parts]
     brownian = np.exp(np.mean(np.log(ends))) * np.sqrt(first["time"])
-    left.plot(first["time"], brownian, **{**PUBLISHED_LINE, "label": r"Brownian motion, $R \propto t^{1/2}$"})
+    published(left, x=first["time"], y=brownian, curve=True, label=r"Brownian motion, $R \propto t^{1/2}$")
     left.set(xscale="log", yscale="log", ylabel=r"mean of $R(t) = \| w(t) - w(0) \|$")
-    right.axhline(0.5, **PUBLISHED_LINE)
+    published(right, y=0.5, label=None)
     right.set(xscale="log", ylim=(0, None))
     right.set_ylabel(r"$\mathrm{d} \ln \langle R \rangle \, / \, \mathrm{d} \ln t$, 95 % over nets")
     small = {"color": GREY, "fontsize": 7, "transform": right.get_yaxis_transform()}

@@ -12,11 +12,13 @@ from sgdiffusion.figures.style import (
     BLUE,
     GREEN,
     GREY,
+    PUBLISHED,
     VERMILION,
     legend_below,
     new_figure,
     panel_label,
     plain_log_ticks,
+    published,
     seed_band,
     style,
 )
@@ -28,27 +30,36 @@ LAYERS = {
 }
 
 START: dict[str, Any] = {
-    "marker": "D", "color": GREY, "markerfacecolor": "none", "markersize": 7,
+    "marker": "s", "color": BLACK, "markerfacecolor": "none", "markersize": 7,
     "linestyle": "none", "zorder": 3,
 }  # fmt: skip
 
 
 @style()
 def fig1(paths: pd.DataFrame) -> Figure:
-    """Paths in the (u, w) plane, one panel for each method; the valley uw = v* is dashed."""
+    """Paths in the (u, w) plane, one panel for each method; the valley uw = v* is dashed.
+
+    On logarithmic axes, as long as no weight changes its sign, the valley is straight and no part of it is
+    squashed.
+    """
     figure, axes = new_figure(columns=2, height=2.6, ncols=3, sharex=True, sharey=True)
     shown = paths[(paths["method"] != "gd") | (paths["chain"] == 0)]
     low, high = shown[["u", "w"]].to_numpy().min(), shown[["u", "w"]].to_numpy().max()
+    ends = (low / 1.4, 1.4 * high) if low > 0 else (1.05 * low, 1.05 * high)
     for letter, ax, (method, (color, label)) in zip("abc", axes, METHODS.items(), strict=True):
         part = shown[shown["method"] == method]
-        _valley(ax, 1.05 * high, min(0.0, 1.05 * low))
+        _valley(ax, *ends)
         chains = [part[part["chain"] == c] for c in sorted(set(part["chain"]))]
         for chain, alpha in zip(chains, (1.0, 0.6, 0.35), strict=False):
             ax.plot(chain["u"], chain["w"], color=color, alpha=alpha, linewidth=0.7)
             ax.plot(*chain[["u", "w"]].iloc[-1], "o", color=color, alpha=alpha, markersize=4, zorder=4)
         ax.plot(*part[["u", "w"]].iloc[0], **START)
-        ax.set(title=label, xlabel="$u$", aspect="equal")
+        ax.set(title=label, xlabel="$u$", aspect="equal", xlim=ends, ylim=ends)
         panel_label(ax, letter)
+        if low > 0:
+            ax.set(xscale="log", yscale="log")
+            plain_log_ticks(ax.xaxis)
+            plain_log_ticks(ax.yaxis)
     axes[0].set_ylabel("$w$")
     handles = [
         axes[0].plot([], [], label="start", **START)[0],
@@ -60,14 +71,14 @@ def fig1(paths: pd.DataFrame) -> Figure:
     return figure
 
 
-def _valley(ax: Axes, top: float, bottom: float) -> None:
-    u = np.linspace(1 / top, top, 200)
-    ax.plot(u, 1 / u, color=GREY, linestyle=(0, (4, 2)), linewidth=0.9, zorder=1)
+def _valley(ax: Axes, bottom: float, top: float) -> None:
+    """uw = v* = 1 on the side, or sides, of zero that is shown, and u = w."""
+    sides = [np.geomspace(1 / top, top, 200)]
     if bottom < 0:
-        u = np.linspace(bottom, 1 / bottom, 200)
+        sides.append(-np.geomspace(-1 / bottom, -bottom, 200))
+    for u in sides:
         ax.plot(u, 1 / u, color=GREY, linestyle=(0, (4, 2)), linewidth=0.9, zorder=1)
     ax.plot([bottom, top], [bottom, top], color=GREEN, linestyle=":", linewidth=1.0, zorder=1)
-    ax.set(xlim=(bottom, top), ylim=(bottom, top))
 
 
 @style()
@@ -136,11 +147,11 @@ def fig2a(norms: pd.DataFrame) -> Figure:
     for part, color, label in _shapes(norms):
         ratio = part.assign(ratio=part["u_squared"] / part["w_squared"])
         _over_seeds(bottom, ratio, "ratio", {"color": color, "label": label})
-    bottom.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    published(bottom, y=1, label="published: 1")
     bottom.set(yscale="log", xlabel=TIME, ylabel=r"$\Vert u \Vert^2 / \Vert w \Vert^2$")
     bottom.set_title(f"range of {norms['seed'].nunique()} seeds shaded", loc="right", fontsize=7)
     plain_log_ticks(bottom.yaxis)
-    figure.legend(*bottom.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*bottom.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     for letter, ax in zip("ab", (top, bottom), strict=True):
         panel_label(ax, letter)
     return figure
@@ -159,7 +170,7 @@ def fig2b(norms: pd.DataFrame, windows: pd.DataFrame) -> Figure:
     for part, color, label in _shapes(norms):
         ratio = part.assign(ratio=part["u_noise"] / part["w_noise"])
         _over_seeds(middle, ratio, "ratio", {"color": color, "label": label})
-    middle.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    published(middle, y=1, label="published: 1")
     middle.set(yscale="log", ylabel=r"$u^\top C_1 u\,/\,w^\top C_2 w$", xlabel=TIME)
     plain_log_ticks(middle.yaxis)
     legend_below(middle)
@@ -171,7 +182,7 @@ def fig2b(norms: pd.DataFrame, windows: pd.DataFrame) -> Figure:
 
 OFFSETS = {
     "offset": ("o", BLACK, "measured"),
-    "offset_printed": ("D", GREY, "eq. 44, printed"),
+    "offset_printed": ("D", GREY, "eq. 44, published"),
     "offset_corrected": ("x", VERMILION, r"eq. 44 with $\eta$"),
 }
 
@@ -183,8 +194,10 @@ def _offsets(ax: Axes, windows: pd.DataFrame) -> None:
     for shift, (name, (marker, color, label)) in zip((-0.15, 0.0, 0.15), OFFSETS.items(), strict=True):
         part = plain[plain["measured"] == name].set_index("case").loc[cases["case"]]
         bars = 100 * np.array([part["value"] - part["low"], part["high"] - part["value"]])
-        ax.errorbar(np.arange(len(part)) + shift, 100 * part["value"], bars, fmt=marker, color=color,
-                    mfc="none" if marker == "D" else color, markersize=4, label=label)  # fmt: skip
+        drawn = ax.errorbar(np.arange(len(part)) + shift, 100 * part["value"], bars, fmt=marker, color=color,
+                            mfc="white" if marker == "D" else color, markersize=4, label=label)  # fmt: skip
+        if name == "offset_printed":
+            drawn.lines[0].set_gid(PUBLISHED)
     ax.axhline(0, color=GREY, linewidth=0.8, linestyle=":")
     names = [f"S = {row.batch}\n{row.rate:g}" for row in cases.itertuples()]
     ax.set_xticks(range(len(cases)), names)

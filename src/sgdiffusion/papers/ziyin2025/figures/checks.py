@@ -14,6 +14,7 @@ from sgdiffusion.figures.style import (
     new_figure,
     panel_label,
     plain_log_ticks,
+    published,
     style,
 )
 
@@ -41,7 +42,7 @@ def checks(
 
 SIDES = {
     "over_predicted": ("o", BLUE, "Theorem 3.1"),
-    "over_printed": ("D", GREY, "eq. 44, printed"),
+    "over_printed": ("v", GREY, "eq. 44, printed"),
     "over_corrected": ("x", VERMILION, r"eq. 44 with $\eta$"),
 }
 
@@ -54,8 +55,8 @@ def _sides(ax: Axes, windows: pd.DataFrame) -> None:
         part = plain[plain["measured"] == name].set_index("case").loc[cases["case"]]
         bars = [part["value"] - part["low"], part["high"] - part["value"]]
         ax.errorbar(np.arange(len(part)) + shift, part["value"], bars, fmt=marker, color=color, markersize=4,
-                    mfc="none" if marker == "D" else color, label=label)  # fmt: skip
-    ax.axhline(1, color=GREY, linewidth=0.7, linestyle=":")
+                    mfc="white" if marker == "v" else color, label=label)  # fmt: skip
+    published(ax, y=1, label="published: 1")
     ax.set_xticks(
         range(len(cases)), [f"S = {row.batch}, {row.rate:g}" for row in cases.itertuples()], fontsize=6
     )
@@ -72,7 +73,7 @@ def _rates(ax: Axes, rates: pd.DataFrame) -> None:
                     label=rf"{simulator.upper()} / ($TC_0 + 4\gamma$)")  # fmt: skip
         ax.plot(part["decay"] + offset, part["over_printed"], "x", color=color,
                 label=rf"{simulator.upper()} / ($TC_0 + \gamma$), printed")  # fmt: skip
-    ax.axhline(1, color=GREY, linewidth=0.7)
+    published(ax, y=1, label="published: 1")
     ax.set(xlabel=r"weight decay $\gamma$", ylabel=r"rate of $|u^2-w^2|$ / predicted", ylim=(0.5, None))
     legend_below(ax, ncols=2)
 

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from sgdiffusion.figures.style import (
     BLUE,
+    GREEN,
     GREY,
+    PUBLISHED,
     VERMILION,
     legend_below,
     new_figure,
     panel_label,
-    published,
     style,
 )
 
@@ -62,7 +63,7 @@ def _densities(
                 COLORS, sorted(set(histograms["temperature"][histograms["depth"] == depth])), strict=False
             )
         ),
-        axes[0, 0].plot([], [], color=GREY, label=equation)[0],
+        axes[0, 0].plot([], [], color=GREY, label=f"published law, {equation}")[0],
         axes[0, 0].plot([], [], "o", color=GREY, markersize=3, label="SDE ± 95 %")[0],
         axes[0, 0].plot([], [], "s", color=GREY, markersize=3.5, mfc="none", label="SGD, S = 1")[0],
     ]
@@ -93,15 +94,15 @@ def _temperature(ax: Axes, shown: pd.DataFrame, color: str, minimiser: float) ->
     line = shown[shown["simulator"] == "sde"]
     middle = (line["low"] + line["high"]) / 2 / minimiser
     if line["theory"].isna().all():
-        ax.axvline(0, color=color, linewidth=1.6)
+        ax.axvline(0, color=color, linewidth=1.6, gid=PUBLISHED)
         ax.annotate(r"$\delta(v)$", (0.08, 0.86), xycoords=("data", "axes fraction"), color=color, fontsize=7)
         return
-    ax.plot(middle, line["theory"] * minimiser, color=color, linewidth=1.0)
+    ax.plot(middle, line["theory"] * minimiser, color=color, linewidth=1.0, gid=PUBLISHED)
 
 
 @style()
 def fig3c(signs: pd.DataFrame) -> Figure:
-    """v of one tanh unit, D = 0 and D = 1, at two temperatures of SGD; the truth is the dashed line."""
+    """v of one tanh unit, D = 0 and D = 1, at two temperatures of SGD; the truth is the dotted line."""
     temperatures = sorted(set(signs["temperature"]))
     figure, axes = new_figure(columns=2, height=2.9, ncols=len(temperatures), sharey=True, squeeze=False)
     for letter, ax, t in zip("abcd", axes[0], temperatures, strict=False):
@@ -111,12 +112,13 @@ def fig3c(signs: pd.DataFrame) -> Figure:
             wrong = float(part["wrong_sign"].iloc[0])
             none = float(part["no_sign"].iloc[0])
             label = {0: r"D = 0, $\tanh(vx)$", 1: r"D = 1, $w\tanh(ux)$"}[depth]
-            label += f": {100 * wrong:.2g} % wrong, {100 * none:.2g} % near 0"
+            never = " (published: never)" if depth else ""
+            label += f": {100 * wrong:.2g} % wrong{never}, {100 * none:.2g} % near 0"
             ax.stairs(p, np.append(part["low"], part["high"].iloc[-1]), color=color)
             ax.errorbar(middle[::4], p[::4], 1.96 * part["error"][::4], fmt="o", color=color, markersize=2,
-                        label=label)  # fmt: skip
+                        label=label).lines[0].set_gid(PUBLISHED if depth else None)  # fmt: skip
         ax.axvline(0, color=GREY, linewidth=0.7)
-        published(ax, x=float(signs["truth"].iloc[0]), label="truth")
+        ax.axvline(float(signs["truth"].iloc[0]), color=GREEN, linestyle=":", label="truth")
         ax.set(xlabel="$v$", title=f"SGD, S = 1, T = {t:g}", yscale="log")
         ax.set_ylim(1e-3, 2 * float(signs["density"].max()))
         legend_below(ax)

@@ -12,8 +12,6 @@ from sgdiffusion.figures.style import (
     BLUE,
     CYCLE,
     GREY,
-    PUBLISHED_LINE,
-    PUBLISHED_MARK,
     VERMILION,
     instants_palette,
     legend_below,
@@ -41,8 +39,9 @@ def fig5a(exponents: pd.DataFrame, survival: pd.DataFrame) -> Figure:
         left.errorbar(middle_of, part["density"], 1.96 * part["error"], fmt=marker, color=color,
                       markersize=2.5, elinewidth=0.6, capsize=0, label=f"D = {depth}")  # fmt: skip
     guide = np.array([1.0, 10.0])
-    for power, height, look in ((3.5, 0.1, "-"), (5.0, 0.005, ":")):
-        left.plot(guide, height * guide**-power, color=GREY, linestyle=look, label=rf"$|v|^{{-{power:g}}}$")
+    for power, height, words in ((3.5, 0.1, "D = 1"), (5.0, 0.005, "limit")):
+        look = {"linestyle": "-" if power < 4 else ":", "label": rf"published, {words}: $|v|^{{-{power:g}}}$"}
+        published(left, x=guide, y=height * guide**-power, curve=True, **look)
     left.set(xscale="log", yscale="log", xlabel="$|v|$", ylabel="density", ylim=(1e-7, None))
     legend_below(left, ncols=3)
     _slopes(slopes, deep, depths)
@@ -60,8 +59,8 @@ def _slopes(ax: Axes, deep: pd.DataFrame, depths: list[int]) -> None:
         middle_of = np.sqrt(part["low"] * part["high"])
         ax.errorbar(middle_of, part["slope"], 1.96 * part["slope_error"], fmt=marker, color=color,
                     markersize=2.5, elinewidth=0.6, capsize=0)  # fmt: skip
-        ax.axhline(-5 + 3 / (depth + 1), color=color, linewidth=0.8, linestyle="--")
-    ax.plot([], [], color=GREY, linewidth=0.8, linestyle="--", label=r"$-5+3/(D+1)$")
+        published(ax, y=-5 + 3 / (depth + 1), color=color, linewidth=0.8, label=None)
+    ax.plot([], [], color=GREY, linewidth=0.8, linestyle="--", label=r"published, $-5+3/(D+1)$")
     ax.set(xscale="log", xlabel="$|v|$", ylabel="local slope of the density", ylim=(-6.5, 2.5))
     legend_below(ax)
 
@@ -72,7 +71,7 @@ def _bars(table: pd.DataFrame) -> list[pd.Series]:
 
 def _exponents(ax: Axes, table: pd.DataFrame) -> None:
     d = np.linspace(0.8, 5.2, 100)
-    ax.plot(d, -5 + 3 / (d + 1), label=r"$-5+3/(D+1)$", **PUBLISHED_LINE)
+    published(ax, x=d, y=-5 + 3 / (d + 1), curve=True, label=r"published, $-5+3/(D+1)$")
     ax.errorbar(table["depth"], -table["exponent"], _bars(table), fmt="o", color=BLUE, label="SDE ± 95 %")
     ax.set(xlabel="depth $D$", ylabel="tail exponent", xticks=sorted(set(table["depth"])))
     legend_below(ax)
@@ -80,8 +79,8 @@ def _exponents(ax: Axes, table: pd.DataFrame) -> None:
 
 def _shallow(ax: Axes, table: pd.DataFrame) -> None:
     sde, sgd = (table[table["simulator"] == s].sort_values("temperature") for s in ("sde", "sgd"))
-    ax.plot(sde["temperature"], -sde["theory"], label=r"$-2-\beta_1/(T\alpha_1)$", **PUBLISHED_MARK)
-    ax.plot(sgd["temperature"], -sgd["theory"], **PUBLISHED_MARK)
+    law = pd.concat([sde, sgd])
+    published(ax, x=law["temperature"], y=-law["theory"], label=r"published, $-2-\beta_1/(T\alpha_1)$")
     for part, marker, color, label in ((sde, "o", BLUE, "SDE ± 95 %"), (sgd, "s", VERMILION, "SGD, S = 1")):
         at, exponent = part["temperature"], -part["exponent"]
         ax.errorbar(at, exponent, _bars(part), fmt=marker, markersize=3, color=color, zorder=5, label=label)
@@ -118,7 +117,7 @@ def fig5b(inversion: pd.DataFrame) -> Figure:
             below = part[part[column] <= LEAST[column]]
             ax.plot(below["rate"], np.full(len(below), LEAST[column]), "v", color=color, mfc="none",
                     markersize=4, label=f"D = {depth}, below" if len(below) else None)  # fmt: skip
-        published(ax, x=float(inversion["critical"].iloc[0]), label="$T_c$, linear model")
+        published(ax, x=float(inversion["critical"].iloc[0]), label="published $T_c$, linear model")
         ax.set(xscale="log", yscale="log", xlabel=r"learning rate $\eta$ (S = 1)", ylabel=label)
         ax.set_ylim(LEAST[column] / 2, None)
         _overflow(ax, inversion[inversion["depth"] == 1].sort_values("rate"))
@@ -221,10 +220,11 @@ def discrete_depth(approach: pd.DataFrame, escapes: pd.DataFrame) -> Figure:
         ordered, sde = part.sort_values("rate"), simulator == "sde"
         color = BLACK if sde else CYCLE[depths.index(depth)]
         bars = 100 * np.array([ordered["escaped"] - ordered["low"], ordered["high"] - ordered["escaped"]])
-        look = "D:" if sde else "o-"
+        look = "s:" if sde else "o-"
         right.errorbar(ordered["rate"], 100 * ordered["escaped"], bars, fmt=look, color=color,
                        mfc="none" if sde else color, markersize=4, linewidth=0.8,
                        label=f"{simulator.upper()}, D = {depth}")  # fmt: skip
+    published(right, y=0, label="published: never")
     right.set(xlabel=r"$\eta = T$, S = 1", ylim=(-3, 103))
     right.set_ylabel(f"escaped by t = {last['time'].iloc[0]:g}, %")
     legend_below(right, ncols=2)

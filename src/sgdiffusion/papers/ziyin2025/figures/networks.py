@@ -23,7 +23,7 @@ TITLES = {"mlp": "ReLU net", "conv-norm": "conv. net, batch-norm", "row-transfor
 COLORS = (BLUE, GREEN, VERMILION)  # of the batch sizes
 FORMS: dict[str, tuple[str, str, str]] = {
     "error_predicted": ("o", BLUE, "Theorem 3.1"),
-    "error_printed": ("D", GREY, "eq. 44, printed"),
+    "error_printed": ("v", GREY, "eq. 44, printed"),
     "error_corrected": ("x", VERMILION, r"eq. 44 with $\eta$"),
 }
 
@@ -60,7 +60,7 @@ def _distance(ax: Axes, pairs: pd.DataFrame, batches: list[int]) -> None:
         ax.plot(mean.index[after], mean[after], color=color, label=f"S = {batch}")
         seed_band(ax, mean.index[after], per_seed.min()[after], per_seed.max()[after], color)
     ax.set(xscale="log", xlabel=r"time (steps $\times\,\eta$)", yscale="log")
-    plain_log_ticks(ax.xaxis, (1, 3))
+    plain_log_ticks(ax.xaxis)
 
 
 def _errors(ax: Axes, summary: pd.DataFrame) -> None:
@@ -69,7 +69,7 @@ def _errors(ax: Axes, summary: pd.DataFrame) -> None:
         part = summary[summary["measured"] == name].set_index("batch").loc[batches]
         # an interval over few seeds may reach below zero, which an error cannot
         bars = [part["value"] - part["low"].clip(lower=0.5 * part["value"]), part["high"] - part["value"]]
-        look: dict[str, Any] = {"color": color, "mfc": "none" if marker == "D" else color}
+        look: dict[str, Any] = {"color": color, "mfc": "white" if marker == "v" else color}
         ax.errorbar(
             np.arange(len(batches)) + shift,
             part["value"],

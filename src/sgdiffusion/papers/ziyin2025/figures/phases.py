@@ -12,7 +12,7 @@ from sgdiffusion.figures.style import (
     BLACK,
     BLUE,
     GREY,
-    PUBLISHED_LINE,
+    PUBLISHED,
     PUBLISHED_MARK,
     PURPLE,
     SKY,
@@ -21,6 +21,7 @@ from sgdiffusion.figures.style import (
     legend_below,
     new_figure,
     panel_label,
+    published,
     style,
 )
 from sgdiffusion.papers.ziyin2025.theory import phases
@@ -57,10 +58,16 @@ def _diagram(ax: Axes, regimes: pd.DataFrame) -> None:
         noises, temperatures, index, cmap=ListedColormap(SHADES), vmin=-0.5, vmax=4.5, rasterized=True
     )
     lines = phases.boundaries(k, noises)
-    ax.plot(noises, lines["T_c"], color=BLACK, label="$T_c$")
-    ax.plot(noises, lines["T_c/3"], color=BLACK, linestyle="--", label="$T_c/3$")
+    ax.plot(noises, lines["T_c"], color=BLACK, label="$T_c$, published", gid=PUBLISHED)
+    ax.plot(noises, lines["T_c/3"], color=BLACK, linestyle="--", label="$T_c/3$, published")
     star = lines["T* as printed"]
-    ax.plot(noises, np.where(star < 0.7 / k, star, np.nan), color=VERMILION, linestyle=":", label="$T^*$")
+    ax.plot(
+        noises,
+        np.where(star < 0.7 / k, star, np.nan),
+        color=VERMILION,
+        linestyle=":",
+        label="$T^*$, published",
+    )
     ax.axvline(np.sqrt(14 / 3) * k, color=VERMILION, linewidth=0.8, linestyle="--",
                label=r"beyond: $T^*>$ end of maximum")  # fmt: skip
     points = regimes.drop_duplicates("regime")
@@ -85,7 +92,9 @@ def _checks(ax: Axes, regimes: pd.DataFrame) -> None:
     value, low, high = ((rows[c] + shift) / scale for c in ("value", "low", "high"))
     y = np.arange(len(rows))[::-1]
     ax.errorbar(value, y, xerr=[value - low, high - value], fmt="o", color=BLUE, label="simulated ± 95 %")
-    ax.plot(np.ones(len(rows)), y, label="predicted", **{**PUBLISHED_MARK, "zorder": 1})
+    ax.plot(
+        np.ones(len(rows)), y, label="published prediction", gid=PUBLISHED, **{**PUBLISHED_MARK, "zorder": 1}
+    )
     ax.set_yticks(y, [f"{r.regime}: {labels[str(r.quantity)]}" for r in _rows(rows)])
     ax.set(xlabel="measured / predicted", ylim=(-2.4, len(rows) - 0.5))
     ax.legend(loc="lower right", ncols=1)
@@ -106,6 +115,7 @@ def transition_figure(located: pd.DataFrame, collapse: pd.DataFrame, scan: pd.Da
     if len(sgd):
         right.axvline(float(sgd["exact"].iloc[0]) / first, color=GREY, linewidth=0.8, linestyle=":",
                       label="exact $T_c$; below it all leave zero")  # fmt: skip
+    published(right, x=1, label="published $T_c$")
     right.set(xlabel=r"$T\,\alpha_3/\beta_2$", ylabel="collapsed share, SGD S = 1", ylim=(0, 1.02))
     legend_below(right, ncols=2)
     for letter, ax in zip("ab", (left, right), strict=True):
@@ -120,8 +130,8 @@ def _signals(ax: Axes, located: pd.DataFrame, scan: pd.DataFrame) -> None:
         part = scan[scan["batch"] == batch].sort_values("k")
         ax.plot(part["k"] / part["noise"], part["exact"], color=colors[batch], label=f"exact, S = {batch}")
     printed = scan[scan["batch"] == batches[0]].sort_values("k")
-    look = {**PUBLISHED_LINE, "label": "second order"}
-    ax.plot(printed["k"] / printed["noise"], printed["printed"], **look)
+    at = printed["k"] / printed["noise"]
+    published(ax, x=at, y=printed["printed"], curve=True, label="published, second order")
     noise = float(scan["noise"].iloc[0])
     for row in _rows(located):
         color = colors.get(row.batch, BLACK)
@@ -132,6 +142,6 @@ def _signals(ax: Axes, located: pd.DataFrame, scan: pd.DataFrame) -> None:
                     mfc="none" if row.decay else color)  # fmt: skip
     for marker, fill, label in (("o", BLACK, "simulated; black: SDE"), ("s", "none", "SDE with decay")):
         ax.plot([], [], marker, color=BLACK, mfc=fill, markersize=4, label=label)
-    ax.axhline(1, color=GREY, linewidth=0.7)
+    published(ax, y=1, linestyle="-", linewidth=0.8, label="published, first order")
     ax.set(xlabel=r"signal $k/\sigma$", ylabel=r"$T_c\,\alpha_3/(\beta_2-\gamma)$")
     legend_below(ax, ncols=2)
