@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from sgdiffusion.gallery.sources import steps
 from sgdiffusion.provenance.record import text_at
 
 _QUANTITIES = re.compile(r"results/[^/]+/([^/]+)/(?:.*/)?quantities(?:/([^/]+))?$")
@@ -63,8 +62,9 @@ class Origins:
         """
         entries = list(quantities)
         tables = {(paper, entry.get("table", "")) for entry in entries}
-        jobs = {step.get("job"): step for step in steps([judged] if judged else [])}
-        ends = [step for step in jobs.values() if _table(step["output"]) in tables]
+        upstream = judged.get("upstream", [])  # a step for each output; a job may have several
+        jobs = {step.get("job"): step for step in upstream}
+        ends = [step for step in upstream if _table(step["output"]) in tables]
         runs = list(dict.fromkeys(run for entry in entries for run in entry["runs"]))
         found = self.of_runs(runs, _commit(judged))
         for step in _chain(ends, jobs):

@@ -3,7 +3,8 @@
 (() => {
   const { attach, element } = Drawings;
   const LOOKS = { Holds: "holds", "In part": "in-part", Fails: "fails", Undecided: "undecided" };
-  const [LEFT, TOP, PANEL, GAP, ROW] = [122, 12, 88, 16, 10];
+  const [LEAST_LEFT, TOP, PANEL, GAP, ROW] = [122, 12, 88, 16, 10];
+  const LETTER = 4.3; // width of a small one, at most
   const [NARROWEST, WIDEST, PIXELS] = [270, 504, 1.33]; // of a drawing, and pixels a point: letters stay readable
   const FLAGGED = 0.05; // share of estimates with a diagnosis from which a reading is hollow, as in the static figure
   const WIDE = 30; // ratio from which the axis is logarithmic
@@ -20,19 +21,19 @@
     return { scale: log ? "log" : "linear", low: outward(low - pad), high: outward(high + pad), at };
   }
 
-  function panel(svg, curve, index, xs, right) {
+  function panel(svg, curve, index, xs, left, right) {
     const top = TOP + index * (PANEL + GAP);
     const number = curve.numbers[index];
     const scale = scaleOf(number);
     const y = (v) => top + PANEL * (1 - Math.min(Math.max(scale.at(v), 0), 1));
     const [low, high] = [number.accepted[0] ?? scale.low, number.accepted[1] ?? scale.high];
-    svg.append(element("rect", { class: "accepted", x: LEFT, width: right - LEFT, y: y(high), height: Math.max(y(low) - y(high), 1) }));
-    if (number.published !== null) svg.append(element("path", { class: "published-line", d: `M${LEFT} ${y(number.published)}H${right}` }));
-    svg.append(element("path", { class: "frame", d: `M${LEFT} ${top}V${top + PANEL}H${right}` }));
+    svg.append(element("rect", { class: "accepted", x: left, width: right - left, y: y(high), height: Math.max(y(low) - y(high), 1) }));
+    if (number.published !== null) svg.append(element("path", { class: "published-line", d: `M${left} ${y(number.published)}H${right}` }));
+    svg.append(element("path", { class: "frame", d: `M${left} ${top}V${top + PANEL}H${right}` }));
     number.name.split(/(?<=\.)(?=[^.]{3})/).forEach((part, line) => svg.append(
       element("text", { x: 4, y: top + 10 + 9 * line, class: "small" }, part)));
     for (const v of [scale.low, scale.high]) {
-      svg.append(element("text", { x: LEFT - 4, y: y(v) + (v === scale.low ? 0 : 7), "text-anchor": "end" }, String(Number(v.toPrecision(2)))));
+      svg.append(element("text", { x: left - 4, y: y(v) + (v === scale.low ? 0 : 7), "text-anchor": "end" }, told(v, 2)));
     }
     const group = element("g", { "data-in": index });
     number.rows.forEach(([value, from, to, flagged], i) => {
@@ -44,17 +45,20 @@
       group.append(element("circle", { class: `point ${look}${hollow ? " hollow" : ""}`, cx: xs[i], cy: y(value), r: 3, "data-label": label }));
     });
     svg.append(group);
-    return { frame: [LEFT, top, right, top + PANEL], part: false, alone: true,
+    return { frame: [left, top, right, top + PANEL], part: false, alone: true,
       x: { scale: "other", low: 0, high: 1, name: "", names: {} }, y: { ...scale, at: undefined, name: "", names: {} } };
   }
 
-  const told = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
+  const told = (v, digits = 3) => String(Number(v.toPrecision(digits))).replaceAll("-", "−");
 
-  function matrix(svg, curve, xs, top) {
-    const rows = [...new Set(curve.readings.flatMap((name) => (name === "base" ? [] : name.split(";"))))].sort();
+  const labelsOf = (curve) => [...new Set(curve.readings.flatMap((name) => (name === "base" ? [] : name.split(";"))))].sort();
+
+  function matrix(svg, curve, xs, left, top) {
+    const rows = labelsOf(curve);
     rows.forEach((row, line) => {
       const y = top + ROW * line;
-      svg.append(element("text", { x: LEFT - 4, y: y + 3, "text-anchor": "end", class: "small" }, row.replace("=", ": ")));
+      const squeezed = LETTER * row.length > left - 8 ? { textLength: left - 8, lengthAdjust: "spacingAndGlyphs" } : {};
+      svg.append(element("text", { x: left - 4, y: y + 3, "text-anchor": "end", class: "small", ...squeezed }, row.replace("=", ": ")));
       curve.readings.forEach((name, i) => {
         const differs = name.split(";").includes(row);
         svg.append(element("rect", { class: differs ? "changed" : "same", x: xs[i] - 2, y: y - 2, width: 4, height: 4 }));
@@ -85,14 +89,16 @@
     const n = curve.readings.length;
     const width = Math.min(Math.max(card.clientWidth / PIXELS, NARROWEST), WIDEST);
     const right = width - 10;
-    const xs = curve.readings.map((_, i) => Number((LEFT + (right - LEFT) * ((i + 0.5) / n)).toFixed(2)));
+    const longest = Math.max(0, ...labelsOf(curve).map((label) => label.length));
+    const left = Math.min(Math.max(LEAST_LEFT, LETTER * longest + 8), 0.6 * width);
+    const xs = curve.readings.map((_, i) => Number((left + (right - left) * ((i + 0.5) / n)).toFixed(2)));
     const svg = element("svg", { class: "drawing curve-drawing", role: "img", "aria-label": card.getAttribute("aria-label") });
     const content = element("g", { id: `${card.id}-drawing` });
-    const axes = curve.numbers.map((_, index) => panel(content, curve, index, xs, right));
+    const axes = curve.numbers.map((_, index) => panel(content, curve, index, xs, left, right));
     const base = curve.readings.indexOf("base");
     const panels = TOP + curve.numbers.length * (PANEL + GAP);
     if (base >= 0) content.prepend(element("path", { class: "base-line", d: `M${xs[base]} ${TOP}V${panels}` }));
-    const bottom = matrix(content, curve, xs, panels) + 8;
+    const bottom = matrix(content, curve, xs, left, panels) + 8;
     const end = key(content, curve, bottom, right);
     svg.append(content);
     svg.setAttribute("viewBox", `0 0 ${width.toFixed(1)} ${end + 8}`);

@@ -170,7 +170,7 @@ def test_fig4_colours_regimes_and_compares_checks(tmp_path):
     noise, t = np.linspace(0.02, 4.0, 160)[40], np.linspace(0.003, 0.7, 160)[100]
     expected = ziyin2025_phases.REGIMES.index(regime(gaussian_linear(1.0, noise), t))
     assert colours[100, 40] == expected
-    sigma, critical = line(left, "$T_c$")
+    sigma, critical = line(left, "$T_c$, published")
     assert critical[50] == pytest.approx(critical_temperature(gaussian_linear(1.0, sigma[50])))
     ratio, _ = points(right, "simulated ± 95 %")
     assert ratio == pytest.approx([0.9, (1.5 - 0.7) / (1.5 - 0.75), 1.1 / 1.2])
@@ -241,7 +241,7 @@ def test_fig5a_compares_exponents_with_theory(tmp_path):
     shown = [bars[0].get_xdata().size for bars in slopes.containers]
     assert shown == [3, 3, 3]  # the bin with the large error is left out
     assert points(middle, "SDE ± 95 %")[1] == pytest.approx([-3.55, -4.05, -4.3])
-    d, guide = line(middle, r"$-5+3/(D+1)$")
+    d, guide = line(middle, r"published, $-5+3/(D+1)$")
     assert guide == pytest.approx(-5 + 3 / (d + 1))
     assert line(right, "SGD, exact")[1] == pytest.approx([-3.3])
 
