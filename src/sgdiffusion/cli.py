@@ -1,6 +1,6 @@
 """The command `sgdiffusion`: measurements of a network of one's own, and the replication's (`artifact`).
 
-Exit status: 0 done, 1 an error of the user, in one line, 2 a wrong call, 3 done, with a diagnosis.
+Exit status: 0 done, 1 an error of the user, in one line, 2 a wrong call, 3 done, but flagged unreliable.
 """
 
 import argparse

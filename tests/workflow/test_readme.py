@@ -19,6 +19,10 @@ def commands(first: str) -> list[str]:
     return found
 
 
+def test_a_newcomer_has_a_minute():
+    assert len(README.split()) <= 1200
+
+
 def test_readme_shows_only_commands_that_are_tested_here():
     assert {c.split()[0] for c in COMMANDS} == {"make", "snakemake", "source"}
 

@@ -28,6 +28,7 @@ class Heading(Strict):
     venue: Text
     arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{5}$")]
     subject: Text = Field(description="what the paper says, in a sentence or two")
+    coverage: Text | None = Field(default=None, description="what of it is measured here, and what is not")
 
 
 class Headline(Strict):
