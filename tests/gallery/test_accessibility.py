@@ -1,9 +1,9 @@
 """The page before axe-core, in headless Chromium: no finding of any rule, at three widths, light and dark.
 
-The rules come from the package axe-core-python, which stands in the lock, so that an environment made from it
-has them. It holds axe 4.4: SGDIFFUSION_AXE names the axe.min.js of a later one, SGDIFFUSION_PAGE another
-page than the small one, such as a whole run's. Rules that axe counts as experimental are on where they bear on
-the page.
+The rules come from the package axe-core-python, which stands in the lock, so that an environment made
+from it has them. It holds axe 4.4: SGDIFFUSION_AXE names the axe.min.js of a later one, SGDIFFUSION_PAGE
+another page than the small one, such as a whole run's. Rules that axe counts as experimental are on where
+they bear on the page.
 """
 
 import json
