@@ -69,6 +69,8 @@ def test_fig2a_shows_every_run_once_and_the_line():
     assert_allclose(points(left, "Adam: published"), [[3.0957, 0.4061]])
     assert_allclose(points(right, "SGD")[:, 0], [0.25, 0.3, 0.625])
     assert_allclose(points(right, "1/2")[:, 0], 0.5)
+    assert_allclose(points(right, "published, SGD"), [[7.8165 / (2 * 12.527), 0]])
+    assert_allclose(points(right, "published, Adam"), [[0.4061 / (2 * 3.0957), 0]])
 
 
 def test_fig2a_says_what_it_cannot_show():

@@ -86,7 +86,7 @@ def _published_means(left: Axes, right: Axes, optimiser: str, marker: str, label
     look: dict[str, Any] = {"marker": marker, "markersize": 7, "markerfacecolor": "white"}
     published(left, x=[coefficient], y=[dimension], label=f"{label}: published mean, s.d.", **look)
     share = dimension / (2 * coefficient)
-    words = f"{label}: published {share:.2g} (Table 4)"
+    words = f"published, {label}: {share:.2g} (Table 4)"
     published(right, x=[share], y=[0.0], label=words, clip_on=False, **look)
 
 
