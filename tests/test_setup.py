@@ -92,9 +92,9 @@ class Checkout:
         log.unlink(missing_ok=True)
         return calls
 
-    def wait_for_pip(self) -> None:
+    def wait_for_pip(self, sign: str = "pip.calls") -> None:
         deadline = time.monotonic() + 30
-        while not (self.root / "pip.calls").exists():
+        while not (self.root / sign).exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
@@ -212,9 +212,9 @@ def test_an_interruption_ends_pip_and_the_next_call_goes_on(checkout, number):
 
 
 def test_after_a_kill_the_next_call_waits_for_the_pip_left_behind(checkout):
-    checkout.pip_does("sleep 2; touch pip.ended")
+    checkout.pip_does("touch pip.begun; sleep 2; touch pip.ended")
     process = checkout.start()
-    checkout.wait_for_pip()
+    checkout.wait_for_pip("pip.begun")  # it has read its script, which is another one below
     process.kill()
     process.wait(timeout=30)
     checkout.pip_does("")

@@ -92,10 +92,15 @@ def test_a_repository_gives_links_to_the_commit_and_line(checkout):
     ]
 
 
-def test_without_a_commit_the_file_is_named_alone(tmp_path: Path):
+def test_without_a_commit_the_file_is_named_as_it_is(tmp_path: Path):
+    config = tmp_path / "config/p/experiments.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(FILES["config/p/experiments.yaml"], encoding="utf-8")
     origins = Origins(tmp_path, tmp_path / "figures/full", CODE)
-    (found,) = origins.of_runs(["p/net"], "")
-    expected = Origin("configuration", "net", "config/p/experiments.yaml", "../../config/p/experiments.yaml")
+    (found,) = origins.of_runs(["p/net", "cross/net"], "")  # what spans the papers has no settings of its own
+    expected = Origin(
+        "configuration", "net", "config/p/experiments.yaml:2", "../../config/p/experiments.yaml"
+    )
     assert found == expected
 
 

@@ -102,7 +102,7 @@ def test_edit_of_a_figure_redraws_that_figure_alone(edited):
         "def spectrum_figure(",
         "@(lambda f: f)\ndef spectrum_figure(",
     )
-    assert set(jobs) == {"plot", "compose_figures", "build_gallery", "typeset_report", "smoke"}
+    assert set(jobs) == {"plot", "build_gallery", "typeset_report", "smoke"}
 
 
 def test_edit_of_the_trainer_retrains_but_leaves_the_double_well(built: Path, edited):

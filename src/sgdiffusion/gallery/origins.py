@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Origins:
     def __init__(self, root: Path, folder: Path, code: Mapping[str, Any]):
         self._root, self._folder, self._code = root, folder, code
         self._repository = repository(root)
-        self._line = cache(self._find)
+        self._line, self._text = cache(self._find), cache(partial(text_at, root))
 
     def of_item(self, paper: str, name: str, record: Mapping[str, Any]) -> list[Origin]:
         """Of a figure or table: its runs, the rule that drew it, the function that the rule called."""
@@ -73,11 +73,12 @@ class Origins:
         return list(dict.fromkeys(found))
 
     def of_runs(self, runs: Iterable[str], commit: str) -> list[Origin]:
-        """Of settings, named paper/run."""
+        """Of settings, named paper/run; what spans the papers has none of its own."""
         found = []
         for paper, run in (name.split("/", 1) for name in runs):
             path = f"config/{paper}/experiments.yaml"
-            found.append(self._origin("configuration", run, path, rf"^  {re.escape(run)}:", commit))
+            if self._text(commit, path):
+                found.append(self._origin("configuration", run, path, rf"^  {re.escape(run)}:", commit))
         return found
 
     def _made(self, rule: str, function: str, commit: str) -> list[Origin]:
@@ -100,7 +101,7 @@ class Origins:
 
     def _find(self, path: str, pattern: str, commit: str) -> int:
         """The first line that fits, counted from 1; 0 if none does."""
-        text = text_at(self._root, commit, path)
+        text = self._text(commit, path)
         fits = re.compile(pattern)
         return next((n for n, line in enumerate(text.splitlines(), 1) if fits.match(line)), 0)
 
