@@ -11,12 +11,11 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.papers.ziyin2025.balance import (
     _balance,
-    _integral,
     _quantities,
     _windows,
     two_layer,
 )
-from sgdiffusion.papers.ziyin2025.common import named_seed
+from sgdiffusion.papers.ziyin2025.common import integral, named_seed
 from sgdiffusion.papers.ziyin2025.settings import TwoLayer
 from sgdiffusion.papers.ziyin2025.two_layer import (
     Case,
@@ -66,7 +65,7 @@ def test_expected_change_of_a_step_by_enumeration():
 
 def test_integral_is_exact_for_lines():
     times = np.array([0.0, 0.5, 2.0, 3.0])
-    assert _integral(2 * times + 1, times) == pytest.approx(times**2 + times)
+    assert integral(2 * times + 1, times) == pytest.approx(times**2 + times)
 
 
 def test_records_of_a_small_training(small):

@@ -27,7 +27,7 @@ from sgdiffusion.measures.noise.balance import Balance, layer_pair
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
 from sgdiffusion.papers.tables import documented, estimated, quantity
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025.common import Array
+from sgdiffusion.papers.ziyin2025.common import Array, integral
 from sgdiffusion.papers.ziyin2025.readings import Tables, joined, varied
 from sgdiffusion.papers.ziyin2025.settings import TwoLayer
 from sgdiffusion.papers.ziyin2025.two_layer import SCALES, Arrays, Case, cases_of, layers_of, noisy_identity
@@ -119,20 +119,14 @@ def _path(trained: Arrays, case: Case, run: TwoLayer, root_seed: int) -> tuple[p
     return norms, pd.DataFrame(bounds).assign(case=case.name)
 
 
-def _integral(values: Array, times: Array) -> Array:
-    """∫ from the first record to each, by the trapezoidal rule."""
-    pieces = np.diff(times) * (values[1:] + values[:-1]) / 2
-    return np.concatenate([[0.0], np.cumsum(pieces)])
-
-
 def _over_training(seed: int, path: list[Balance], steps: Array, case: Case) -> pd.DataFrame:
     def total(name: str) -> Array:
         return np.array([float(getattr(b, name).sum()) for b in path])
 
     times, difference = steps * case.rate, total("u_squared") - total("w_squared")
     temperature, pull = case.rate / case.batch, total("u_gradient") - total("w_gradient")
-    predicted = -temperature * _integral(total("u_noise") - total("w_noise"), times)
-    pulled = _integral(pull, times)
+    predicted = -temperature * integral(total("u_noise") - total("w_noise"), times)
+    pulled = integral(pull, times)
     names = ("u_squared", "w_squared", "u_noise", "w_noise")
     return pd.DataFrame(
         {"seed": seed, "step": steps, "time": times, **{n: total(n) for n in names}, "pull": pull,

@@ -59,6 +59,18 @@ def named_seed(root_seed: int, *names: str | int) -> int:
     return stream_seed(root_seed, "ziyin2025", *names)
 
 
+def record_steps(steps: int, each: int) -> list[int]:
+    """The steps after which weights are kept: `each` on a logarithmic scale and as many on a linear one."""
+    at = np.concatenate([[0], np.geomspace(1, steps, each), np.linspace(0, steps, each)])
+    return np.unique(np.round(at).astype(int)).tolist()
+
+
+def integral(values: Array, times: Array) -> Array:
+    """∫ from the first record to each, by the trapezoidal rule."""
+    pieces = np.diff(times) * (values[1:] + values[:-1]) / 2
+    return np.concatenate([[0.0], np.cumsum(pieces)])
+
+
 def shifted(found: Estimate, by: float) -> Estimate:
     """An estimate minus a known number."""
     return Estimate(found.value - by, found.low - by, found.high - by, found.n)

@@ -32,7 +32,7 @@ from sgdiffusion.measures.noise.symmetries import Part, find_symmetries
 from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.tables import documented, estimated
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025.common import Array, named_seed
+from sgdiffusion.papers.ziyin2025.common import Array, integral, named_seed, record_steps
 from sgdiffusion.papers.ziyin2025.settings import RealNetworks
 
 Arrays = dict[str, NDArray[Any]]
@@ -165,8 +165,8 @@ class _Case(NamedTuple):
 
     def _path(self, pair: Pair, rows: Array, times: Array) -> pd.DataFrame:
         u_noise, w_noise, pull, u_squared, w_squared = rows.T
-        predicted = -self.run.rate / self.batch * _integral(u_noise - w_noise, times)
-        pulled, difference = _integral(pull, times), u_squared - w_squared
+        predicted = -self.run.rate / self.batch * integral(u_noise - w_noise, times)
+        pulled, difference = integral(pull, times), u_squared - w_squared
         return pd.DataFrame(
             {"pair": pair.name, "kind": pair.kind, "time": times, "u_noise": u_noise, "w_noise": w_noise,
              "pull": pull, "u_squared": u_squared, "w_squared": w_squared,
@@ -181,12 +181,6 @@ def moments(g: Tensor) -> tuple[float, float]:
     count, mean = len(g), g.mean(0)
     trace = float((g - mean).square().sum()) / (count - 1)
     return trace, float(mean.square().sum()) - trace / count
-
-
-def _integral(values: Array, times: Array) -> Array:
-    """∫ from the first record to each, by the trapezoidal rule."""
-    pieces = np.diff(times) * (values[1:] + values[:-1]) / 2
-    return np.concatenate([[0.0], np.cumsum(pieces)])
 
 
 def _per_seed(pairs: pd.DataFrame) -> list[tuple[dict[str, Any], list[float]]]:
@@ -238,13 +232,11 @@ def _chosen(run: RealNetworks, data: Prepared) -> tuple[Prepared, Examples]:
 def _train(case: _Case, data: Prepared, examples: Examples) -> Arrays:
     """The steps of the records, and the weights then, [seeds, records, d]."""
     run, nets = case.run, [case.net(s, data) for s in range(case.run.seeds)]
-    keep = np.concatenate([[0], np.geomspace(1, run.steps, run.records // 2)])
-    keep = np.concatenate([keep, np.linspace(0, run.steps, run.records // 2)])
     trained = ensemble.train(
         batched(nets[0], statistics="batch"), examples, stack(nets), "sgd", steps=run.steps,
         rates=[run.rate] * run.seeds, batch_sizes=[case.batch] * run.seeds, sampling="replacement",
         record=np.array([1]), seeds=[case.seed(-1, s) for s in range(run.seeds)],
-        keep=np.unique(np.round(keep).astype(int)).tolist(),
+        keep=record_steps(run.steps, run.records // 2),
     )  # fmt: skip
     if trained.diverged.any():
         raise TrainingError(

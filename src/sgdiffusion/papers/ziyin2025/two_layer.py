@@ -22,7 +22,7 @@ from sgdiffusion.dynamics.ensembles.batched_mlp import BatchedMlp
 from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.errors import TrainingError
 from sgdiffusion.papers.task import Task
-from sgdiffusion.papers.ziyin2025.common import named_seed
+from sgdiffusion.papers.ziyin2025.common import named_seed, record_steps
 from sgdiffusion.papers.ziyin2025.readings import varied
 from sgdiffusion.papers.ziyin2025.settings import TwoLayer
 from sgdiffusion.streams import generator
@@ -124,13 +124,12 @@ def trained_cases(run: TwoLayer, root_seed: int) -> Arrays:
 
 def _train(nets: Sequence[nn.Module], data: Examples, case: Case, span: float, seed: int) -> ensemble.Trained:
     steps, count = case.steps(span), len(nets)
-    keep = np.concatenate([[0], np.geomspace(1, steps, RECORDS), np.linspace(0, steps, RECORDS)])
     trained = ensemble.train(
         # ½‖f − y‖² at twice the rate is ‖f − y‖²
         BatchedMlp(nets[0], "squared"), data, stack(nets), "sgd", steps=steps, rates=[2 * case.rate] * count,
         batch_sizes=[case.batch] * count,
         seeds=[named_seed(seed, "two-layer", "batches", case.name, s) for s in range(count)],
-        sampling="replacement", keep=np.unique(np.round(keep).astype(int)).tolist(),
+        sampling="replacement", keep=record_steps(steps, RECORDS),
     )  # fmt: skip
     if trained.diverged.any():
         raise TrainingError(
