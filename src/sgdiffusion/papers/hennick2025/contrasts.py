@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from sgdiffusion.measures.statistics.bootstrap import Correlation, correlation, correlations
 from sgdiffusion.measures.statistics.intervals import Estimate
-from sgdiffusion.papers.hennick2025.tables import PUBLISHED_TABLE4, usable
+from sgdiffusion.papers.hennick2025.published import TABLE4
+from sgdiffusion.papers.hennick2025.tables import usable
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
 Array = NDArray[np.float64]
@@ -102,7 +103,7 @@ def _table4_factor(sgd: pd.DataFrame, adam: pd.DataFrame, seed: int, resamples: 
     values: list[Array] = []
     for optimiser, runs in (("sgd", sgd), ("adam", adam)):
         both = runs[["spectral_dimension", "llc"]].to_numpy()
-        printed = np.array([PUBLISHED_TABLE4[optimiser, k] for k in ("d_s", "final λ")], dtype=float)
+        printed = np.array([TABLE4[optimiser, k] for k in ("d_s", "final λ")], dtype=float)
         for chosen, into in (
             (np.arange(len(both))[None], values),
             (rng.integers(len(both), size=(resamples, len(both))), spreads),

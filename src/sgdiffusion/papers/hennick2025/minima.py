@@ -16,12 +16,12 @@ from sgdiffusion import streams
 from sgdiffusion.dynamics.chains.averages import average_loss
 from sgdiffusion.dynamics.ensembles import ensemble
 from sgdiffusion.measures.statistics.bootstrap import median
-from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval
+from sgdiffusion.measures.statistics.intervals import mean_interval
 from sgdiffusion.papers.hennick2025.coefficients import COLUMNS, Progress, coefficient_table
 from sgdiffusion.papers.hennick2025.moons import Moons
 from sgdiffusion.papers.hennick2025.posterior import Posterior
 from sgdiffusion.papers.hennick2025.settings import Descent, Langevin
-from sgdiffusion.papers.tables import documented, estimated, finite_quantities
+from sgdiffusion.papers.tables import documented, estimated, finite_quantities, shares_bounded
 
 COLUMNS_OF_MINIMA = {
     "start": "net from which the chain of the draw started",
@@ -67,11 +67,12 @@ def minima_quantities(nets: pd.DataFrame, descents: pd.DataFrame) -> pd.DataFram
     others = descents[np.isfinite(descents["llc"])]
     sides = [np.searchsorted(own, others["llc"], side) for side in ("left", "right")]
     smaller = pd.Series((sides[0] + sides[1]) / 2 / len(own), index=others["start"])
-    found = mean_interval(smaller.groupby(level=0).mean())
-    share = Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.n)
-    return finite_quantities([
-        estimated("moons.llc_below_posterior", share, over="starts of the posterior's chains"),
+    share = mean_interval(smaller.groupby(level=0).mean())
+    over = "starts of the posterior's chains"
+    rows = [
+        estimated("moons.llc_below_posterior", share, unit="share of pairs", over=over),
         estimated("moons.llc_posterior", median(others["llc"])),
         estimated("moons.loss_sgd", median(nets["loss"].dropna())),
         estimated("moons.loss_posterior", median(others["loss"])),
-    ])  # fmt: skip
+    ]
+    return shares_bounded(finite_quantities(rows))

@@ -19,9 +19,8 @@ from sgdiffusion.figures.style import (
     seed_band,
     style,
 )
+from sgdiffusion.papers.hennick2025.published import TABLE2, XI
 
-PUBLISHED_XI = 0.5  # the minimum of the paper's Fig. 3
-PUBLISHED_KL = 0.009  # Table 2: of the posterior from tempered SGD
 LAWS = {"sgd": (BLUE, "SGD"), "posterior": (BLACK, "posterior (SGLD)"), "tempered": (ORANGE, "tempered SGD")}
 LEAST_KL = 2e-5  # nats; a smaller minimum is drawn here
 _MARKS = "osD^vPX*"
@@ -41,14 +40,14 @@ def fig3(scan: pd.DataFrame) -> Figure:
         _ridge(right, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
     first = curves[0]
     seed_band(left, first["xi"], first["low"], first["high"], CYCLE[0], "95 %, sample 1")
-    published(left, x=PUBLISHED_XI, label=r"published, $\xi = 0.5$")
+    published(left, x=XI, label=r"published, $\xi = 0.5$")
     strength = float(first["strength"].iloc[0])
     left.set(xscale="log", yscale="log", xlabel=rf"scale $\xi$ at $m/\gamma = {strength:g}$")
     left.set_ylabel("KL(SGD ‖ theory) / nats")
     lowest = float(scan.loc[scan["kl"] > 0, "kl"].min())
     left.set_ylim(max(0.3 * lowest, 0.5 * LEAST_KL), 3 * float(scan["kl"].max()))
     right.set(xscale="log", yscale="log", xlabel=r"scale $\xi$", ylabel=r"$m/\gamma$ of the same minimum")
-    published(right, x=PUBLISHED_XI, label=None)
+    published(right, x=XI, label=None)
     place = {"loc": "outside lower center", "ncols": 4, "fontsize": 6}
     figure.legend(*left.get_legend_handles_labels(), **place)
     for letter, ax in zip("ab", (left, right), strict=True):
@@ -74,8 +73,8 @@ def _ridge(ax: Axes, part: pd.DataFrame, color: str, mark: str, label: str) -> N
     xi = part["xi"].to_numpy()
     line = float(row["strength"]) * (float(row["best"]) / xi) ** power
     ax.plot(xi, line, color=color, linewidth=1, label=label)
-    here = float(row["strength"]) * (float(row["best"]) / PUBLISHED_XI) ** power
-    ax.plot([PUBLISHED_XI], [here], mark, color=color, markersize=4)
+    here = float(row["strength"]) * (float(row["best"]) / XI) ** power
+    ax.plot([XI], [here], mark, color=color, markersize=4)
 
 
 @style()
@@ -133,7 +132,7 @@ def fig4b(laws: pd.DataFrame, distances: pd.DataFrame) -> Figure:
         ax.set_xlabel("cluster, by its size among SGD's")
     axes[0].set_ylabel("probability")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    words = f"published: KL {PUBLISHED_KL:g} of the posterior from tempered SGD (Table 2)"
+    words = f"published: KL {TABLE2['kl']:g} of the posterior from tempered SGD (Table 2)"
     figure.suptitle(words, fontsize=6.5, color=GREY, gid=PUBLISHED)
     return figure
 

@@ -19,11 +19,10 @@ from sgdiffusion.figures.style import (
     published_range,
     style,
 )
+from sgdiffusion.papers.hennick2025.published import TABLE4
 
 LOOKS = {"sgd": (BLUE, "o", "SGD"), "adam": (VERMILION, "s", "Adam")}
 MEAN = r"$\bar{\lambda}$, time average"
-PUBLISHED_MEANS = {"sgd": (12.5270, 7.8165), "adam": (3.0957, 0.4061)}  # Table 4: final λ, d_s
-PUBLISHED_DEVIATIONS = {"sgd": (11.8393, 10.2494), "adam": (5.7533, 0.9068)}  # over the paper's runs
 FACTORS = {
     "rate": "learning rate",
     "batch_size": "batch size",
@@ -55,7 +54,7 @@ def fig2a(runs: pd.DataFrame) -> Figure:
         part = shown[shown["optimiser"] == optimiser]
         _cloud(left, part, color, marker, label)
         _slopes(right, runs[runs["optimiser"] == optimiser], color, label)
-    known = [*shown["mean_llc"], *(means[0] for means in PUBLISHED_MEANS.values())]
+    known = [*shown["mean_llc"], *(_table4(optimiser)[0][0] for optimiser in LOOKS)]
     ends = np.array([0.8 * min(known), 1.25 * max(known)])
     published(left, x=ends, y=ends, curve=True, label=r"$d_s = \bar{\lambda}$")
     for optimiser, (_, marker, label) in LOOKS.items():
@@ -80,9 +79,15 @@ def fig2a(runs: pd.DataFrame) -> Figure:
     return figure
 
 
+def _table4(optimiser: str) -> list[tuple[float, float]]:
+    """Mean and standard deviation of the final λ, then of d_s."""
+    printed = (TABLE4[optimiser, name] for name in ("final λ", "d_s"))
+    return [(float(mean), float(deviation)) for mean, deviation in printed]
+
+
 def _published_means(left: Axes, right: Axes, optimiser: str, marker: str, label: str) -> None:
     """Table 4's means in (a), and their exponent d_s/(2λ) at the lower edge of (b)."""
-    coefficient, dimension = PUBLISHED_MEANS[optimiser]
+    (coefficient, _), (dimension, _) = _table4(optimiser)
     look: dict[str, Any] = {"marker": marker, "markersize": 7, "markerfacecolor": "white"}
     published(left, x=[coefficient], y=[dimension], label=f"{label}: published mean, s.d.", **look)
     share = dimension / (2 * coefficient)
@@ -93,8 +98,8 @@ def _published_means(left: Axes, right: Axes, optimiser: str, marker: str, label
 def _published_deviations(ax: Axes) -> None:
     """Table 4's deviations over runs; below they pass zero, so that the bars leave a logarithmic panel."""
     left, right, bottom, top = ax.axis()
-    for optimiser, (coefficient, dimension) in PUBLISHED_MEANS.items():
-        wide, high = PUBLISHED_DEVIATIONS[optimiser]
+    for optimiser in LOOKS:
+        (coefficient, wide), (dimension, high) = _table4(optimiser)
         bars: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "zorder": 1.4}
         ax.plot([max(left, coefficient - wide), coefficient + wide], [dimension] * 2, **bars)
         ax.plot([coefficient] * 2, [max(bottom, dimension - high), dimension + high], **bars)
