@@ -1,7 +1,8 @@
 """Three fresh runs of one part of the real DAG, which must give the same bytes in every table and array.
 
-    python tests/faults/determinism.py              # some minutes
-    python tests/faults/determinism.py --whitened   # and whitened images, which two threads round differently
+    python tests/faults/determinism.py                      # some minutes
+    python tests/faults/determinism.py --whitened           # and whitened images
+    python tests/faults/determinism.py --whitened cifar10   # those of a set that is fetched
 
 The first run has one core, the second two; the third asks for one target after the other, the last first, so
 that jobs come in another order. What two threads compute where there are two cores may differ, as BLAS adds
@@ -32,7 +33,7 @@ TARGETS = (
     f"results/{P}/chaudhari2018/double-well/fig4b/field.parquet",
     f"results/{P}/hennick2025/mlps-sgd/part-0/trained.npz",
 )
-WHITENED = "data/prepared/textures10/gcn-zca.npz"
+WHITENED = "/gcn-zca.npz"
 LARGEST = 1e-3  # of whitened pixels, whose standard deviation is about 1: float32, sums of 3,072 terms
 SPECTRA = ("/plain/", "/quantities/spectra-")  # in names of what is computed from products by two threads
 ROUNDING = 1e-5  # of a column's largest number: a hundred units of single precision
@@ -69,11 +70,10 @@ def table_apart(one: Path, other: Path) -> float:
 
 def accepted(name: str, one: Path, other: Path) -> bool:
     """Whether a file that differs may, by so much; says by how much."""
-    if name != WHITENED and not (
-        any(part in name for part in SPECTRA) and name.endswith((".parquet", ".csv"))
-    ):
+    whitened = name.endswith(WHITENED)
+    if not whitened and not (any(part in name for part in SPECTRA) and name.endswith((".parquet", ".csv"))):
         return False
-    far, most = (furthest, LARGEST) if name == WHITENED else (table_apart, ROUNDING)
+    far, most = (furthest, LARGEST) if whitened else (table_apart, ROUNDING)
     found = far(one / name, other / name)
     print(f"{other.name}: {name} differs by at most {found:.2g}")
     return found <= most
@@ -84,13 +84,15 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--targets", nargs="+", default=TARGETS, metavar="TARGET")
     parser.add_argument(
-        "--whitened", action="store_true", help="whitened images as well, about a minute each"
+        "--whitened", nargs="?", const="textures10", metavar="SET", help="whitened images of a set as well"
     )
     chosen = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.pop(variable, None)  # each rule says how many threads it has
     folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="determinism-"))).resolve()
-    targets = (*chosen.targets, WHITENED) if chosen.whitened else tuple(chosen.targets)
+    targets = list(chosen.targets)
+    if chosen.whitened:
+        targets.append(f"data/prepared/{chosen.whitened}{WHITENED}")
     one = ran(folder / "one-core", [("--cores", "1", *targets)])
     wrong = 0
     others = {
