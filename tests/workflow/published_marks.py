@@ -12,6 +12,7 @@ UNMARKED = {
         "fig4a": {"ii": LAW, "iii": LAW},
         "fig4b": {"ii": LAW, "iii": LAW},
         "fig4c": {"ii": LAW, "iii": LAW, "iv": OURS},
+        "equilibrium": {"a": OURS, "b": OURS},
         "phi-beta": {"a": OURS},
         "theory": {"a": "Theorem 5 states a descent, no number", "b": OURS},
     },

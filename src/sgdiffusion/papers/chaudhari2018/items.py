@@ -242,6 +242,12 @@ THEORY["potential"] = Study(
     outputs={**tables("theory", ["modes", "potential"]), "quantities": "quantities/potential.csv"},
     threads=2,
 )
+THEORY["equilibrium"] = Study(
+    function="equilibrium:measure",
+    outputs={**tables("theory", ["equilibrium"]), "quantities": "quantities/equilibrium.csv"},
+    mem_mb=1000,
+    minutes=10,
+)
 STUDIES = {
     **{f"train-{name}": study for name, study in TRAININGS.items()},
     **NOISE,
@@ -293,6 +299,7 @@ FIGURES = {
         f: Item("double_well:fig4", tables(f"double-well/{f}", FIG4_TABLES))
         for f in ("fig4a", "fig4b", "fig4c")
     },
+    "equilibrium": Item("theorems:equilibrium_figure", tables("theory", ["equilibrium"])),
     "phi-beta": Item("theorems:potential_figure", tables("theory", ["potential", "modes"])),
     "theory": Item("theorems:theory_figure", tables("theory", ["descent", "anisotropy", "displacement"])),
 }
@@ -340,6 +347,7 @@ QUANTITIES = (
         "minibatch",
         "theory",
         "potential",
+        "equilibrium",
         "readings",
         *(f"variants-{run}" for run in VARIED),
         f"variants-{TRAJECTORY}",

@@ -6,7 +6,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sgdiffusion.figures import style
-from sgdiffusion.papers.chaudhari2018.figures.theorems import FLOOR, potential_figure, theory_figure
+from sgdiffusion.papers.chaudhari2018.figures.theorems import (
+    FLOOR,
+    equilibrium_figure,
+    potential_figure,
+    theory_figure,
+)
 
 DESCENT = pd.DataFrame(
     {"lam": [0.0] * 3 + [1.5] * 3, "time": [0.0, 1.0, 2.0] * 2, "free_energy": [2.0, 0.1, 1e-12] * 2}
@@ -87,3 +92,25 @@ def test_potential_figure_marks_minima_and_what_is_published():
     assert r"$\Phi$ independent of $\beta$" in labels
     (closed,) = [line for line in right.get_lines() if line.get_label() == "SDE, closed form"]
     assert_allclose(closed.get_ydata(), -1 / 6)
+
+
+def test_equilibrium_has_a_curve_over_beta_and_its_controls():
+    table = pd.DataFrame(
+        {
+            "noise": ["turned", "turned", "aligned", "isotropic"],
+            "temperature": [0.4, 0.1, 0.1, 0.1],
+            "share": [0.3, 0.2, 0.0, 0.0],
+            "share_error": 0.01,
+            "displacement": [0.4, 0.1, 0.0, 0.0],
+            "displacement_error": 0.02,
+            "quadratic_share": [0.13, 0.13, 0.0, 0.0],
+        }
+    )
+    left, right = equilibrium_figure(table).axes
+    for ax, column in ((left, "share"), (right, "displacement")):
+        curve = ax.containers[0].lines[0]
+        assert_allclose(curve.get_xdata(), [0.1, 0.4])
+        assert_allclose(curve.get_ydata(), table[column][[1, 0]])
+        assert len(ax.containers) == 3
+    (level,) = [line for line in left.get_lines() if line.get_label().startswith("quadratic")]
+    assert_allclose(level.get_ydata(), 0.13)

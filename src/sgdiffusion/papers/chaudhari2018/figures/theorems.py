@@ -116,3 +116,34 @@ def potential_figure(potential: pd.DataFrame, modes: pd.DataFrame) -> Figure:
     for letter, ax in zip("ab", (left, right), strict=True):
         panel_label(ax, letter)
     return figure
+
+
+@style()
+def equilibrium_figure(equilibrium: pd.DataFrame) -> Figure:
+    """(a) Share of the drift that no potential makes, (b) the mode's distance from the well, against β⁻¹.
+
+    Bars are what halving the cells of the grid changes.
+    """
+    figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
+    turned = equilibrium[equilibrium["noise"] == "turned"].sort_values("temperature")
+    looks = {"turned": (BLUE, "o"), "aligned": (VERMILION, "s"), "isotropic": (GREEN, "^")}
+    for noise, (color, marker) in looks.items():
+        part = equilibrium[equilibrium["noise"] == noise].sort_values("temperature")
+        look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": 4, "label": f"$D$ {noise}"}
+        line = "-" if noise == "turned" else "none"
+        left.errorbar(part["temperature"], part["share"], part["share_error"], linestyle=line, **look)
+        y, bars = part["displacement"], part["displacement_error"]
+        right.errorbar(part["temperature"], y, bars, linestyle=line, **look)
+    level = float(turned["quadratic_share"].iloc[0])
+    left.axhline(level, color=BLACK, linestyle=":", label="quadratic loss, $D$ turned")
+    left.set(ylabel=r"$E|j|^2 / E|\nabla f|^2$ in the metric $D^{-1}$", ylim=(-0.02, None))
+    right.set(ylabel="distance of the mode from the well", ylim=(-0.02, None))
+    ends = 0.9 * float(turned["temperature"].min()), 1.1 * float(turned["temperature"].max())
+    ticks = [f"{t:g}" for t in turned["temperature"]]
+    for letter, ax in zip("ab", (left, right), strict=True):
+        ax.set(xscale="log", xlabel=r"$\beta^{-1}$", xlim=ends)
+        ax.set_xticks(turned["temperature"], ticks)
+        ax.minorticks_off()
+        legend_below(ax, ncols=2)
+        panel_label(ax, letter)
+    return figure
