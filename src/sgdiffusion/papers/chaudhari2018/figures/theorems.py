@@ -126,14 +126,13 @@ def equilibrium_figure(equilibrium: pd.DataFrame) -> Figure:
     """
     figure, (left, right) = new_figure(columns=2, height=3.2, ncols=2)
     turned = equilibrium[equilibrium["noise"] == "turned"].sort_values("temperature")
-    looks = {"turned": (BLUE, "o"), "aligned": (VERMILION, "s"), "isotropic": (GREEN, "^")}
-    for noise, (color, marker) in looks.items():
+    looks = {"turned": (BLUE, "o-", 4), "aligned": (VERMILION, "s", 8), "isotropic": (GREEN, "^", 3)}
+    for noise, (color, marker, size) in looks.items():
         part = equilibrium[equilibrium["noise"] == noise].sort_values("temperature")
-        look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": 4, "label": f"$D$ {noise}"}
-        line = "-" if noise == "turned" else "none"
-        left.errorbar(part["temperature"], part["share"], part["share_error"], linestyle=line, **look)
-        y, bars = part["displacement"], part["displacement_error"]
-        right.errorbar(part["temperature"], y, bars, linestyle=line, **look)
+        look: dict[str, Any] = {"fmt": marker, "color": color, "markersize": size, "label": f"$D$ {noise}"}
+        look["markerfacecolor"] = "none" if noise == "aligned" else color  # the other lies on it
+        for ax, column in ((left, "share"), (right, "displacement")):
+            ax.errorbar(part["temperature"], part[column], part[f"{column}_error"], **look)
     level = float(turned["quadratic_share"].iloc[0])
     left.axhline(level, color=BLACK, linestyle=":", label="quadratic loss, $D$ turned")
     left.set(ylabel=r"$E|j|^2 / E|\nabla f|^2$ in the metric $D^{-1}$", ylim=(-0.02, None))
