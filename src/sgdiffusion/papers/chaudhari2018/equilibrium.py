@@ -16,7 +16,7 @@ from sgdiffusion.papers.chaudhari2018.theorems import ANGLE
 from sgdiffusion.papers.chaudhari2018.theory import linear_response as linear
 from sgdiffusion.papers.chaudhari2018.theory.fokker_planck_grid import grid_of_width
 from sgdiffusion.papers.chaudhari2018.theory.steady_state_grid import SteadyState, steady_state
-from sgdiffusion.papers.tables import documented, quantity
+from sgdiffusion.papers.tables import documented, quantity, shares_bounded
 from sgdiffusion.papers.task import Task
 
 Array = NDArray[np.float64]
@@ -140,4 +140,5 @@ def growth(cold: pd.Series, warm: pd.Series, name: str) -> tuple[float, float]:
 def measure(task: Task) -> dict[str, pd.DataFrame]:
     """Remarks 25 and 26 on a double well with constant noise."""
     table = equilibrium_table()
-    return {"equilibrium": table, "quantities": pd.DataFrame(equilibrium_quantities(table))}
+    quantities = pd.DataFrame(equilibrium_quantities(table))
+    return {"equilibrium": table, "quantities": shares_bounded(quantities)}
