@@ -103,7 +103,8 @@ def test_equilibrium_has_a_curve_over_beta_and_its_controls():
             "share_error": 0.01,
             "displacement": [0.4, 0.1, 0.0, 0.0],
             "displacement_error": 0.02,
-            "quadratic_share": [0.13, 0.13, 0.0, 0.0],
+            "quadratic_share": [0.14, 0.14, 0.0, 0.0],
+            "quadratic_closed": [0.13, 0.13, 0.0, 0.0],
         }
     )
     left, right = equilibrium_figure(table).axes

@@ -133,8 +133,11 @@ def equilibrium_figure(equilibrium: pd.DataFrame) -> Figure:
         look["markerfacecolor"] = "none" if noise == "aligned" else color  # the other lies on it
         for ax, column in ((left, "share"), (right, "displacement")):
             ax.errorbar(part["temperature"], part[column], part[f"{column}_error"], **look)
-    level = float(turned["quadratic_share"].iloc[0])
+    level = float(turned["quadratic_closed"].iloc[0])
     left.axhline(level, color=BLACK, linestyle=":", label="quadratic loss, $D$ turned")
+    left.plot(
+        turned["temperature"], turned["quadratic_share"], "D", color=BLACK, markersize=3, label="on the grid"
+    )
     left.set(ylabel=r"$E|j|^2 / E|\nabla f|^2$ in the metric $D^{-1}$", ylim=(-0.02, None))
     right.set(ylabel="distance of the mode from the well", ylim=(-0.02, None))
     ends = 0.9 * float(turned["temperature"].min()), 1.1 * float(turned["temperature"].max())

@@ -72,7 +72,7 @@ def steady_state(grid: Grid, potential: Scalar) -> Array:
     return normalise(grid, np.exp(-potential(grid.points())))
 
 
-def _faces(grid: Grid, axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def faces(grid: Grid, axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Flat indices of the cells below and above each inner face across ``axis``."""
     index = np.arange(math.prod(grid.cells)).reshape(grid.cells)
     low, high = (index[:-1], index[1:]) if axis == 0 else (index[:, :-1], index[:, 1:])
@@ -87,6 +87,14 @@ def _current(grid: Grid, stream: Scalar, axis: int) -> Array:
     return np.diff(psi, axis=0)[:, 1:-1].ravel()
 
 
+def exchange(grid: Grid, axis: int, up: Array, down: Array) -> sparse.csc_array:
+    """A with dρ/dt = Aρ for rates across each inner face: ``up`` out of the cell below it, ``down`` back."""
+    low, high = faces(grid, axis)
+    rows, cols = np.concatenate([low, high, high, low]), np.concatenate([low, low, high, high])
+    rates = np.concatenate([-up, up, -down, down])
+    return sparse.csc_array((rates, (rows, cols)), shape=2 * (math.prod(grid.cells),))
+
+
 def generator(grid: Grid, potential: Scalar, stream: Scalar, lam: float = 1.0) -> sparse.csc_array:
     """A with dρ/dt = Aρ for the flat cell averages ρ (C order), for the current λ·(−∂₂ψ, ∂₁ψ).
 
@@ -97,7 +105,7 @@ def generator(grid: Grid, potential: Scalar, stream: Scalar, lam: float = 1.0) -
     phi = potential(grid.points()).ravel()
     matrix = sparse.csc_array((phi.size, phi.size))
     for axis in (0, 1):
-        low, high = _faces(grid, axis)
+        low, high = faces(grid, axis)
         conductance = grid.widths[1 - axis] / grid.widths[axis]
         half_current = 0.5 * lam * _current(grid, stream, axis)
         # Acting on ρ = πu the weights are √(π_i π_k)/π_i = e^{(Φ_i − Φ_k)/2} and [ψ]/π_i.
@@ -108,9 +116,7 @@ def generator(grid: Grid, potential: Scalar, stream: Scalar, lam: float = 1.0) -
                 f"the grid of {grid.cells[0]} x {grid.cells[1]} cells is too coarse for a force of strength "
                 f"{lam}: a rate between cells is negative, and so could densities become; use more cells"
             )
-        rows, cols = np.concatenate([low, high, high, low]), np.concatenate([low, low, high, high])
-        rates = np.concatenate([-up, up, -down, down]) / grid.area
-        matrix = matrix + sparse.csc_array((rates, (rows, cols)), shape=matrix.shape)
+        matrix = matrix + exchange(grid, axis, up / grid.area, down / grid.area)
     return matrix
 
 

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import spsolve
 from scipy.special import exprel
 
 from sgdiffusion.errors import MeasureError
-from sgdiffusion.papers.chaudhari2018.theory.fokker_planck_grid import Grid, normalise
+from sgdiffusion.papers.chaudhari2018.theory.fokker_planck_grid import Grid, exchange, normalise
 
 Array = NDArray[np.float64]
 Field = Callable[[Array], Array]  # vectors at points (..., 2)
@@ -37,10 +37,10 @@ class SteadyState:
 
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
-        """The cells in which Φ is known; the border is left out, where its gradient is one-sided."""
+        """The cells in which j is known; the border is left out, where Φ's gradient is one-sided."""
         inside = np.zeros(self.density.shape, dtype=bool)
         inside[1:-1, 1:-1] = True
-        return inside & (self.density > SEEN * self.density.max())
+        return inside & (self.density > SEEN * self.density.max()) & np.isfinite(self.force).all(-1)
 
     @cached_property
     def potential(self) -> Array:
@@ -55,9 +55,8 @@ class SteadyState:
         return np.asarray(self.drift + np.stack(slopes, axis=-1))
 
     def mean(self, values: Array) -> float:
-        """E[values] in the steady state, over the cells in which Φ is known."""
-        seen = self.seen & np.isfinite(values)
-        return float(np.sum(self.density[seen] * values[seen]) / np.sum(self.density[seen]))
+        """E[values] in the steady state, over the cells in which j is known."""
+        return float(np.average(values[self.seen], weights=self.density[self.seen]))
 
     def irreversible_share(self) -> float:
         """E|j|²/E|v|², the share of the drift that no potential makes.
@@ -65,10 +64,7 @@ class SteadyState:
         E[j·∇Φ] = 0, as ρj is free of divergence. So the share is between 0 and 1, and E|j|²/T is the rate at
         which the steady state produces entropy.
         """
-        squared = (self.force**2).sum(-1)
-        known = np.isfinite(squared)
-        drift = np.where(known, (self.drift**2).sum(-1), np.nan)
-        return self.mean(squared) / self.mean(drift)
+        return self.mean((self.force**2).sum(-1)) / self.mean((self.drift**2).sum(-1))
 
     def mode_near(self, point: Array, reach: float) -> Array:
         """The most likely point within `reach`: the top of the parabola through the nine highest cells."""
@@ -100,18 +96,10 @@ def steady_state(grid: Grid, drift: Field, temperature: float) -> SteadyState:
 
 def _generator(grid: Grid, drift: Field, temperature: float) -> sparse.csc_array:
     """A with dρ/dt = Aρ: from cell i to k flows (T/h) [B(−P) ρ_i − B(P) ρ_k], P = vh/T, B(x) = x/(eˣ − 1)."""
-    index = np.arange(np.prod(grid.cells)).reshape(grid.cells)
-    points, rows, cols, rates = grid.points(), [], [], []
+    points, parts = grid.points(), []
     for axis in (0, 1):
-        low, high = (np.delete(index, end, axis).ravel() for end in (-1, 0))
         middle = (np.delete(points, -1, axis) + np.delete(points, 0, axis)) / 2
         peclet = drift(middle)[..., axis].ravel() * grid.widths[axis] / temperature
         scale = temperature / grid.widths[axis] ** 2
-        up, down = scale / exprel(-peclet), scale / exprel(peclet)
-        rows += [low, high, high, low]
-        cols += [low, low, high, high]
-        rates += [-up, up, -down, down]
-    shape = (index.size, index.size)
-    return sparse.csc_array(
-        (np.concatenate(rates), (np.concatenate(rows), np.concatenate(cols))), shape=shape
-    )
+        parts.append(exchange(grid, axis, scale / exprel(-peclet), scale / exprel(peclet)))
+    return parts[0] + parts[1]

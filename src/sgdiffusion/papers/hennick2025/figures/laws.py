@@ -40,7 +40,7 @@ def fig3(scan: pd.DataFrame) -> Figure:
         _ridge(right, part, color, _MARKS[i % len(_MARKS)], f"sample {i + 1}")
     first = curves[0]
     seed_band(left, first["xi"], first["low"], first["high"], CYCLE[0], "95 %, sample 1")
-    published(left, x=XI, label=r"published, $\xi = 0.5$")
+    published(left, x=XI, label=rf"published, $\xi = {XI:g}$")
     strength = float(first["strength"].iloc[0])
     left.set(xscale="log", yscale="log", xlabel=rf"scale $\xi$ at $m/\gamma = {strength:g}$")
     left.set_ylabel("KL(SGD ‖ theory) / nats")
