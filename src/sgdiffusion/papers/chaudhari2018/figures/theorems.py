@@ -136,7 +136,12 @@ def equilibrium_figure(equilibrium: pd.DataFrame) -> Figure:
     level = float(turned["quadratic_closed"].iloc[0])
     left.axhline(level, color=BLACK, linestyle=":", label="quadratic loss, $D$ turned")
     left.plot(
-        turned["temperature"], turned["quadratic_share"], "D", color=BLACK, markersize=3, label="on the grid"
+        turned["temperature"],
+        turned["quadratic_share"],
+        "D",
+        color=BLACK,
+        markersize=3,
+        label="the same, on the grid",
     )
     left.set(ylabel=r"$E|j|^2 / E|\nabla f|^2$ in the metric $D^{-1}$", ylim=(-0.02, None))
     right.set(ylabel="distance of the mode from the well", ylim=(-0.02, None))
