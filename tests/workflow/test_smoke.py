@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pandas as pd
 import pytest
 
 from sgdiffusion.config import Configuration, load_claims
+
+CARRY = Path(__file__).resolve().parents[2] / "tools/carry.py"
 
 
 @pytest.fixture
@@ -66,6 +70,52 @@ def test_second_call_has_nothing_to_do(dag, built: Path):
     done = dag.run(built, "--cores", "2", "smoke")
     assert done.returncode == 0
     assert "Nothing to be done" in done.text
+
+
+def carry(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Calls tools/carry.py in a checkout."""
+    command = [sys.executable, str(CARRY), *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture
+def carried(dag, built: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the checkout with the run in it, unfinished: the composite is missing."""
+    image, aside = built / "figures/smoke/composite.png", tmp_path / "aside.png"
+    image.rename(aside)
+    try:
+        packed = carry(built, "pack", "smoke", str(tmp_path / "run.tar.xz"), "--most", "0.05")
+    finally:
+        aside.rename(image)
+    assert packed.returncode == 0, packed.stderr
+    folder = dag.copy(tmp_path / "copy")
+    unpacked = carry(folder, "unpack", str(tmp_path / "run.tar.xz"))
+    assert unpacked.returncode == 0, unpacked.stdout + unpacked.stderr
+    return folder
+
+
+def test_a_carried_run_goes_on_where_it_was(dag, carried: Path):
+    done = dag.run(carried, "-n", "smoke")
+    assert done.returncode == 0, done.text
+    assert "compose_figures" in done.jobs()
+    assert set(done.jobs()) <= {"compose_figures", "build_gallery", "typeset_report", "smoke"}
+    # too large to be carried, and read by finished jobs alone
+    assert not (carried / "results/smoke/chaudhari2018/small-fc/seed-0/checkpoints.pt").exists()
+
+
+def test_a_carried_run_is_not_laid_over_another(carried: Path, tmp_path: Path):
+    run = tmp_path / "run.tar.xz"
+    assert carry(carried, "unpack", str(run)).returncode == 0
+    table = next((carried / "results/smoke/chaudhari2018/quantities").glob("*.csv"))
+    table.write_text(table.read_text() + "\n")
+    again = carry(carried, "unpack", str(run))
+    assert again.returncode == 1
+    assert "is of another run" in again.stderr
+    (tmp_path / "torn.tar.xz").write_bytes(run.read_bytes()[:5000])
+    torn = carry(tmp_path, "unpack", str(tmp_path / "torn.tar.xz"))
+    assert torn.returncode == 1
+    assert "not a run that this tool packed" in torn.stderr
+    assert len(torn.stderr.splitlines()) == 1
 
 
 def test_touching_makes_nothing_stale(built: Path, stale):
