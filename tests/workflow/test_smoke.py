@@ -94,7 +94,7 @@ def carried(dag, built: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_carried_run_goes_on_where_it_was(dag, carried: Path):
+def test_a_carried_run_goes_on_where_it_was_and_not_over_another(dag, carried: Path, tmp_path: Path):
     done = dag.run(carried, "-n", "smoke")
     assert done.returncode == 0, done.text
     assert "compose_figures" in done.jobs()
@@ -102,10 +102,8 @@ def test_a_carried_run_goes_on_where_it_was(dag, carried: Path):
     # too large to be carried, and read by finished jobs alone
     assert not (carried / "results/smoke/chaudhari2018/small-fc/seed-0/checkpoints.pt").exists()
 
-
-def test_a_carried_run_is_not_laid_over_another(carried: Path, tmp_path: Path):
     run = tmp_path / "run.tar.xz"
-    assert carry(carried, "unpack", str(run)).returncode == 0
+    assert carry(carried, "unpack", str(run)).returncode == 0  # the same once more
     table = next((carried / "results/smoke/chaudhari2018/quantities").glob("*.csv"))
     table.write_text(table.read_text() + "\n")
     again = carry(carried, "unpack", str(run))
