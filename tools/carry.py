@@ -11,22 +11,23 @@ others read is computed again with all that rests on it, unless it is made in th
 """
 
 import argparse
-import hashlib
 import io
 import json
+import lzma
 import math
 import os
 import subprocess
 import sys
 import tarfile
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sgdiffusion.errors import DataError, UserError
+from sgdiffusion.gallery.publish import digest
 
 RECORDS, OPEN = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
-DATA, LEFT = Path("data"), "left-behind.json"
+LEFT = "left-behind.json"
 
 
 def made(records: Path) -> dict[str, Path]:
@@ -39,49 +40,41 @@ def made(records: Path) -> dict[str, Path]:
     return {urlsafe_b64decode(name).decode(): path for name, path in names.items()}
 
 
-def finished(root: Path, preset: str) -> Iterator[Path]:
-    """The files in results/ and figures/, without those of jobs at work."""
-    at_work = {root / output for output in made(root / OPEN)}
+def finished(root: Path, preset: str, at_work: Collection[Path]) -> Iterator[Path]:
+    """The files in results/ and figures/, without the outputs of jobs at work."""
     for room in ("results", "figures"):
         for path in sorted(p for p in (root / room / preset).rglob("*") if p.is_file()):
-            if at_work.isdisjoint((path, *path.parents)):
+            if not any(place in at_work for place in (path, *path.parents)):
                 yield path
 
 
-def records(root: Path) -> Iterator[Path]:
+def records(root: Path, at_work: Collection[Path]) -> Iterator[Path]:
     """What Snakemake knows of the outputs that are there."""
-    at_work = made(root / OPEN)
     for output, record in made(root / RECORDS).items():
-        if (root / output).exists() and output not in at_work:
+        if (root / output).exists() and root / output not in at_work:
             yield record
 
 
-def left_behind(root: Path, paths: Iterable[Path]) -> dict[str, tuple[str, int]]:
-    """Digest and time of files that are not carried, data among them."""
-    data = [*(root / DATA / "raw").glob("*/manifest.json"), *(root / DATA / "prepared").glob("*/*.*")]
-    return {
-        path.relative_to(root).as_posix(): (digest(path), path.stat().st_mtime_ns) for path in (*data, *paths)
-    }
-
-
-def is_data(name: str) -> bool:
-    return Path(name).is_relative_to(DATA)
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def data(root: Path) -> list[Path]:
+    """What `fetch` and `prepare` have made."""
+    return [*(root / "data/raw").glob("*/manifest.json"), *(root / "data/prepared").glob("*/*.*")]
 
 
 def pack(root: Path, preset: str, target: Path, most: float) -> int:
     """Writes the file, whole or not at all; how many files it holds."""
-    there = list(finished(root, preset))
+    at_work = {root / output for output in made(root / OPEN)}
+    there = list(finished(root, preset, at_work))
     if not there:
         raise DataError(f"{root}: no job of preset {preset} has finished here yet")
     large = {p for p in there if p.is_relative_to(root / "results") and p.stat().st_size > most * 1e6}
-    carried = [path for path in (*there, *records(root)) if path not in large]
+    carried = [path for path in (*there, *records(root, at_work)) if path not in large]
+    left = {
+        "times": {p.relative_to(root).as_posix(): p.stat().st_mtime_ns for p in (*data(root), *large)},
+        "digests": {p.relative_to(root).as_posix(): digest(p) for p in large},
+    }
     partial = target.with_name(target.name + ".part")
     with tarfile.open(partial, "w:xz") as archive:
-        listed = json.dumps(left_behind(root, large), indent=1).encode()
+        listed = json.dumps(left, indent=1).encode()
         info = tarfile.TarInfo(LEFT)
         info.size = len(listed)
         archive.addfile(info, io.BytesIO(listed))
@@ -97,18 +90,21 @@ def unpack(root: Path, source: Path) -> int:
         with tarfile.open(source) as archive:
             left = json.load(archive.extractfile(LEFT) or io.BytesIO())
             members = [member for member in archive.getmembers() if member.name != LEFT]
-            prepare(root, sorted(filter(is_data, left)))
+            prepare(root, sorted(left["times"].keys() - left["digests"].keys()))
             for member in members:
                 refuse_another(root, archive, member)
             archive.extractall(root, members, filter="data")
-    except (tarfile.TarError, KeyError, ValueError, EOFError, OSError) as error:
+    except OSError as error:  # no such file, no right to write, no room
+        raise DataError(f"{source}: cannot be laid out in {root} ({error})") from error
+    except (tarfile.TarError, lzma.LZMAError, KeyError, ValueError, EOFError) as error:
         why = str(error).splitlines()[0]
         raise DataError(f"{source}: not a run that this tool packed ({why})") from error
-    for name, (sum_, time) in left.items():
+    # data were verified when they were fetched; of results that were made again the bytes must be the same
+    for name, sum_ in left["digests"].items():
+        if (root / name).exists() and digest(root / name) != sum_:
+            raise DataError(f"{name}: not the one that the run was made from")
+    for name, time in left["times"].items():
         if (root / name).exists():
-            # data are verified when fetched; whitened, they differ by rounding between numbers of threads
-            if not is_data(name) and digest(root / name) != sum_:
-                raise DataError(f"{name}: not the one that the run was made from")
             os.utime(root / name, ns=(time, time))
     return len(members)
 
