@@ -145,7 +145,8 @@ class Spectrum(Result):
     def plot(self) -> Figure:
         """Eigenvalues against their index on logarithmic axes, with the threshold of the rank."""
         figure, ax = new_figure(height=2.6)
-        kept = self.eigenvalues > self.eigenvalues[0] * np.finfo(self.precision).eps  # the rest is rounding
+        rounding = self.eigenvalues[0] * np.finfo(self.precision).eps * np.sqrt(len(self.eigenvalues))
+        kept = self.eigenvalues > rounding  # a solver's error of a zero is a small multiple of λ₁ε
         index = np.arange(1, len(self.eigenvalues) + 1)
         ax.loglog(index[kept], self.eigenvalues[kept], ".", label=f"λ of D, method {self.method}")
         if self.threshold < self.eigenvalues[0]:
