@@ -65,8 +65,8 @@ def test_a_finished_job_is_noticed_without_accounts(dag, tmp_path: Path, slurm):
     assert "1 of 1 steps (100%) done" in done.text
     assert json.loads((folder / "figures/smoke/items.json").read_text())["preset"] == "smoke"
     (call,) = map(json.loads, Path(slurm["STATES"] + ".calls").read_text().splitlines())
-    assert call[call.index("--mem") + 1] == str(PROFILES["slurm"]["default-resources"]["mem_mb"])
-    assert call[call.index("-t") + 1] == str(PROFILES["slurm"]["default-resources"]["runtime"])
+    (asked,) = re.findall(r"(?s)rule list_items:.*?mem_mb=(\d+),.*?runtime=(\d+)", done.text)
+    assert (call[call.index("--mem") + 1], call[call.index("-t") + 1]) == asked
     assert {"--requeue", "--cpus-per-task=1"} <= set(call)
 
 
@@ -107,3 +107,18 @@ def test_without_slurm_the_real_test_says_so_in_one_line():
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: no no-such-daemon here: install Slurm")
+
+
+def test_memory_is_what_the_published_run_took_and_more_at_a_second_attempt(dag, tmp_path: Path):
+    folder = dag.copy(tmp_path / "checkout")
+    table = folder / "figures/reference/costs.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("rule,jobs,peak_mb\nlist_items,1,200.0\nplot,3,0\n")
+    for name, first in ("figures/smoke/items.json", 230), ("figures/smoke/ziyin2025/fig1.pdf", 1000):
+        planned = dag.run(folder, "-n", "--cores", "1", name)
+        assert planned.returncode == 0, planned.text
+        assert f"mem_mb={first}," in planned.text
+    failing = "--retries", "1", "--config", "preset=smoke"
+    (folder / "workflow/scripts/list_items.py").write_text("raise SystemExit(1)\n")
+    done = dag.run(folder, "--cores", "1", *failing, "--", "figures/smoke/items.json")
+    assert re.findall(r"mem_mb=(\d+)", done.text) == ["230", "460"]

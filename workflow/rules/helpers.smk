@@ -1,5 +1,7 @@
 # What the rules ask for: input and params functions, the targets of a preset; makes nothing itself.
+import csv
 import hashlib
+import math
 
 
 def code_digest(script, *entries):
@@ -96,6 +98,26 @@ def raw_files(w):
 def whitened(heavy, light):
     """A resource by preparation: the whitening holds all images and a 3,072 x 3,072 covariance."""
     return lambda w: heavy if w.preparation.startswith("gcn-zca") else light
+
+
+def peaks(table):
+    """The most memory that each rule of the published run took, in MB; none where no run is published."""
+    if not table.exists():
+        return {}
+    with table.open(newline="", encoding="utf-8") as lines:
+        return {row["rule"]: float(row["peak_mb"]) for row in csv.DictReader(lines)}
+
+
+PEAKS = peaks(ROOT / "figures" / "reference" / "costs.csv")
+
+
+def memory(rule, otherwise=1000):
+    """A resource: MB that a job of a rule may take; a job that is tried again may take more.
+
+    The most that the published run saw and up to a fifth more; of a rule which that run left out, `otherwise`.
+    """
+    first = 10 * math.ceil(0.115 * PEAKS.get(rule, 0)) or otherwise
+    return lambda w, attempt: attempt * first
 
 
 def study_output(paper, study):

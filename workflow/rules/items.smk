@@ -15,7 +15,7 @@ rule plot:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory("plot"),
         runtime=10,
     params:
         function=item_entry("figure", "figures."),
@@ -41,7 +41,7 @@ rule tabulate:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory("tabulate"),
         runtime=10,
     params:
         function=item_entry("table"),

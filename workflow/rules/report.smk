@@ -7,6 +7,9 @@ rule list_items:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("list_items"),
+        runtime=10,
     params:
         listing=lambda w: items(w.preset),
         code=code_digest("list_items.py"),
@@ -29,6 +32,9 @@ rule compose_figures:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("compose_figures"),
+        runtime=10,
     params:
         names=[TEXTS[paper].paper.short for paper in COMPOSITE],
         code=code_digest("compose.py"),
@@ -62,6 +68,9 @@ rule build_gallery:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("build_gallery"),
+        runtime=10,
     params:
         texts=texts_digest(),
         captions=config_digest(load_captions(Path("config"))),
@@ -101,6 +110,9 @@ rule typeset_report:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("typeset_report"),
+        runtime=10,
     params:
         papers=CONFIG.papers(),
         words=config_digest(REPORT, load_captions(Path("config"))),

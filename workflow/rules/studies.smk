@@ -21,7 +21,7 @@ for paper, registry in REGISTRIES.items():
             threads: study.threads
             resources:
                 gpu=0,
-                mem_mb=study.mem_mb,
+                mem_mb=memory(rule_name(paper, name, study), study.mem_mb),
                 runtime=study.minutes,
             params:
                 paper=paper,

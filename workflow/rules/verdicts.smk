@@ -16,6 +16,9 @@ rule judge_claims:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("judge_claims"),
+        runtime=10,
     params:
         claims=lambda w: [c.model_dump(mode="json") for c in CLAIMS[w.paper]],
         left_out=lambda w: {
@@ -49,7 +52,7 @@ for paper in [p for p in CONFIG.papers() if curves(p)]:
             ENVIRONMENT
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=memory(f"specify_{paper}"),
             runtime=10,
         params:
             claims=[c.model_dump(mode="json") for c in CLAIMS[paper] if c.choices],
@@ -72,6 +75,9 @@ rule tabulate_verdicts:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("tabulate_verdicts"),
+        runtime=10,
     params:
         function="sgdiffusion.verdicts:join_verdicts",
         arguments={},
@@ -98,6 +104,9 @@ rule tabulate_assumptions:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("tabulate_assumptions"),
+        runtime=10,
     params:
         papers=CONFIG.papers(),
         choices=lambda w: config_digest(CONFIG.assumptions(w.preset)),
@@ -119,6 +128,9 @@ rule tabulate_findings:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("tabulate_findings"),
+        runtime=10,
     params:
         texts=texts_digest(),
         code=code_digest("tabulate_findings.py"),
@@ -137,6 +149,9 @@ rule collect_numbers:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=memory("collect_numbers"),
+        runtime=10,
     params:
         runs=lambda w: {
             f"{paper}/{run}": settings.model_dump(mode="json")
