@@ -1,5 +1,7 @@
 """The specification curve: order, marks, rows of choices, and what it says where nothing was measured."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,32 @@ def test_flagged_estimates_are_hollow():
 def test_a_wide_range_has_a_logarithmic_axis():
     assert drawn().axes[0].get_yscale() == "linear"
     assert drawn(2 * LOGARITHMIC_FROM).axes[0].get_yscale() == "log"
+
+
+def test_one_huge_interval_does_not_flatten_numbers_of_both_signs():
+    values = pd.DataFrame({"rate": {f"r{i}": str(i) for i in range(11)}})
+    plain = [(f"r{i}", "q", float(i), i - 1.0, i + 1.0, "Holds", 0.0) for i in range(10)]
+    for end, scale in (-9.0, "linear"), (-900.0, "symlog"):
+        rows = pd.DataFrame([*plain, ("r10", "q", -5.0, end, 5.0, "Undecided", 0.0)], columns=COLUMNS)
+        figure = specification(rows, values, regions={"q": (0.0, 4.0, None)})
+        ax = figure.axes[0]
+        assert ax.get_yscale() == scale
+        assert ax.get_ylim()[0] < end
+    heights = ax.transData.transform([(0, 0.0), (0, 9.0)])[:, 1]
+    assert heights[1] - heights[0] > 0.2 * ax.bbox.height
+    figure.draw_without_rendering()
+    labels = [t.get_window_extent() for t in ax.get_yticklabels() if t.get_text()]
+    assert not any(a.overlaps(b) for a, b in pairwise(labels))
+
+
+def test_a_long_name_stays_within_its_panel():
+    name = "mlps-sgd.strength.mean_llc.displacement.quiet.spectral_dimension_sgd_over_adam"
+    rows = pd.DataFrame([("base", name, 1.0, 0.5, 1.5, "Holds", 0.0)], columns=COLUMNS)
+    figure = specification(rows, pd.DataFrame({"rate": {"base": "10"}}), regions={name: (0.0, 2.0, None)})
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert ax.get_ylabel().replace("\n", "") == name
+    assert ax.yaxis.label.get_window_extent().height <= ax.bbox.height
 
 
 def test_a_region_with_one_end_goes_on_beyond_it():

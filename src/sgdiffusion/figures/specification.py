@@ -1,5 +1,6 @@
 """A specification curve: a claim's numbers under every admissible reading, and the choices of each."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from sgdiffusion.figures.style import (
     BLACK,
@@ -24,6 +26,7 @@ from sgdiffusion.figures.style import (
 ROW, CURVE, MARGIN = 0.135, 1.35, 0.75  # inches: of a value of a choice, of a number's curve, around them
 LONGEST_LABEL = 24  # characters, of a panel's height
 LOGARITHMIC_FROM = 30.0  # ratio of largest to smallest from which a linear axis would hide the smaller
+COMPRESSED_FROM = 5.0  # the same of numbers on both sides of zero: the largest over what most of them reach
 FLAGGED_FROM = 0.05  # share of estimates with a diagnosis from which a reading is drawn hollow
 LOOKS = {  # verdict: marker and colour; marks differ in shape as well
     "Holds": ("o", BLUE),
@@ -87,9 +90,7 @@ def _curve(
 ) -> None:
     low, high, printed = region
     ends = [e for e in region if e is not None]
-    known = [*table["value"].dropna(), *ends]
-    if min(known) > 0 and max(known) / min(known) > LOGARITHMIC_FROM:
-        ax.set_yscale("log")
+    _scale(ax, table, ends)
     for x, row in enumerate(table.to_dict("records")):
         if np.isfinite(row["value"]):
             _point(ax, x, row)
@@ -98,11 +99,35 @@ def _curve(
     ax.set_ylim(bottom, top)
     if printed is not None:
         published(ax, y=printed)
-    # a longer name would reach into the panels above and below
-    parts = quantity.rsplit(".", 1) if len(quantity) > LONGEST_LABEL else [quantity]
-    ax.set_ylabel(".\n".join(parts), fontsize=6.5)
+    ax.set_ylabel(_label(quantity), fontsize=6.5)
     if "base" in table.index:
         ax.axvline(list(table.index).index("base"), color=BLACK, lw=0.6, ls=":", zorder=0.5)
+
+
+def _scale(ax: Axes, table: pd.DataFrame, ends: Sequence[float]) -> None:
+    """A logarithmic axis for numbers of many sizes; of both signs, beyond what four fifths of them reach."""
+    known = [*table["value"].dropna(), *ends]
+    if min(known) > 0:
+        if max(known) / min(known) > LOGARITHMIC_FROM:
+            ax.set_yscale("log")
+        return
+    most = max(float(table["value"].abs().quantile(0.8)), *(abs(e) for e in ends), 0.0)
+    farthest = np.nanmax(np.abs(table[["value", "low", "high"]].to_numpy(float)))
+    if farthest > COMPRESSED_FROM * most > 0:
+        ax.set_yscale("symlog", linthresh=most)
+        # ticks inside the linear part would run into that of zero
+        powers = 10.0 ** np.arange(np.ceil(np.log10(most / 2)), 12)
+        ax.yaxis.set_major_locator(FixedLocator([*-powers[::-1], 0.0, *powers]))
+
+
+def _label(quantity: str) -> str:
+    """A quantity's name in lines that do not reach into the panels above and below."""
+    lines = [""]
+    for part in re.findall(r"[^._]+[._]?", quantity):
+        if lines[-1] and len(lines[-1]) + len(part) > LONGEST_LABEL:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _limits(ax: Axes, low: float | None, high: float | None, ends: Sequence[float]) -> tuple[float, float]:
