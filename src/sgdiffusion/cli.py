@@ -35,7 +35,7 @@ def write_reference(preset: str) -> int:
 
 
 def write_costs(preset: str) -> int:
-    """Writes costs.csv, costs.md and costs.png of a run, finished or not, and prints the second."""
+    """Writes the tables and the picture of a run's costs, finished or not, and prints them in words."""
     folder = FIGURES / preset
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.json"))]
     if not (records := publish.records_of(folder, names)):

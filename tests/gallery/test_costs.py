@@ -35,6 +35,22 @@ def test_the_longest_chain_follows_what_jobs_wait_for():
     assert costs.critical_path(STEPS) == (9, ["a", "b"])
 
 
+def test_sums_by_paper():
+    """Two papers, data for both; one training of two threads, and what waits for CIFAR."""
+    prepared = step("a 1", 36) | {"output": "data/prepared/cifar10/full"}
+    trained = step("b 2", 360, "a 1") | {"output": "results/full/one/net/checkpoints", "threads": 2}
+    theory = step("c 3", 180) | {"output": "results/full/one/theory/numbers"}
+    figure = step("d 4", 18, "b 2", "c 3") | {"output": "figures/full/two/fig1"}
+    verdicts = step("e 5", 72, "c 3") | {"output": "figures/full/verdicts"}
+    table = costs.by_paper([prepared, trained, theory, figure, verdicts]).set_index("paper")
+    assert list(table.index) == ["all papers", "one", "two"]
+    assert list(table["jobs"]) == [2, 2, 1]
+    assert list(table["core_h"]) == pytest.approx([0.03, 0.25, 0.005])
+    assert list(table["core_h_cifar"]) == pytest.approx([0.01, 0.2, 0.005])
+    assert list(table["cpu_h"]) == pytest.approx([0.06, 0.3, 0.01])
+    assert list(table["longest_chain_h"]) == pytest.approx([0.02, 0.1, 0.005])
+
+
 def test_records_without_jobs_have_no_chain():
     assert costs.critical_path([{"rule": "old", "output": "x", "wall_s": 3}]) == (0.0, [])
 
@@ -42,7 +58,7 @@ def test_records_without_jobs_have_no_chain():
 def test_files_and_picture(tmp_path: Path):
     record = {**STEPS[2], "upstream": STEPS[:2]}
     assert costs.write([record, {**STEPS[3], "upstream": STEPS[1:2]}], tmp_path) == [
-        "costs.csv", "costs.md", "costs.png"]  # fmt: skip
+        "costs.csv", "costs-papers.csv", "costs.md", "costs.png"]  # fmt: skip
     assert len(pd.read_csv(tmp_path / "costs.csv")) == 3
     text = (tmp_path / "costs.md").read_text()
     assert "4 jobs of 3 rules" in text

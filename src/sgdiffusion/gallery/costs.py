@@ -1,4 +1,4 @@
-"""Where the time of a run goes: by rule, along the longest chain of jobs, and as a picture."""
+"""Where the time of a run goes: by paper and rule, along the longest chain of jobs, and as a picture."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from sgdiffusion.verdicts import markdown
 
 Step = Mapping[str, Any]
 SHOWN = 25  # rules in the picture
+ALL = "all papers"  # data, page, report
 
 
 def by_rule(found: Sequence[Step]) -> pd.DataFrame:
@@ -24,6 +25,46 @@ def by_rule(found: Sequence[Step]) -> pd.DataFrame:
     joined = pd.concat([groups.size().rename("jobs"), sums.rename(columns=columns), most], axis=1)
     joined["declared_over_peak"] = joined["declared_mb"] / joined["peak_mb"]
     return joined.sort_values("wall_h", ascending=False).reset_index().round(4)
+
+
+def paper_of(step: Step) -> str:
+    """The paper whose folder a job writes into; what is there for all of them has none."""
+    parts = str(step["output"]).split("/")
+    return parts[2] if len(parts) > 3 and parts[0] in ("results", "figures") else ALL
+
+
+def by_paper(found: Sequence[Step]) -> pd.DataFrame:
+    """A row per paper: jobs, hours of one core, of these on CIFAR, of processor, longest chain, memory.
+
+    A job that is given two threads takes two cores for as long as it runs, busy or not.
+    """
+    heavy = descendants(found, "data/prepared/cifar")
+    rows = []
+    for paper in sorted({paper_of(step) for step in found}):
+        ours = [step for step in found if paper_of(step) == paper]
+        cores = [(step.get("threads") or 1) * (step.get("wall_s") or 0.0) / 3600 for step in ours]
+        on_cifar = [hours for hours, step in zip(cores, ours, strict=True) if step.get("job") in heavy]
+        rows.append(
+            {
+                "paper": paper,
+                "jobs": len(ours),
+                "core_h": sum(cores),
+                "core_h_cifar": sum(on_cifar),
+                "cpu_h": sum(step.get("cpu_s") or 0.0 for step in ours) / 3600,
+                "longest_chain_h": critical_path(ours)[0] / 3600,
+                "peak_mb": max(step.get("peak_mb") or 0.0 for step in ours),
+            }
+        )
+    return pd.DataFrame(rows).round(3)
+
+
+def descendants(found: Iterable[Step], start: str) -> set[str]:
+    """The jobs that wait, directly or not, for a job whose output begins so, and that job itself."""
+    jobs = {step["job"]: step for step in found if "job" in step}
+    reached = {job for job, step in jobs.items() if str(step["output"]).startswith(start)}
+    while more := {j for j, step in jobs.items() if j not in reached and reached & set(step["after"])}:
+        reached |= more
+    return reached
 
 
 def critical_path(found: Iterable[Step]) -> tuple[float, list[str]]:
@@ -48,8 +89,8 @@ def span(found: Iterable[Step]) -> dict[str, str]:
     return {"first": began[0], "last": began[-1], "commits": ", ".join(commits)} if began else {}
 
 
-def words(found: Sequence[Step], table: pd.DataFrame) -> str:
-    """What the run cost, in a few lines and a table."""
+def words(found: Sequence[Step], table: pd.DataFrame, papers: pd.DataFrame) -> str:
+    """What the run cost, in a few lines and two tables."""
     longest, rules = critical_path(found)
     when = span(found)
     lines = [
@@ -60,7 +101,7 @@ def words(found: Sequence[Step], table: pd.DataFrame) -> str:
     ]
     if when:
         lines.append(f"First job began {when['first']}, last {when['last']}, at commit {when['commits']}.")
-    return "\n".join(f"- {line}" for line in lines) + "\n\n" + markdown(table)
+    return "\n".join(f"- {line}" for line in lines) + "\n\n" + markdown(papers) + "\n" + markdown(table)
 
 
 def picture(table: pd.DataFrame, path: Path) -> None:
@@ -77,10 +118,11 @@ def picture(table: pd.DataFrame, path: Path) -> None:
 
 
 def write(records: Iterable[Step], folder: Path) -> list[str]:
-    """Writes costs.csv, costs.md and costs.png; their names."""
+    """Writes the tables by rule and by paper, both in words, and the picture; the names of the files."""
     found = steps(records)
-    table = by_rule(found)
+    table, papers = by_rule(found), by_paper(found)
     table.to_csv(folder / "costs.csv", index=False)
-    (folder / "costs.md").write_text(words(found, table), encoding="utf-8")
+    papers.to_csv(folder / "costs-papers.csv", index=False)
+    (folder / "costs.md").write_text(words(found, table, papers), encoding="utf-8")
     picture(table, folder / "costs.png")
-    return ["costs.csv", "costs.md", "costs.png"]
+    return ["costs.csv", "costs-papers.csv", "costs.md", "costs.png"]
