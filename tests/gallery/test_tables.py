@@ -1,5 +1,7 @@
 """Assumptions and findings as tables: shared choices in one row, findings with their standing."""
 
+import io
+
 import pandas as pd
 
 from sgdiffusion.config.models import Assumption
@@ -38,6 +40,13 @@ def test_the_effect_of_a_varied_choice_is_read_from_the_readings():
         "varied in 2 claims: it changes the verdict of one (specification curves)",
         "size is not varied at this preset",
     ]
+
+
+def test_a_paper_that_is_left_out_has_no_readings():
+    varied = [("p", "a", assumption().model_copy(update={"varied": "rate"}))]
+    for text in "claim,reading,verdict\n", "claim,reading,verdict\none,base,Holds\n":
+        table = assumptions_table(varied, {"p": pd.read_csv(io.StringIO(text))}, {"p": NUMBERS})
+        assert list(table["sensitivity"]) == ["rate is not varied at this preset"]
 
 
 def test_a_choice_that_cannot_matter_says_why():

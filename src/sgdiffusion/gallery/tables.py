@@ -70,7 +70,8 @@ def _sensitivity(assumption: Assumption, quantities: Quantities, readings: pd.Da
 
 def effect_of(choice: str, readings: pd.DataFrame) -> str:
     """What a choice does to the claims that depend on it when the others stay at their base, in words."""
-    alone = readings[[set(changed_choices(name)) <= {choice} for name in readings["reading"]]]
+    only = [set(changed_choices(name)) <= {choice} for name in readings["reading"]]
+    alone = readings[pd.Series(only, index=readings.index, dtype=bool)]  # a list of none would choose columns
     turned, moved = [], []
     for claim, rows in alone.groupby("claim", sort=False):
         if (rows["reading"] == BASE).all():
