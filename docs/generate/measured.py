@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from generate.text import table
-from sgdiffusion.papers.hennick2025.table1 import PUBLISHED
+from sgdiffusion.papers.hennick2025.published import TABLE1
 from sgdiffusion.verdicts.words import number
 
 MEASURED = Path(__file__).resolve().parents[1] / "measured"
@@ -16,7 +16,7 @@ HEADER = ("network", "scale", "α", "r²", "since SGD began", "λ̄", "d_s", "di
 def table1() -> str:
     """The rows of Table 1 that were run, each below the printed one."""
     rows: list[tuple[str, ...]] = []
-    for model, (llc, d_s, alpha, r2) in PUBLISHED.items():
+    for model, (llc, d_s, alpha, r2) in TABLE1.items():
         found = sorted(MEASURED.glob(f"table1-{model}-*.csv"))
         rows += [(model, "printed", alpha, r2, "", llc, d_s, "", "")] * bool(found)
         rows += [_row(path) for path in found]

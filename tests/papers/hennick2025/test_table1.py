@@ -16,6 +16,7 @@ from sgdiffusion.dynamics.examples import Examples
 from sgdiffusion.dynamics.training.finetuning import finetune
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.papers.hennick2025 import table1 as study
+from sgdiffusion.papers.hennick2025.published import TABLE1
 from sgdiffusion.papers.hennick2025.settings import Langevin, LargerTraining
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -82,16 +83,16 @@ def test_a_walk_too_short_for_the_window_is_named():
 
 
 def test_quantities_are_those_of_the_claims():
-    rows = pd.concat([row(model) for model in study.PUBLISHED])
+    rows = pd.concat([row(model) for model in TABLE1])
     quantities = study.run_quantities(rows).set_index("quantity")
     claims = [c for c in load_claims(CONFIG, "hennick2025") if c.optional]
     assert {c.optional for c in claims} == {"hennick2025_table1"}
-    assert len(claims) == len(study.PUBLISHED)
+    assert len(claims) == len(TABLE1)
     for claim in claims:
         model = claim.id.removeprefix("table1-")
         assert {r.quantity for r in claim.accept} <= set(quantities.index)
         printed = {str(r.published).removesuffix(".0") for r in claim.accept}
-        assert printed == set(study.PUBLISHED[model][:3])
+        assert printed == set(TABLE1[model][:3])
     assert quantities.loc["table1.vgg16.exponent", "value"] == pytest.approx(0.25)
 
 

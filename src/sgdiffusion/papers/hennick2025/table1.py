@@ -5,7 +5,7 @@ d_s = 2 λ̄ · exponent; the printed α = d_s/(2λ) is that exponent. An interv
 the exponent by the residuals of its fit, of λ̄ by the chains.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,18 +23,11 @@ from sgdiffusion.measures.trajectories.dimensions import power_laws, spectral_di
 from sgdiffusion.networks import build_torchvision
 from sgdiffusion.papers.hennick2025.coefficients import COLUMNS as CHAIN_COLUMNS
 from sgdiffusion.papers.hennick2025.coefficients import coefficient_table
+from sgdiffusion.papers.hennick2025.published import TABLE1
 from sgdiffusion.papers.hennick2025.runs import coefficient_means
 from sgdiffusion.papers.hennick2025.settings import Langevin, LargerTraining
 from sgdiffusion.papers.tables import documented, estimated, finite_quantities
 
-PUBLISHED: Mapping[str, tuple[str, str, str, str]] = {
-    "tinystories-1m": ("32", "21.422", "0.33", "0.98"),
-    "tinyllama-15m": ("76.1", "48.3", "0.32", "0.98"),
-    "tinystories-33m": ("39.3", "38.7", "0.49", "0.98"),
-    "resnet18": ("72.05", "0.57", "0.004", "≈1"),
-    "resnet34": ("73.5", "0.62", "0.004", "≈1"),
-    "vgg16": ("159.7", "0.14", "0.001", "≈1"),
-}
 PAPERS_SET = "tiny-imagenet"
 
 DISPLACEMENT_COLUMNS = {
@@ -213,9 +206,9 @@ def model_name(network: str, data: str) -> str:
 
 def table1(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 1: what is published beside what is measured, the paper's six models in its order first."""
-    order = [*PUBLISHED, *(m for m in rows["model"] if m not in PUBLISHED)]
+    order = [*TABLE1, *(m for m in rows["model"] if m not in TABLE1)]
     table = rows.set_index("model").loc[[m for m in order if m in set(rows["model"])]].reset_index()
-    published = [PUBLISHED.get(model, ("", "", "", "")) for model in table["model"]]
+    published = [TABLE1.get(model, ("", "", "", "")) for model in table["model"]]
     beside = pd.DataFrame(
         published, columns=["published_llc", "published_d_s", "published_alpha", "published_r2"]
     )
