@@ -6,6 +6,7 @@ substitute data or was left out is named in a table with the reason.
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from sgdiffusion.gallery.sources import steps
 from sgdiffusion.provenance import read_record, substitute_note
 from sgdiffusion.verdicts import markdown
 
-MOST_MB = 15.0
+MOST_MB = 20.0  # a set of figures as PDF and PNG, page, report, and a record of hundreds of jobs beside each
 WHOLE = ("verdicts", "findings", "assumptions")  # tables of all papers
 TABLE_ENDINGS = ("csv", "md", "tex", "json")
 SINGLE = (
@@ -65,7 +66,7 @@ def records_of(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def problems(folder: Path, names: list[str], records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What keeps a preset from being published: missing files, other code than one commit's, its size."""
+    """What keeps a preset from being published: missing files, other code than one commit's."""
     found = [f"missing: {name}" for name in names if not (folder / name).is_file()]
     made = [step for step in steps(records) if "git" in step]
     for step in made:
@@ -76,9 +77,6 @@ def problems(folder: Path, names: list[str], records: Iterable[Mapping[str, Any]
     commits = {step["git"]["commit"] for step in made} - {None}
     if len(commits) > 1:
         found.append(f"made at {len(commits)} commits: {', '.join(sorted(c[:10] for c in commits))}")
-    size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file()) / 1e6
-    if size > MOST_MB:
-        found.append(f"too large: {size:.1f} MB, at most {MOST_MB:g} are published")
     return found
 
 
@@ -108,16 +106,15 @@ def publish(folder: Path, target: Path) -> list[str]:
         raise DataError(f"{folder} cannot be published:\n  " + "\n  ".join(found))
     for left in (partial, former):
         shutil.rmtree(left, ignore_errors=True)
-    for name in names:
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        if name.endswith(".png"):
-            (partial / name).write_bytes(web_image(folder / name)[0])
-        else:
-            shutil.copyfile(folder / name, partial / name)
+    names = copied(folder, partial, names)
     table = not_as_published(folder, items)
     table.to_csv(partial / "missing.csv", index=False)
     (partial / "missing.md").write_text(markdown(table), encoding="utf-8")
     names += ["missing.csv", "missing.md", *costs.write(records.values(), partial)]
+    size = sum((partial / name).stat().st_size for name in names) / 1e6
+    if size > MOST_MB:
+        shutil.rmtree(partial)
+        raise DataError(f"{folder} is too large: {size:.1f} MB, at most {MOST_MB:g} are published")
     manifest = {"preset": items["preset"], "files": {name: digest(partial / name) for name in names}}
     (partial / "published.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     if target.exists():
@@ -125,6 +122,24 @@ def publish(folder: Path, target: Path) -> list[str]:
     partial.rename(target)
     shutil.rmtree(former, ignore_errors=True)
     return names
+
+
+def copied(folder: Path, target: Path, names: Iterable[str]) -> list[str]:
+    """Copies the files, images for the screen, and gives the names that they have then.
+
+    One job draws all specification curves of a paper: of their records, which tell the same, one is kept,
+    as readings.json.
+    """
+    there = {}
+    for name in names:
+        there[re.sub(r"/readings/[^/]+\.json$", "/readings.json", name)] = name
+    for kept, name in there.items():
+        (target / kept).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".png"):
+            (target / kept).write_bytes(web_image(folder / name)[0])
+        else:
+            shutil.copyfile(folder / name, target / kept)
+    return list(there)
 
 
 def digest(path: Path) -> str:
