@@ -14,11 +14,16 @@ SHOWN = 25  # rules in the picture
 ALL = "all papers"  # data, page, report
 
 
+def measured(found: Sequence[Step]) -> pd.DataFrame:
+    """What each job took, one row each; what an earlier version did not record is 0."""
+    keys = ("wall_s", "cpu_s", "peak_mb", "declared_mb")
+    rows = [{"rule": step["rule"], **{k: step.get(k) or 0 for k in keys}} for step in found]
+    return pd.DataFrame(rows)
+
+
 def by_rule(found: Sequence[Step]) -> pd.DataFrame:
     """A row per rule, the dearest first: jobs, hours, the largest memory and the declared one."""
-    rows = [{k: step.get(k) or 0 for k in ("wall_s", "cpu_s", "peak_mb", "declared_mb")} for step in found]
-    table = pd.DataFrame(rows).assign(rule=[step["rule"] for step in found])
-    groups = table.groupby("rule")
+    groups = measured(found).groupby("rule")
     sums = groups[["wall_s", "cpu_s"]].sum() / 3600
     most = groups[["peak_mb", "declared_mb"]].max()
     columns = {"wall_s": "wall_h", "cpu_s": "cpu_h"}
@@ -39,23 +44,22 @@ def by_paper(found: Sequence[Step]) -> pd.DataFrame:
     A job that is given two threads takes two cores for as long as it runs, busy or not.
     """
     heavy = descendants(found, "data/prepared/cifar")
-    rows = []
-    for paper in sorted({paper_of(step) for step in found}):
-        ours = [step for step in found if paper_of(step) == paper]
-        cores = [(step.get("threads") or 1) * (step.get("wall_s") or 0.0) / 3600 for step in ours]
-        on_cifar = [hours for hours, step in zip(cores, ours, strict=True) if step.get("job") in heavy]
-        rows.append(
-            {
-                "paper": paper,
-                "jobs": len(ours),
-                "core_h": sum(cores),
-                "core_h_cifar": sum(on_cifar),
-                "cpu_h": sum(step.get("cpu_s") or 0.0 for step in ours) / 3600,
-                "longest_chain_h": critical_path(ours)[0] / 3600,
-                "peak_mb": max(step.get("peak_mb") or 0.0 for step in ours),
-            }
-        )
-    return pd.DataFrame(rows).round(3)
+    threads = pd.Series([step.get("threads") or 1 for step in found])
+    on_cifar = pd.Series([float(step.get("job") in heavy) for step in found])
+    table = measured(found).assign(
+        paper=[paper_of(step) for step in found],
+        core_h=lambda t: threads * t["wall_s"] / 3600,
+        core_h_cifar=lambda t: on_cifar * t["core_h"],
+        cpu_h=lambda t: t["cpu_s"] / 3600,
+    )
+    groups = table.groupby("paper")
+    chains = {
+        paper: critical_path([found[row] for row in rows])[0] / 3600 for paper, rows in groups.indices.items()
+    }
+    sums = groups[["core_h", "core_h_cifar", "cpu_h"]].sum()
+    rest = [pd.Series(chains, name="longest_chain_h"), groups["peak_mb"].max()]
+    joined = pd.concat([groups.size().rename("jobs"), sums, *rest], axis=1)
+    return joined.rename_axis("paper").reset_index().round(3)
 
 
 def descendants(found: Iterable[Step], start: str) -> set[str]:
