@@ -18,7 +18,7 @@ from sgdiffusion.verdicts import Verdict, markdown
 UNPUBLISHED = (
     "No reference run is published yet; your own run writes its verdicts to `figures/<preset>/verdicts.md`."
 )
-UNKNOWN_COST = "No run was measured yet; `sgdiffusion artifact costs` says what yours costs."
+UNKNOWN_COST = "The published run has no table of costs; `sgdiffusion artifact costs` says what yours cost."
 
 FORMER = {  # words of sets that were published before `Verdict`; delete with the next published set
     "reproduced": Verdict.HOLDS,
