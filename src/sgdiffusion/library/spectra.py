@@ -23,9 +23,10 @@ from sgdiffusion.inputs.problem import Problem, read
 from sgdiffusion.library.progress import Progress
 from sgdiffusion.library.results import Result
 from sgdiffusion.measures.noise import spectra, ways
-from sgdiffusion.measures.noise.diffusion import Convention, Precision, diffusion_matrix
+from sgdiffusion.measures.noise.diffusion import Convention, diffusion_matrix
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
 from sgdiffusion.measures.noise.layered import layered_gram
+from sgdiffusion.measures.noise.products import Precision
 from sgdiffusion.measures.noise.topk import top_eigenvalues
 
 Values = NDArray[np.float64]

@@ -19,13 +19,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.gradients import blocks_of
+from sgdiffusion.measures.noise.products import Precision, SymmetricSum, require_precision
 
 Convention = Literal["with_replacement", "without_replacement"]
-Precision = Literal["float32", "float64"]
 
 ROWS = 2048  # rows per symmetric product: fewer and the d×d triangle is read too often (measured)
 
@@ -84,7 +83,7 @@ def diffusion_matrix(
     Memory: one d×d array, of which only the lower triangle is touched, and two blocks. Blocks on an
     accelerator are accumulated there.
     """
-    _syrk(precision)  # refuses an unknown precision before the work
+    require_precision(precision)  # before the work
     gram: _Gram | None = None
     for rows in blocks_of(gradients):
         if gram is None and len(rows):
@@ -118,8 +117,9 @@ def gram_matrix(
     """
     centred, mean = centred_rows(gradients, precision)
     examples = len(centred)
-    scale = normalisation(examples, convention)
-    lower = _syrk(precision)(scale, centred.T, trans=1, lower=1)
+    products = SymmetricSum(examples, precision)
+    products.add(centred.T, normalisation(examples, convention))
+    lower = products.lower()
     _require_finite(lower.diagonal())
     return DiffusionMatrix(lower, mean, examples, convention, precision)
 
@@ -137,12 +137,6 @@ def _all_rows(gradients: Iterable[Any], precision: Precision) -> NDArray[Any]:
         rows[filled : filled + len(block)] = _to_numpy(block, precision)
         filled += len(block)
     return rows
-
-
-def _syrk(precision: Precision) -> Any:
-    if precision not in ("float32", "float64"):
-        raise MeasureError(f"unknown precision {precision!r}: expected 'float32' or 'float64'")
-    return blas.ssyrk if precision == "float32" else blas.dsyrk
 
 
 def _to_numpy(rows: torch.Tensor, precision: Precision) -> NDArray[Any]:
@@ -184,8 +178,7 @@ class _Gram:
 
     def _allocate(self, device: torch.device) -> None:
         d = len(self._shift)
-        # Fresh zero pages above the diagonal are never touched, hence never held in memory.
-        self._lower = np.zeros((d, d), self.precision, order="F")
+        self._products = SymmetricSum(d, self.precision)
         self._buffer = np.empty((ROWS, d), self.precision)
         self._filled = 0
 
@@ -206,13 +199,12 @@ class _Gram:
     def _flush(self) -> None:
         rows = self._buffer[: self._filled]
         self._sum += rows.sum(0, dtype=np.float64)
-        # rows.T is in Fortran order and lower is overwritten: nothing of size d×d is copied.
-        self._lower = _syrk(self.precision)(1.0, rows.T, 1.0, self._lower, lower=1, overwrite_c=1)
+        self._products.add(rows)
         self._filled = 0
 
     def _lower_triangle(self) -> NDArray[Any]:
         self._flush()
-        return self._lower
+        return self._products.lower()
 
     def finish(self, convention: Convention) -> DiffusionMatrix:
         """scale · [Σ (g − c)(g − c)ᵀ − N (ḡ − c)(ḡ − c)ᵀ], column by column below the diagonal."""

@@ -17,11 +17,11 @@ from sgdiffusion.errors import MeasureError
 from sgdiffusion.measures.noise.diffusion import (
     Convention,
     DiffusionMatrix,
-    Precision,
     diffusion_matrix,
     gram_matrix,
 )
 from sgdiffusion.measures.noise.gradients import PerExampleGradients
+from sgdiffusion.measures.noise.products import Precision
 
 Values = NDArray[np.float64]
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgdiffusion.errors import InputError, MeasureError
-from sgdiffusion.measures.noise.diffusion import Convention, Precision, normalisation
+from sgdiffusion.measures.noise.diffusion import Convention, normalisation
 from sgdiffusion.measures.noise.gradients import blocks_of, moments
+from sgdiffusion.measures.noise.products import Precision, require_precision
 from sgdiffusion.measures.statistics.intervals import mean_interval
 
 BASIS = 3  # the subspace may always grow to BASIS·k vectors before it is restarted from its best k,
@@ -96,9 +97,8 @@ def top_eigenvalues(
     )
 
 
-def _check_options(tolerance: float, passes: int, precision: str, frobenius: str | None) -> None:
-    if precision not in ("float32", "float64"):
-        raise MeasureError(f"unknown precision {precision!r}: expected 'float32' or 'float64'")
+def _check_options(tolerance: float, passes: int, precision: Precision, frobenius: str | None) -> None:
+    require_precision(precision)
     if frobenius not in (None, "exact", "probed"):
         raise InputError("frobenius", f"unknown {frobenius!r}", "expected 'exact', 'probed' or None")
     if not tolerance > 0:

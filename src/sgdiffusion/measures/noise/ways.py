@@ -17,9 +17,9 @@ import torch
 
 from sgdiffusion.errors import InputError
 from sgdiffusion.inputs.data import Inputs
-from sgdiffusion.measures.noise.diffusion import Precision
 from sgdiffusion.measures.noise.gradients import BLOCK_BYTES, PerExampleGradients
 from sgdiffusion.measures.noise.layered import WORK_BYTES, record
+from sgdiffusion.measures.noise.products import Precision
 from sgdiffusion.measures.noise.topk import BASIS_BYTES
 
 Method = Literal["auto", "dense", "dual", "layers", "krylov"]

@@ -21,9 +21,10 @@ from sgdiffusion.dynamics.training.augmentation import augmented
 from sgdiffusion.errors import MeasureError
 from sgdiffusion.inputs.losses import Loss, cross_entropy
 from sgdiffusion.measures.noise.alignment import noise
-from sgdiffusion.measures.noise.diffusion import Convention, Precision
+from sgdiffusion.measures.noise.diffusion import Convention
 from sgdiffusion.measures.noise.gradients import Data, PerExampleGradients, is_whole, moments
 from sgdiffusion.measures.noise.minibatch import minibatch_variance
+from sgdiffusion.measures.noise.products import Precision
 from sgdiffusion.measures.noise.spectra import spectral_distance, spectrum, statistics
 from sgdiffusion.measures.statistics.intervals import Estimate, mean_interval, ratio_interval
 from sgdiffusion.papers.chaudhari2018.planning import quantity_name
