@@ -13,7 +13,7 @@ MEASURED = Measured(0.1234, 0.1, 0.15, 3, "", "seeds")
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0"), (0.01234, "0.0123"), (-3.0, "−3"), (1.874e-5, "1.87·10⁻⁵"), (2e7, "2·10⁷"),
-     (45678.0, "45678"), (float("inf"), "∞"), (100.0, "100")],
+     (45678.0, "45678"), (float("inf"), "∞"), (float("nan"), "–"), (100.0, "100")],
 )  # fmt: skip
 def test_number(value: float, text: str):
     assert number(value) == text
@@ -52,5 +52,5 @@ def test_markdown():
         "| a | b |",
         "| --- | --- |",
         "| 1.235·10⁻⁶ | x\\|y |",
-        "| nan | z |",
+        "| – | z |",
     ]

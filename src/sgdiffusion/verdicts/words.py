@@ -20,7 +20,9 @@ def _parts(value: float, digits: int) -> tuple[str, int | None]:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number to `digits` significant digits: 0.0123, 45.6, 1.23·10⁻⁵."""
+    """A number to `digits` significant digits: 0.0123, 45.6, 1.23·10⁻⁵; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
     mantissa, exponent = _parts(value, digits)
     text = mantissa.replace("-", "−").replace("inf", "∞")
     return text if exponent is None else f"{text}·10{str(exponent).translate(_SUPERSCRIPTS)}"
