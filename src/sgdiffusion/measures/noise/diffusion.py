@@ -80,8 +80,8 @@ def diffusion_matrix(
 ) -> DiffusionMatrix:
     """D(x) from blocks (n, d) of per-example gradients, in one pass, accumulated at the named precision.
 
-    Memory: one d×d array, of which only the lower triangle is touched, and two blocks. Blocks on an
-    accelerator are accumulated there.
+    Memory: one d×d array, of which little more than the lower triangle is touched, and three blocks of
+    gradients. Blocks on an accelerator are accumulated there.
     """
     require_precision(precision)  # before the work
     gram: _Gram | None = None

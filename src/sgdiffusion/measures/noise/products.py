@@ -42,7 +42,7 @@ class SymmetricSum:
         }
 
     def add(self, matrix: Matrix, factor: float = 1.0) -> None:
-        """Adds factor · AᵀA; A in C or in Fortran order (nothing is copied where one block holds all)."""
+        """Adds factor · AᵀA; A in Fortran order, or in C order: then copied if there are several blocks."""
         syrk, gemm = _ROUTINES[self._precision]
         turned = int(matrix.flags.f_contiguous)
         parts = [matrix[:, cut] for cut in self._cuts]
