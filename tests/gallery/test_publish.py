@@ -185,21 +185,6 @@ def test_what_a_run_cost_is_told_by_paper(tmp_path: Path):
     assert "| Ziyin, Li & Ueda 2025 |" in text
 
 
-def test_a_set_of_an_earlier_version_is_read_in_todays_words(tmp_path: Path):
-    (tmp_path / "verdicts.csv").write_text(
-        "paper,claim,verdict\np,a,reproduced\np,b,reproduced in part\np,c,not reproduced\n"
-        "p,d,not testable here\np,e,not testable here\n"
-    )
-    (tmp_path / "missing.csv").write_text("item,reason\np/claims/e,needs data\np/fig1,left out\n")
-    assert readme.published_verdicts(tmp_path)["verdict"].tolist() == [
-        "Holds",
-        "In part",
-        "Fails",
-        "Undecided",
-        "Not tested",
-    ]
-
-
 def test_a_run_of_an_earlier_version_must_be_judged_again(run: Path):
     path = run / "verdicts.csv"
     path.write_text(path.read_text().replace(Verdict.FAILS, "not reproduced"))

@@ -20,21 +20,6 @@ UNPUBLISHED = (
 )
 UNKNOWN_COST = "The published run has no table of costs; `sgdiffusion artifact costs` says what yours cost."
 
-FORMER = {  # words of sets that were published before `Verdict`; delete with the next published set
-    "reproduced": Verdict.HOLDS,
-    "reproduced in part": Verdict.IN_PART,
-    "not reproduced": Verdict.FAILS,
-    "not testable here": Verdict.UNDECIDED,  # or not tested: those are listed as missing
-}
-
-
-def published_verdicts(reference: Path) -> pd.DataFrame:
-    """The verdicts of a published set, those of an earlier version in today's words."""
-    table, missing = read_csv(reference / "verdicts.csv"), read_csv(reference / "missing.csv")
-    items = table["paper"] + "/claims/" + table["claim"]
-    verdicts = table["verdict"].replace(FORMER).mask(items.isin(missing["item"]), Verdict.NOT_TESTED)
-    return table.assign(verdict=verdicts.map(str))
-
 
 def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Numbers of claims by paper and verdict, but for verdicts that none has."""
@@ -62,7 +47,7 @@ def found(reference: Path, texts: Mapping[str, Texts]) -> str:
     """What was found, with where to read on."""
     if not (reference / "verdicts.csv").is_file():
         return UNPUBLISHED
-    place, judged = reference.as_posix(), published_verdicts(reference)
+    place, judged = reference.as_posix(), read_csv(reference / "verdicts.csv")
     missing = len(read_csv(reference / "missing.csv"))
     left = f" {missing} items and claims [rest on substitute data or were not run]({place}/missing.md)."
     links = (
