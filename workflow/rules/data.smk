@@ -62,7 +62,9 @@ rule prepare:
         ENVIRONMENT
     threads: whitened(2, 1)
     resources:
-        mem_mb=lambda w: 16000 if w.set == "tiny-imagenet" else whitened(3000, 2000)(w),
+        mem_mb=lambda w, attempt: (
+            16000 if w.set == "tiny-imagenet" else memory("prepare", 3000)(w, attempt)
+        ),
         runtime=lambda w: 60 if w.set == "tiny-imagenet" else whitened(30, 10)(w),
     params:
         arrays=lambda w: ARRAYS[w.set],

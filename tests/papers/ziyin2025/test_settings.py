@@ -10,7 +10,7 @@ import yaml
 
 from sgdiffusion.config import Configuration, load_claims
 from sgdiffusion.errors import ConfigError
-from sgdiffusion.papers.ziyin2025.items import MEMORY, STUDIES
+from sgdiffusion.papers.ziyin2025.items import STUDIES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,8 +71,3 @@ def test_bad_settings_are_refused(tmp_path: Path, run_id: str, change: dict, exp
         Configuration(tmp_path / "config")
     for part in ("ziyin2025/experiments.yaml", run_id, *expected):
         assert part in str(error.value)
-
-
-def test_memory_is_declared_for_studies_that_exist():
-    assert set(MEMORY) <= set(STUDIES)
-    assert {name: STUDIES[name].mem_mb for name in MEMORY} == MEMORY

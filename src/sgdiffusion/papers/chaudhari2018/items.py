@@ -64,7 +64,6 @@ NOISE = {
         outputs=tables(f"{SEED}/{{evaluation}}", ["eigenvalues", "statistics"]),
         where={"evaluation": "plain|augmented"},
         threads=2,
-        mem_mb=8000,
         minutes=120,
         gpu=True,
     ),
@@ -85,7 +84,6 @@ NOISE = {
         outputs={"constancy": "{run}/constancy.parquet", "quantities": "quantities/constancy-{run}.csv"},
         where={"run": "|".join(CONSTANCY)},
         threads=2,
-        mem_mb=8000,
         minutes=120,
         gpu=True,
     ),
@@ -110,7 +108,6 @@ NOISE = {
                 **({"readings": f"readings/{run}.csv"} if run in VARIED_READINGS else {}),
             },
             threads=2,
-            mem_mb=8000,
             minutes=240,
             gpu=True,
         )
@@ -158,7 +155,6 @@ NOISE = {
         },
         outputs={"readings": "readings/double-precision.csv"},
         threads=2,
-        mem_mb=8000,
         minutes=120,
         gpu=True,
     ),
@@ -175,7 +171,6 @@ TRAJECTORIES = {
         inputs={"data": prepared(), **{k: HISTORY[k] for k in ("checkpoints", "trajectory")}},
         outputs=tables(SEED, FIG3_TABLES),
         where={"run": TRAJECTORY},
-        mem_mb=6000,
     ),
     "trajectories": Study(
         verb="collect",
@@ -206,7 +201,6 @@ TRAJECTORIES = {
         },
         inputs=variant_files(LONG, checkpoints="checkpoints.pt", trajectory="trajectory.zarr"),
         outputs={"readings": f"readings/{TRAJECTORY}.csv"},
-        mem_mb=6000,
     ),
 }
 THEORY = {
@@ -245,7 +239,6 @@ THEORY["potential"] = Study(
 THEORY["equilibrium"] = Study(
     function="equilibrium:measure",
     outputs={**tables("theory", ["equilibrium"]), "quantities": "quantities/equilibrium.csv"},
-    mem_mb=1000,
     minutes=10,
 )
 STUDIES = {

@@ -36,7 +36,6 @@ STUDIES = {
         settings={"run": settings_of(TRAJECTORY, paper=CHAUDHARI, without="seeds")},
         inputs={"trajectories": of_seeds("trajectory.zarr", TRAJECTORY, CHAUDHARI)},
         outputs={"curves": "curves.parquet"},
-        mem_mb=6000,
     ),
     "coefficients": Study(
         function="studies:coefficients",
@@ -48,7 +47,6 @@ STUDIES = {
         },
         outputs={"coefficients": "{run}.parquet"},
         where={"run": "|".join(NETWORKS)},
-        mem_mb=6000,
     ),
     "nets": Study(
         function="studies:nets",
@@ -71,7 +69,6 @@ STUDIES = {
         inputs={"data": prepared(paper=CHAUDHARI), "checkpoints": CHECKPOINTS},
         outputs={"nets": "balance-{run}.parquet"},
         where={"run": "|".join(BALANCES)},
-        mem_mb=6000,
     ),
 }
 FIGURES = {"cross": Item("networks:cross_figure", TABLES_OF_NETS)}

@@ -62,7 +62,7 @@ def chains(plan: Plan) -> Any:
 def of_ensemble(function: str, **more: Any) -> Study:
     """A study of one moons ensemble."""
     where = {**ENSEMBLE, **more.pop("where", {})}
-    return Study(function=f"study_moons:{function}", where=where, seed=seed_of_ensemble, mem_mb=2000, **more)
+    return Study(function=f"study_moons:{function}", where=where, seed=seed_of_ensemble, **more)
 
 
 def prior(plan: Plan) -> Any:
@@ -158,7 +158,6 @@ MOONS = {
             "walk_readings": "readings/walks.csv",
             "law_readings": "readings/laws.csv",
         },
-        mem_mb=1000,
         minutes=10,
     ),
 }
@@ -179,7 +178,6 @@ DESIGNED = {
         inputs={"data": prepared()},
         outputs={"trained": TRAINED_PART},
         where=PART,
-        mem_mb=1400,
         minutes=120,
     ),
     "mlps": Study(
@@ -188,7 +186,6 @@ DESIGNED = {
         inputs={"data": prepared(), "trained": TRAINED_PART},
         outputs=tables("{run}/part-{part}", MEASURED),
         where=PART,
-        mem_mb=1400,
         minutes=120,
     ),
     "mlps-chains": Study(
@@ -197,7 +194,6 @@ DESIGNED = {
         inputs={"data": prepared(), "trained": TRAINED_PART},
         outputs=tables("{run}/part-{part}", ["varied"]),
         where=PART,
-        mem_mb=1400,
         minutes=120,
     ),
     "mlps-of-designs": Study(
@@ -217,7 +213,6 @@ DESIGNED = {
             "quantities": "quantities/mlps.csv",
             "readings": "readings/mlps.csv",
         },
-        mem_mb=6000,
         minutes=60,
     ),
 }

@@ -1,6 +1,5 @@
 """Ziyin, Li & Ueda 2025 in the workflow: every study, figure and table, and what each is made from."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -126,17 +125,6 @@ STUDIES |= {
     for run, function in VARIED.items()
 }
 READINGS = tuple(VARIED)
-MEMORY = {  # MB: the peak at full scale, with the weights that a job trains or reads, and a fifth more
-    "train-two-layer": 1000,
-    "two-layer": 3400,
-    "train-readings-two-layer": 1200,
-    "readings-two-layer": 3800,
-    "train-real-networks": 1400,
-    "real-networks": 1400,
-    "train-depth-scaling": 1200,
-    "train-readings-depth-scaling": 1200,
-}
-STUDIES = {name: replace(study, mem_mb=MEMORY.get(name, 560)) for name, study in STUDIES.items()}
 
 
 def item(function: str, *paths: str) -> Item:
