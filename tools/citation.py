@@ -38,6 +38,7 @@ def codemeta(citation: dict[str, Any], project: dict[str, Any]) -> dict[str, Any
         "headline": citation["title"],
         "description": project["description"],
         "version": project["version"],
+        "datePublished": str(citation["date-released"]),
         "license": f"https://spdx.org/licenses/{project['license']}",
         "programmingLanguage": "Python",
         "runtimePlatform": f"Python {project['requires-python']}",

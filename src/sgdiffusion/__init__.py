@@ -11,7 +11,7 @@ from typing import Any
 
 from sgdiffusion.library.names import PUBLIC
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = ["__version__", *PUBLIC]
 
 

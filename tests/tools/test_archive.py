@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import sgdiffusion
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -36,6 +38,13 @@ def crate(archive) -> dict[str, dict]:
 @pytest.mark.parametrize("file", ["codemeta.json", ".zenodo.json"])
 def test_metadata_say_what_the_citation_says(file: str):
     assert (ROOT / file).read_text() == citation.texts(ROOT)[file], "call `make citation`"
+
+
+def test_the_version_is_the_same_everywhere():
+    cited, project = citation.facts(ROOT)
+    newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert cited["version"] == project["version"] == sgdiffusion.__version__
+    assert newest in ("## Unreleased", f"## {cited['version']} ({cited['date-released']})")
 
 
 def test_every_paper_and_author_of_the_citation_is_in_both():
