@@ -12,7 +12,7 @@ from generate.text import escaped, table
 from sgdiffusion.config import load_claims
 from sgdiffusion.config.texts import load_texts, texts_of_papers
 from sgdiffusion.gallery import numbers, readme
-from sgdiffusion.gallery.files import read_json
+from sgdiffusion.gallery.files import read_csv, read_json
 from sgdiffusion.verdicts import Measured, Standing, Verdict, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +28,8 @@ def quantities(paper: str) -> dict[str, Measured]:
 
 @functools.cache
 def verdict_table() -> pd.DataFrame:
-    """The verdicts of the reference set, in today's words."""
-    return readme.published_verdicts(REFERENCE)
+    """The verdicts of the reference set."""
+    return read_csv(REFERENCE / "verdicts.csv")
 
 
 @functools.cache

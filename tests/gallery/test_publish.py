@@ -180,9 +180,19 @@ def test_what_a_run_cost_is_told_by_paper(tmp_path: Path):
         "all papers,3,0.1,0.0,0.1,0.05,600.0\nziyin2025,9,3.0,1.0,2.5,0.5,2040.0\n"
     )
     text = readme.spent(tmp_path, texts_of_papers(ROOT / "config"))
-    assert "| all papers | 3 min 0 s | – | 3 min 0 s | 0.6 GB |" in text
+    assert "| data, page and report | 3 min 0 s | – | 3 min 0 s | 0.6 GB |" in text
     assert "| 1 h 30 min | 30 min 0 s | 30 min 0 s | 2.0 GB |" in text
     assert "| Ziyin, Li & Ueda 2025 |" in text
+    assert "Together 1 h 33 min" in text
+
+
+def test_what_rests_on_substitutes_is_told_apart_from_what_was_not_run(tmp_path: Path):
+    (tmp_path / "missing.csv").write_text(
+        "item,reason\np/fig1,substitute data: digits\n"
+        "p/claims/a,needs the real mnist; this preset uses substitute data\n"
+        "p/claims/b,optional: the target t measures it when asked for\n"
+    )
+    assert "[2 rest on substitute data, 1 were not run](" in readme.unlike(tmp_path)
 
 
 def test_a_run_of_an_earlier_version_must_be_judged_again(run: Path):

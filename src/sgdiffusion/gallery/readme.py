@@ -8,7 +8,7 @@ import pandas as pd
 
 from sgdiffusion.config.texts import Texts
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery import numbers
+from sgdiffusion.gallery import costs, numbers
 from sgdiffusion.gallery.files import read_csv
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.headlines import carried
@@ -18,6 +18,7 @@ from sgdiffusion.verdicts import Verdict, markdown
 UNPUBLISHED = (
     "No reference run is published yet; your own run writes its verdicts to `figures/<preset>/verdicts.md`."
 )
+SHARED = {costs.ALL: "data, page and report", "cross": "across the papers"}
 UNKNOWN_COST = "The published run has no table of costs; `sgdiffusion artifact costs` says what yours cost."
 
 
@@ -48,11 +49,9 @@ def found(reference: Path, texts: Mapping[str, Texts]) -> str:
     if not (reference / "verdicts.csv").is_file():
         return UNPUBLISHED
     place, judged = reference.as_posix(), read_csv(reference / "verdicts.csv")
-    missing = len(read_csv(reference / "missing.csv"))
-    left = f" {missing} items and claims [rest on substitute data or were not run]({place}/missing.md)."
     links = (
         f"All claims with numbers, intervals and rules: [table]({place}/verdicts.md), "
-        f"[page]({place}/index.html), [numbers]({place}/numbers.json).{left if missing else ''}"
+        f"[page]({place}/index.html), [numbers]({place}/numbers.json). {unlike(reference)}"
     )
     parts = [
         headlines(reference, judged, texts),
@@ -63,12 +62,22 @@ def found(reference: Path, texts: Mapping[str, Texts]) -> str:
     return "\n\n".join(parts)
 
 
+def unlike(reference: Path) -> str:
+    """How many items and claims are not as the papers have them."""
+    reasons = read_csv(reference / "missing.csv")["reason"]
+    replaced = int(
+        reasons.str.contains("substitute data").sum()
+    )  # the words of `substitute_note` and of verdicts
+    counts = f"{replaced} rest on substitute data, {len(reasons) - replaced} were not run"
+    return f"Of figures, tables and claims, [{counts}]({reference.as_posix()}/missing.md)."
+
+
 def spent(reference: Path, texts: Mapping[str, Texts]) -> str:
     """What the published run cost, by paper: the sum of its jobs' times, shared by two cores."""
     if not (reference / "costs-papers.csv").is_file():
         return UNKNOWN_COST
     table = pd.read_csv(reference / "costs-papers.csv")
-    short = {paper: words.paper.short for paper, words in texts.items()}
+    short = {paper: words.paper.short for paper, words in texts.items()} | SHARED
     shown = pd.DataFrame(
         {
             "what": [short.get(paper, paper) for paper in table["paper"]],
@@ -78,7 +87,7 @@ def spent(reference: Path, texts: Mapping[str, Texts]) -> str:
             "most memory": table["peak_mb"].div(1000).map("{:.1f} GB".format),
         }
     )
-    links = f"[By rule]({reference.as_posix()}/costs.md)."
+    links = f"Together {_shared(table['core_h'].sum())} ([by rule]({reference.as_posix()}/costs.md))."
     return f"{markdown(shown).strip()}\n\n{links}"
 
 
