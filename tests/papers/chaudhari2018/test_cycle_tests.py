@@ -81,4 +81,8 @@ def test_shares_and_table(monkeypatch):
     assert values["cycle-tests.loop-third-half.return_fall"] == 1
     table = published.cycle_tests_table(found)
     assert table["path"].tolist() == ["walk", "loop-third-half"]
-    assert table.columns.tolist() == ["path", "return_fall", "displacement_exponent", "outside_brownian"]
+    columns = ["path", *regions, "outside_brownian", "not_brownian_weights"]
+    assert table.columns.tolist() == columns
+    # twenty weights of two paths at 1 % after Holm's correction; a bound path with a loop is no random walk
+    assert values["cycle-tests.walk.not_brownian_weights"] == 0
+    assert values["cycle-tests.loop-third-half.not_brownian_weights"] == 1

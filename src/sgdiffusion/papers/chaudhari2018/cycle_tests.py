@@ -2,7 +2,8 @@
 
 A test that finds nothing says something only if it would have found what is looked for. Every number that a
 claim on Fig. 3a is judged by is taken from paths of known kind, as long as the measured one; counted is how
-often it lies in the region that the claim accepts.
+often it lies in the region that the claim accepts. Of Fig. 3b's two tests it is the mean share that they
+reject, of lags and of weights.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ from sgdiffusion.papers.chaudhari2018.motion import (
     common_walks,
 )
 from sgdiffusion.papers.chaudhari2018.settings import CycleTests
-from sgdiffusion.papers.chaudhari2018.trajectory_numbers import DRIFT_CYCLES
+from sgdiffusion.papers.chaudhari2018.trajectories import brownian_tests
+from sgdiffusion.papers.chaudhari2018.trajectory_numbers import DRIFT_CYCLES, LEVEL
 from sgdiffusion.papers.tables import estimated
 from sgdiffusion.papers.task import Task
 from sgdiffusion.streams import generator
@@ -112,23 +114,43 @@ def outside_brownian(path: Array, rng: np.random.Generator) -> float:
     return float(((mean < low) | (mean > high)).mean())
 
 
+def rejected_walks(path: Array) -> float:
+    """Share of the weights whose variance ratios reject a random walk, as Fig. 3b's claim counts them."""
+    return float((brownian_tests(path)["ratio_p_holm"] < LEVEL).mean())
+
+
+REJECTED = {"outside_brownian": "lags", "not_brownian_weights": "weights"}  # by Fig. 3b's tests
+
+
+def _of_process(
+    name: str, make: Make, run: CycleTests, rng: np.random.Generator
+) -> tuple[list[dict[str, float]], dict[str, list[float]]]:
+    """The battery of each path, and of the first few what Fig. 3b's tests reject."""
+    found: list[dict[str, float]] = []
+    rejected: dict[str, list[float]] = {number: [] for number in REJECTED}
+    for repeat in range(run.repeats):
+        path = make(rng, run.snapshots)
+        found.append(battery(path, rng))
+        if repeat < run.autocorrelations:
+            rejected["not_brownian_weights"].append(rejected_walks(path))
+            if not name.startswith("loop"):
+                rejected["outside_brownian"].append(outside_brownian(path, rng))
+    return found, rejected
+
+
 def measure(task: Task, run: CycleTests, regions: dict[str, tuple[float, float]]) -> dict[str, pd.DataFrame]:
     """Share of paths of each kind whose numbers lie in what the claims accept: size and power."""
     rows = []
     for name, make in processes():
         rng = generator(task.root_seed, "chaudhari2018", "cycle-tests", name)
-        found, outside = [], []
-        for repeat in range(run.repeats):
-            path = make(rng, run.snapshots)
-            found.append(battery(path, rng))
-            if repeat < run.autocorrelations and not name.startswith("loop"):
-                outside.append(outside_brownian(path, rng))
+        found, rejected = _of_process(name, make, run, rng)
+        label = f"cycle-tests.{name}"
         for number, (low, high) in regions.items():
             accepted = sum(low <= numbers[number] <= high for numbers in found)
             estimate = share(accepted, run.repeats)
-            label = f"cycle-tests.{name}.{number}"
-            rows.append(estimated(label, estimate, unit="share of paths", over="paths"))
-        if outside:
-            label = f"cycle-tests.{name}.outside_brownian"
-            rows.append(estimated(label, mean_interval(outside), unit="lags", over="paths"))
+            rows.append(estimated(f"{label}.{number}", estimate, unit="share of paths", over="paths"))
+        for number, values in rejected.items():
+            if values:
+                estimate = mean_interval(values)
+                rows.append(estimated(f"{label}.{number}", estimate, unit=REJECTED[number], over="paths"))
     return {"quantities": pd.DataFrame(rows)}

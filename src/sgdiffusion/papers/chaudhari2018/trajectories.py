@@ -150,7 +150,7 @@ def trajectory_tables(
     autocorrelation, times = _autocorrelation_table({SGD: path, OU: bound}, together, every, seed)
     facts = {"weight": np.flatnonzero(mask), "parameter": parameters[mask], "phi": fit.phi}
     facts |= {"decorrelation": times * every, "decorrelation_p": _decorrelation_p(times, walks)}
-    facts |= _brownian_tests(path) | {"line": detrended(path, 1)[1], "cubic": cubic}
+    facts |= brownian_tests(path) | {"line": detrended(path, 1)[1], "cubic": cubic}
     facts["drift_power"] = measures.power_below(path, DRIFT_CYCLES)
     return Tables(
         _spectrum_table(series, every, seed),
@@ -231,7 +231,11 @@ def _thinned(table: pd.DataFrame, most: int = 800) -> pd.DataFrame:
     return table[table["lag"].isin(few)].reset_index(drop=True)
 
 
-def _brownian_tests(path: Array) -> dict[str, Array]:
+def brownian_tests(path: Array) -> dict[str, Array]:
+    """Of each weight: displacement against Brownian motion, and p of a random walk by variance ratios.
+
+    p is Bonferroni's over the spans, and Holm's over the weights besides.
+    """
     tenth = (len(path) - 1) // 10
     spans = [q for q in SPANS if q <= tenth] or [2]
     p_values = [measures.variance_ratio(path, q).p_value for q in spans]
