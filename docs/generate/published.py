@@ -13,7 +13,7 @@ from sgdiffusion.config import load_claims
 from sgdiffusion.config.texts import load_texts, texts_of_papers
 from sgdiffusion.gallery import numbers, readme
 from sgdiffusion.gallery.files import read_csv, read_json
-from sgdiffusion.verdicts import Measured, Standing, Verdict, markdown
+from sgdiffusion.verdicts import Measured, Verdict, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG, REFERENCE = ROOT / "config", ROOT / "figures" / "reference"
@@ -45,9 +45,8 @@ def verdict(paper: str, claim: str) -> str:
 
 
 def headlines() -> str:
-    """What was found first, a line each; without those whose number the reference set does not have."""
-    lines = readme.headlines(REFERENCE, verdict_table(), texts_of_papers(CONFIG)).splitlines()
-    return "\n".join(line for line in lines if f"({Standing.NOT_RUN})" not in line)
+    """What was found first, by paper."""
+    return readme.headlines(REFERENCE, verdict_table(), texts_of_papers(CONFIG))
 
 
 def counts() -> str:

@@ -176,14 +176,14 @@ def test_readme_shows_the_published_verdicts(run: Path, monkeypatch, capsys):
 def test_what_a_run_cost_is_told_by_paper(tmp_path: Path):
     """Core hours are shared by two cores; what needs no CIFAR has a dash."""
     (tmp_path / "costs-papers.csv").write_text(
-        "paper,jobs,core_h,core_h_cifar,cpu_h,longest_chain_h,peak_mb\n"
-        "all papers,3,0.1,0.0,0.1,0.05,600.0\nziyin2025,9,3.0,1.0,2.5,0.5,2040.0\n"
+        "paper,jobs,core_h,core_h_cifar,cpu_h,longest_chain_h,peak_mb\nall papers,3,0.1,0.0,0.1,0.05,600.0\n"
+        "hennick2025,9,2.0,0.0,2.0,0.5,900.0\ncross,3,0.4,0.0,0.1,0.05,700.0\nziyin2025,9,3.0,1.0,2.5,0.5,2040.0\n"
     )
     text = readme.spent(tmp_path, texts_of_papers(ROOT / "config"))
-    assert "| data, page and report | 3 min 0 s | – | 3 min 0 s | 0.6 GB |" in text
-    assert "| 1 h 30 min | 30 min 0 s | 30 min 0 s | 2.0 GB |" in text
-    assert "| Ziyin, Li & Ueda 2025 |" in text
-    assert "Together 1 h 33 min" in text
+    assert "| across the papers | 15 min 0 s | – | 0.7 GB |" in text
+    assert "| Hennick & De Baerdemacker 2025 | 1 h 0 min | – | 0.9 GB |" in text
+    assert "| Ziyin, Li & Ueda 2025 | 1 h 30 min | 30 min 0 s | 2.0 GB |" in text
+    assert "Together 2 h 45 min" in text
 
 
 def test_what_rests_on_substitutes_is_told_apart_from_what_was_not_run(tmp_path: Path):
@@ -192,7 +192,7 @@ def test_what_rests_on_substitutes_is_told_apart_from_what_was_not_run(tmp_path:
         "p/claims/a,needs the real mnist; this preset uses substitute data\n"
         "p/claims/b,optional: the target t measures it when asked for\n"
     )
-    assert "[2 rest on substitute data, 1 were not run](" in readme.unlike(tmp_path)
+    assert "[2 items and claims rest on substitute data, 1 were not run](" in readme.unlike(tmp_path)
 
 
 def test_a_run_of_an_earlier_version_must_be_judged_again(run: Path):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sgdiffusion.config.texts import Texts
 from sgdiffusion.errors import DataError
-from sgdiffusion.gallery import costs, numbers
+from sgdiffusion.gallery import numbers
 from sgdiffusion.gallery.files import read_csv
 from sgdiffusion.gallery.fill import fill
 from sgdiffusion.gallery.headlines import carried
@@ -18,7 +18,6 @@ from sgdiffusion.verdicts import Verdict, markdown
 UNPUBLISHED = (
     "No reference run is published yet; your own run writes its verdicts to `figures/<preset>/verdicts.md`."
 )
-SHARED = {costs.ALL: "data, page and report", "cross": "across the papers"}
 UNKNOWN_COST = "The published run has no table of costs; `sgdiffusion artifact costs` says what yours cost."
 
 
@@ -32,7 +31,7 @@ def summary(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def headlines(reference: Path, judged: pd.DataFrame, texts: Mapping[str, Texts]) -> str:
-    """What was found first, a line each, with the numbers of the published set."""
+    """What was found first, by paper, with the numbers of the published set."""
     known, findings = numbers.read(reference / "numbers.json"), read_csv(reference / "findings.csv")
     lines = []
     for paper, words in texts.items():
@@ -40,7 +39,8 @@ def headlines(reference: Path, judged: pd.DataFrame, texts: Mapping[str, Texts])
         ours = judged[judged["paper"] == paper]
         verdicts = dict(zip(ours["claim"], ours["verdict"], strict=True))
         told = carried(words.headlines, measured, verdicts, findings[findings["paper"] == paper])
-        lines += [f"- **{words.paper.short}.** {fill(h.text, measured)}" for h in told]
+        if told:
+            lines += [f"- **{words.paper.short}**", *(f"  - {fill(h.text, measured)}" for h in told)]
     return "\n".join(lines)
 
 
@@ -68,8 +68,8 @@ def unlike(reference: Path) -> str:
     replaced = int(
         reasons.str.contains("substitute data").sum()
     )  # the words of `substitute_note` and of verdicts
-    counts = f"{replaced} rest on substitute data, {len(reasons) - replaced} were not run"
-    return f"Of figures, tables and claims, [{counts}]({reference.as_posix()}/missing.md)."
+    counts = f"{replaced} items and claims rest on substitute data, {len(reasons) - replaced} were not run"
+    return f"[{counts}]({reference.as_posix()}/missing.md)."
 
 
 def spent(reference: Path, texts: Mapping[str, Texts]) -> str:
@@ -77,14 +77,16 @@ def spent(reference: Path, texts: Mapping[str, Texts]) -> str:
     if not (reference / "costs-papers.csv").is_file():
         return UNKNOWN_COST
     table = pd.read_csv(reference / "costs-papers.csv")
-    short = {paper: words.paper.short for paper, words in texts.items()} | SHARED
+    short = {paper: words.paper.short for paper, words in texts.items()}
+    what = table["paper"].map(short).fillna("across the papers").rename("what")
+    kinds = {"core_h": "sum", "core_h_cifar": "sum", "peak_mb": "max"}
+    sums = table.groupby(what, sort=False).agg(kinds).reset_index()
     shown = pd.DataFrame(
         {
-            "what": [short.get(paper, paper) for paper in table["paper"]],
-            "on two cores": table["core_h"].map(_shared),
-            "of this on CIFAR": table["core_h_cifar"].map(_shared),
-            "longest chain of jobs": table["longest_chain_h"].mul(3600).map(duration),
-            "most memory": table["peak_mb"].div(1000).map("{:.1f} GB".format),
+            "what": sums["what"],
+            "on two cores": sums["core_h"].map(_shared),
+            "of this on CIFAR": sums["core_h_cifar"].map(_shared),
+            "most memory": sums["peak_mb"].div(1000).map("{:.1f} GB".format),
         }
     )
     links = f"Together {_shared(table['core_h'].sum())} ([by rule]({reference.as_posix()}/costs.md))."
